@@ -1,0 +1,77 @@
+/**
+ * What a command throws when the user, not the program, can put things right: what is wrong, where, and
+ * what to do next, in one message. Anything else that reaches the command line is a defect (exit code 2).
+ */
+export class EvicpressError extends Error {
+  /** 1 the user can fix it · 3 a threshold was not met · 4 another run holds the lock · 130 interrupted. */
+  readonly exitCode: 1 | 3 | 4 | 130;
+
+  constructor(message: string, exitCode: 1 | 3 | 4 | 130 = 1) {
+    super(message);
+    this.name = 'EvicpressError';
+    this.exitCode = exitCode;
+  }
+}
+
+/** The page of messages that more than one part of the program needs; the rest stand where they are thrown. */
+export const errors = {
+  /** A name that is in none of our lists; the nearest one is suggested. */
+  unknownName(kind: string, name: string, known: readonly string[]): EvicpressError {
+    const near = nearestName(name, known);
+    const suggestion = near === undefined ? '' : ` Did you mean ${near}?`;
+    return new EvicpressError(`Unknown ${kind} "${printable(name)}".${suggestion} Pick one of: ${known.join(', ')}.`);
+  },
+  missingFile(path: string, what: string, remedy: string): EvicpressError {
+    return new EvicpressError(`${printable(path)}: no such file (${what}). ${remedy}`);
+  },
+  emptyFile(path: string, what: string): EvicpressError {
+    return new EvicpressError(`${printable(path)}: the file is empty; expected ${what}.`);
+  },
+  /** A fault in a file; `line` is counted from 1. */
+  badFile(path: string, line: number | undefined, what: string): EvicpressError {
+    const place = line === undefined ? path : `${path}:${line}`;
+    return new EvicpressError(`${printable(place)}: ${what}`);
+  },
+  missingInput(what: string, remedy: string): EvicpressError {
+    return new EvicpressError(`No ${what} given. ${remedy}`);
+  },
+  locked(what: string, holder: string): EvicpressError {
+    return new EvicpressError(`${what} is in use by another run (${holder}). Wait for it, or stop it first.`, 4);
+  },
+  interrupted(remedy = ''): EvicpressError {
+    return new EvicpressError(`Interrupted.${remedy === '' ? '' : ` ${remedy}`}`, 130);
+  },
+} as const;
+
+/** Text from outside made safe for a terminal: control characters escaped, overlong text cut. */
+export function printable(text: string, limit = 200): string {
+  const cut = text.length > limit ? `${text.slice(0, limit)}…` : text;
+  return cut.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`);
+}
+
+/** The known name with the smallest edit distance, if it is near enough to be a slip of the finger. */
+export function nearestName(name: string, known: readonly string[]): string | undefined {
+  let best: string | undefined;
+  let bestDistance = Math.max(2, Math.floor(name.length / 3)) + 1;
+  for (const candidate of known) {
+    const distance = editDistance(name.toLowerCase().slice(0, 64), candidate.toLowerCase());
+    if (distance < bestDistance) {
+      best = candidate;
+      bestDistance = distance;
+    }
+  }
+  return best;
+}
+
+function editDistance(a: string, b: string): number {
+  let previous = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const substitute = previous[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1);
+      row.push(Math.min(substitute, previous[j]! + 1, row[j - 1]! + 1));
+    }
+    previous = row;
+  }
+  return previous[b.length]!;
+}
