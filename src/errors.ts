@@ -19,7 +19,9 @@ export const errors = {
   unknownName(kind: string, name: string, known: readonly string[]): EvicpressError {
     const near = nearestName(name, known);
     const suggestion = near === undefined ? '' : ` Did you mean ${near}?`;
-    return new EvicpressError(`Unknown ${kind} "${printable(name)}".${suggestion} Pick one of: ${known.join(', ')}.`);
+    return new EvicpressError(
+      `Unknown ${kind} "${printable(name)}".${suggestion} Pick one of: ${known.join(', ')}.`,
+    );
   },
   missingFile(path: string, what: string, remedy: string): EvicpressError {
     return new EvicpressError(`${printable(path)}: no such file (${what}). ${remedy}`);
@@ -36,7 +38,10 @@ export const errors = {
     return new EvicpressError(`No ${what} given. ${remedy}`);
   },
   locked(what: string, holder: string): EvicpressError {
-    return new EvicpressError(`${what} is in use by another run (${holder}). Wait for it, or stop it first.`, 4);
+    return new EvicpressError(
+      `${what} is in use by another run (${holder}). Wait for it, or stop it first.`,
+      4,
+    );
   },
   interrupted(remedy = ''): EvicpressError {
     return new EvicpressError(`Interrupted.${remedy === '' ? '' : ` ${remedy}`}`, 130);
@@ -46,7 +51,10 @@ export const errors = {
 /** Text from outside made safe for a terminal: control characters escaped, overlong text cut. */
 export function printable(text: string, limit = 200): string {
   const cut = text.length > limit ? `${text.slice(0, limit)}…` : text;
-  return cut.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`);
+  return cut.replace(
+    /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g,
+    (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`,
+  );
 }
 
 /** The known name with the smallest edit distance, if it is near enough to be a slip of the finger. */

@@ -11,6 +11,11 @@ export interface Named {
  */
 export function pick<T extends Named>(kind: string, list: readonly T[], name: string): T {
   const found = list.find((entry) => entry.name === name);
-  if (found === undefined) throw errors.unknownName(kind, name, list.map((entry) => entry.name));
+  if (found === undefined)
+    throw errors.unknownName(
+      kind,
+      name,
+      list.map((entry) => entry.name),
+    );
   return found;
 }

@@ -38,7 +38,9 @@ export function parseBytes(text: string, blockBytes?: number): number {
   const { value, unit } = splitUnit(trimmed, 'size', '80GB, 80GiB, 5484blocks, 0 or unlimited');
   if (unit === 'blocks' || unit === 'block') {
     if (blockBytes === undefined) {
-      throw new EvicpressError(`"${printable(text)}" is a size in blocks, but nothing here says how large a block is. Give bytes, e.g. 80GB.`);
+      throw new EvicpressError(
+        `"${printable(text)}" is a size in blocks, but nothing here says how large a block is. Give bytes, e.g. 80GB.`,
+      );
     }
     return Math.round(value * blockBytes);
   }
@@ -78,14 +80,24 @@ function describeRange({ min, max }: { min?: number; max?: number }): string {
 
 function splitUnit(text: string, what: string, forms: string): { value: number; unit: string } {
   const match = /^(\d+(?:\.\d+)?(?:e[+-]?\d+)?)\s*([a-zµ]*)$/i.exec(text);
-  if (match === null) throw new EvicpressError(`"${printable(text)}" is not a ${what}. Write it like ${forms}.`);
+  if (match === null)
+    throw new EvicpressError(`"${printable(text)}" is not a ${what}. Write it like ${forms}.`);
   return { value: Number(match[1]), unit: match[2]! };
 }
 
-function unitFactor(unit: string, units: Readonly<Record<string, number>>, text: string, what: string): number {
-  const known = Object.keys(units).find((name) => name === unit) ?? Object.keys(units).find((name) => name.toLowerCase() === unit.toLowerCase());
+function unitFactor(
+  unit: string,
+  units: Readonly<Record<string, number>>,
+  text: string,
+  what: string,
+): number {
+  const known =
+    Object.keys(units).find((name) => name === unit) ??
+    Object.keys(units).find((name) => name.toLowerCase() === unit.toLowerCase());
   if (known === undefined) {
-    throw new EvicpressError(`"${printable(text)}": unknown unit of ${what} "${printable(unit)}". Known: ${Object.keys(units).join(', ')}.`);
+    throw new EvicpressError(
+      `"${printable(text)}": unknown unit of ${what} "${printable(unit)}". Known: ${Object.keys(units).join(', ')}.`,
+    );
   }
   return units[known]!;
 }

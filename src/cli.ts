@@ -1,0 +1,111 @@
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError } from 'commander';
+import { verbs } from './commands/index.js';
+import { EvicpressError, nearestName } from './errors.js';
+
+/**
+ * Runs the command line and sets the exit code. The one place that catches errors: what the user can fix is
+ * one message and exit code 1, 3, 4 or 130; anything else is a defect of ours, exit code 2.
+ * @param argv as process.argv.
+ */
+export async function main(argv: readonly string[]): Promise<void> {
+  process.stdout.on('error', leaveQuietlyWhenThePipeCloses);
+  try {
+    const program = await createProgram(argv);
+    await program.parseAsync([...argv]);
+  } catch (error) {
+    process.exitCode = report(error);
+  }
+}
+
+/** The commander program. Only the verb that is called is loaded, so that `--help` starts quickly. */
+export async function createProgram(argv: readonly string[]): Promise<Command> {
+  const program = new Command('evicpress')
+    .description(
+      'Profiles KV-cache tiers and compression, plans where every context should live, and proves it.',
+    )
+    .version(readVersion(), '-V, --version')
+    .option('-C, --directory <dir>', 'work as if started in this folder', enterFolder)
+    .option('-q, --quiet', 'print results and errors only')
+    .option('--json', 'print one JSON object')
+    .option('--progress <form>', 'progress as text, json or none')
+    .showSuggestionAfterError(false)
+    .enablePositionalOptions(false)
+    .exitOverride()
+    .configureOutput({ outputError: () => undefined });
+  const called = calledVerb(argv);
+  for (const verb of verbs) {
+    const command = program.command(verb.name).description(verb.summary).exitOverride();
+    command.configureOutput({ outputError: () => undefined });
+    if (verb.name === called) (await verb.load()).default(command);
+    else command.allowUnknownOption().allowExcessArguments();
+  }
+  program.addHelpText('after', HELP_AFTER);
+  return program;
+}
+
+const HELP_AFTER = `
+Examples:
+  evicpress profile tiers --tier dram=dram --tier ssd=file:/mnt/nvme
+  evicpress plan --trace requests.jsonl --capacity dram=80GB --alpha 2
+  evicpress replay requests.jsonl --policies lru,belady,evicpress
+
+Each command has its own help: evicpress plan --help`;
+
+function readVersion(): string {
+  const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
+}
+
+function enterFolder(folder: string): string {
+  try {
+    process.chdir(folder);
+  } catch {
+    throw new EvicpressError(`${folder}: no such folder. Make it first, or leave -C out.`);
+  }
+  return folder;
+}
+
+/** The first word that names a verb; options of the program itself come before or after it. */
+function calledVerb(argv: readonly string[]): string | undefined {
+  const words = argv.slice(2);
+  if (words[0] === 'help') return words[1];
+  return words.find(
+    (word, i) =>
+      verbs.some((verb) => verb.name === word) &&
+      !['-C', '--directory', '--progress'].includes(words[i - 1] ?? ''),
+  );
+}
+
+function report(error: unknown): number {
+  if (error instanceof EvicpressError) {
+    process.stderr.write(`evicpress: ${error.message}\n`);
+    return error.exitCode;
+  }
+  if (error instanceof CommanderError) {
+    if (error.exitCode === 0) return 0;
+    if (error.code === 'commander.help') return 1;
+    process.stderr.write(`evicpress: ${usageMessage(error)}\n`);
+    return 1;
+  }
+  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  process.stderr.write(`evicpress: a defect of ours, please report it:\n${text}\n`);
+  return 2;
+}
+
+function usageMessage(error: CommanderError): string {
+  const message = error.message.replace(/^error: /, '');
+  const unknown = /^unknown command '(.*)'/.exec(message);
+  const known = verbs.map((verb) => verb.name);
+  if (unknown !== null) {
+    const near = nearestName(unknown[1]!, known);
+    return `Unknown command "${unknown[1]!}".${near === undefined ? '' : ` Did you mean ${near}?`} Pick one of: ${known.join(', ')}.`;
+  }
+  const sentence = message.charAt(0).toUpperCase() + message.slice(1);
+  return `${sentence}${/[.!?)]$/.test(sentence) ? '' : '.'} See the command's --help.`;
+}
+
+function leaveQuietlyWhenThePipeCloses(error: NodeJS.ErrnoException): void {
+  if (error.code === 'EPIPE') process.exit(0);
+  throw error;
+}

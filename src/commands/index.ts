@@ -1,0 +1,28 @@
+import type { Command } from 'commander';
+
+/** A verb of the command line; its module is loaded only when it is called. */
+export interface Verb {
+  readonly name: string;
+  readonly summary: string;
+  /** The module's default export adds options and action to the command. */
+  readonly load: () => Promise<{ default: (command: Command) => void }>;
+}
+
+/** Every verb, in the order `--help` shows them. */
+export const verbs: readonly Verb[] = [
+  {
+    name: 'profile',
+    summary: 'measure the storage tiers and what compression does to answers',
+    load: () => import('./profile.js'),
+  },
+  {
+    name: 'plan',
+    summary: 'choose the best tier, method and ratio for every context, with a proof',
+    load: () => import('./plan.js'),
+  },
+  {
+    name: 'replay',
+    summary: 'compare the plan with other policies on a request log',
+    load: () => import('./replay.js'),
+  },
+];

@@ -1,0 +1,6 @@
+import type { Command } from 'commander';
+
+/** `evicpress plan`. */
+export default function plan(command: Command): void {
+  command.action(() => undefined);
+}

@@ -1,0 +1,107 @@
+import { z } from 'zod';
+import { errors, printable } from '../errors.js';
+import { readNdjson } from './files.js';
+import { isHeader } from './methods.js';
+import { checkFormat, checkShape, fraction, label, nonNegative, positive } from './schema.js';
+
+/** A reusable prefix: for profiling (text, queries), for planning (tokens or bytes, accesses), or both. */
+export const contextRowSchema = z.looseObject({
+  context: label,
+  class: label.optional(),
+  tenant: label.optional(),
+  tokens: positive.optional(),
+  fullBytes: positive.optional(),
+  /** Expected reuses in the header's periodSeconds. */
+  accesses: nonNegative.optional(),
+  parent: label.optional(),
+  startTokens: nonNegative.optional(),
+  /** Its share of its requests' reusable tokens; 1 where a request reuses this context alone. */
+  requestShare: positive.max(1, 'expected a number > 0 and ≤ 1').optional(),
+  minQuality: fraction.optional(),
+  pin: z
+    .looseObject({ tier: label, method: label.optional(), compressionRatio: z.number().optional() })
+    .optional(),
+  text: z.string().optional(),
+  queries: z.array(z.string()).optional(),
+  answers: z.array(z.string()).optional(),
+});
+export type ContextRow = z.infer<typeof contextRowSchema>;
+
+export const contextsHeaderSchema = z.looseObject({
+  format: z.literal('evicpress.contexts'),
+  version: z.number(),
+  periodSeconds: positive.optional(),
+});
+export type ContextsHeader = z.infer<typeof contextsHeaderSchema>;
+
+export interface ContextsFile {
+  readonly header: Partial<ContextsHeader>;
+  readonly rows: readonly ContextRow[];
+}
+
+/**
+ * Reads a contexts file, with or without a header line.
+ * @param purpose `planning` requires accesses and a size, `profiling` a text.
+ * @throws EvicpressError with file and line of the first fault.
+ */
+export async function readContexts(path: string, purpose: 'planning' | 'profiling'): Promise<ContextsFile> {
+  let header: Partial<ContextsHeader> = {};
+  const rows: ContextRow[] = [];
+  const lineOf = new Map<string, number>();
+  await readNdjson(
+    path,
+    'contexts',
+    'See docs/formats.md for the form of a contexts file.',
+    (value, line) => {
+      if (line === 1 && isHeader(value)) {
+        checkFormat(value, 'contexts', path, line);
+        header = value as Partial<ContextsHeader>;
+        return;
+      }
+      const row = checkShape(contextRowSchema, value, path, line);
+      const earlier = lineOf.get(row.context);
+      if (earlier !== undefined) {
+        throw errors.badFile(
+          path,
+          line,
+          `context "${printable(row.context)}" was given before, on line ${earlier}. Every context needs an id of its own.`,
+        );
+      }
+      if (purpose === 'planning') {
+        if (row.tokens === undefined && row.fullBytes === undefined)
+          throw errors.badFile(
+            path,
+            line,
+            `context "${printable(row.context)}" has neither tokens nor fullBytes; planning needs its size.`,
+          );
+        if (row.accesses === undefined)
+          throw errors.badFile(
+            path,
+            line,
+            `context "${printable(row.context)}" has no accesses; planning needs the expected number of reuses.`,
+          );
+      } else if (row.text === undefined) {
+        throw errors.badFile(
+          path,
+          line,
+          `context "${printable(row.context)}" has no text; profiling needs it.`,
+        );
+      }
+      lineOf.set(row.context, line);
+      rows.push(row);
+    },
+  );
+  if (rows.length === 0) throw errors.emptyFile(path, 'at least one context');
+  if (purpose === 'planning') {
+    for (const row of rows) {
+      if (row.parent !== undefined && !lineOf.has(row.parent)) {
+        throw errors.badFile(
+          path,
+          lineOf.get(row.context),
+          `context "${printable(row.context)}" names parent "${printable(row.parent)}", which is not in this file.`,
+        );
+      }
+    }
+  }
+  return { header, rows };
+}

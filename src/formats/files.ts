@@ -1,0 +1,204 @@
+import { randomBytes } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { type FileHandle, mkdir, open, readFile, rename, stat, unlink } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { createGunzip } from 'node:zlib';
+import writeFileAtomic from 'write-file-atomic';
+import { EvicpressError, errors, printable } from '../errors.js';
+import { parseJson } from './schema.js';
+
+/** A line longer than this is refused rather than held in memory. */
+const MAX_LINE_CHARACTERS = 64 * 2 ** 20;
+/** A JSON file larger than this is not one of ours. */
+const MAX_JSON_BYTES = 512 * 2 ** 20;
+
+/**
+ * Reads a whole JSON file.
+ * @param what the file is, and @param remedy what to do where it is missing: both for the message.
+ * @throws EvicpressError
+ */
+export async function readJson(path: string, what: string, remedy: string): Promise<unknown> {
+  const info = await fileInfo(path, what, remedy);
+  if (info.size > MAX_JSON_BYTES)
+    throw errors.badFile(path, undefined, `${info.size} bytes are more than ${what} can have.`);
+  const text = await readFile(path, 'utf8');
+  if (text.trim() === '') throw errors.emptyFile(path, what);
+  return parseJson(text, path);
+}
+
+/**
+ * Reads NDJSON line by line, `.gz` too; blank lines are passed over but counted.
+ * @param onValue gets each parsed value with its line number from 1.
+ * @throws EvicpressError with file and line; on an empty file too.
+ */
+export async function readNdjson(
+  path: string,
+  what: string,
+  remedy: string,
+  onValue: (value: unknown, line: number) => void,
+): Promise<void> {
+  await fileInfo(path, what, remedy);
+  let any = false;
+  for await (const { firstLine, lines } of readLines(path)) {
+    for (let i = 0; i < lines.length; i++) {
+      const text = lines[i]!;
+      if (text === '' || text.trim() === '') continue;
+      any = true;
+      onValue(parseJson(text, path, firstLine + i), firstLine + i);
+    }
+  }
+  if (!any) throw errors.emptyFile(path, what);
+}
+
+/**
+ * The lines of a text file in batches of about a megabyte, decompressed where the name ends in `.gz`.
+ * @throws EvicpressError on an overlong line or a truncated archive.
+ */
+export async function* readLines(path: string): AsyncGenerator<{ firstLine: number; lines: string[] }> {
+  const raw = createReadStream(path, { highWaterMark: 1 << 20 });
+  const stream = path.endsWith('.gz') ? raw.pipe(createGunzip({ chunkSize: 1 << 20 })) : raw;
+  raw.on('error', (error) => stream.destroy(error));
+  const decoder = new TextDecoder('utf-8');
+  let rest = '';
+  let firstLine = 1;
+  try {
+    for await (const chunk of stream) {
+      const lines = (rest + decoder.decode(chunk as Buffer, { stream: true })).split('\n');
+      rest = lines.pop()!;
+      if (rest.length > MAX_LINE_CHARACTERS) {
+        throw errors.badFile(
+          path,
+          firstLine + lines.length,
+          `the line is longer than ${MAX_LINE_CHARACTERS} characters.`,
+        );
+      }
+      if (lines.length > 0) {
+        yield { firstLine, lines };
+        firstLine += lines.length;
+      }
+    }
+  } catch (error) {
+    throw fileFault(error, path, firstLine);
+  } finally {
+    raw.destroy();
+  }
+  rest += decoder.decode();
+  if (rest !== '') yield { firstLine, lines: [rest] };
+}
+
+function fileFault(error: unknown, path: string, line: number): unknown {
+  const code = (error as NodeJS.ErrnoException).code ?? '';
+  if (code.startsWith('Z_'))
+    return errors.badFile(
+      path,
+      line,
+      `the compressed file is damaged or cut short after this line (${code}).`,
+    );
+  if (code !== '' && !(error instanceof EvicpressError)) return systemFault(error, path);
+  return error;
+}
+
+/** The stat of a file that must be there. @throws EvicpressError where it is missing or a folder. */
+async function fileInfo(path: string, what: string, remedy: string) {
+  let info: Awaited<ReturnType<typeof stat>>;
+  try {
+    info = await stat(path);
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code === 'ENOENT' || code === 'ENOTDIR') throw errors.missingFile(path, what, remedy);
+    throw systemFault(error, path);
+  }
+  if (info.isDirectory()) throw errors.badFile(path, undefined, `this is a folder; expected ${what}.`);
+  if (info.isFile() && info.size === 0) throw errors.emptyFile(path, what);
+  return info;
+}
+
+/** Turns an error of the operating system into a message for people; other errors pass unchanged. */
+export function systemFault(error: unknown, path: string): unknown {
+  const { code } = error as NodeJS.ErrnoException;
+  const shown = printable(path);
+  switch (code) {
+    case 'ENOSPC':
+      return new EvicpressError(
+        `${shown}: no space left on the device. Free some room or write elsewhere with -o.`,
+      );
+    case 'EDQUOT':
+      return new EvicpressError(
+        `${shown}: the disk quota is used up. Free some room or write elsewhere with -o.`,
+      );
+    case 'EACCES':
+    case 'EPERM':
+      return new EvicpressError(`${shown}: permission denied. Choose a path this user may use.`);
+    case 'EROFS':
+      return new EvicpressError(`${shown}: the file system is read-only. Write elsewhere with -o.`);
+    case 'ENOENT':
+    case 'ENOTDIR':
+      return new EvicpressError(`${shown}: no such file or folder.`);
+    case 'EISDIR':
+      return new EvicpressError(`${shown}: this is a folder; expected a file.`);
+    case 'ENAMETOOLONG':
+      return new EvicpressError(`${shown}: the name is too long.`);
+    default:
+      return error;
+  }
+}
+
+/**
+ * Writes a small file whole or not at all, making its folder where needed; `-` is standard output.
+ * @throws EvicpressError when it cannot be written.
+ */
+export async function writeWhole(path: string, text: string): Promise<void> {
+  if (path === '-') {
+    process.stdout.write(text);
+    return;
+  }
+  try {
+    await mkdir(dirname(path), { recursive: true });
+    await writeFileAtomic(path, text);
+  } catch (error) {
+    throw systemFault(error, path);
+  }
+}
+
+/** Pretty JSON with a final newline, as every small file of ours is written. */
+export function jsonText(value: unknown): string {
+  return `${JSON.stringify(value, null, 2)}\n`;
+}
+
+/**
+ * Writes a large file from pieces, whole or not at all: temporary file in the same folder, fsync, rename.
+ * `-` is standard output.
+ * @throws EvicpressError when it cannot be written; nothing is left behind.
+ */
+export async function writePieces(path: string, pieces: Iterable<string>): Promise<void> {
+  if (path === '-') {
+    for (const piece of pieces) {
+      if (!process.stdout.write(piece)) await new Promise((resolve) => process.stdout.once('drain', resolve));
+    }
+    return;
+  }
+  const folder = dirname(path);
+  const temporary = join(folder, `.${basename(path)}.${process.pid}.${randomBytes(4).toString('hex')}.tmp`);
+  let handle: FileHandle | undefined;
+  try {
+    await mkdir(folder, { recursive: true });
+    handle = await open(temporary, 'wx', 0o644);
+    for (const piece of pieces) await handle.write(piece);
+    await handle.sync();
+    await handle.close();
+    handle = undefined;
+    await rename(temporary, path);
+    await syncFolder(folder);
+  } catch (error) {
+    await handle?.close().catch(() => undefined);
+    await unlink(temporary).catch(() => undefined);
+    throw systemFault(error, path);
+  }
+}
+
+/** Makes a rename durable. Some file systems refuse to sync a folder; the data itself is synced by then. */
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r').catch(() => undefined);
+  await handle?.sync().catch(() => undefined);
+  await handle?.close();
+}

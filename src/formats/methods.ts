@@ -1,0 +1,92 @@
+import { z } from 'zod';
+import { errors, printable } from '../errors.js';
+import { readNdjson } from './files.js';
+import { checkFormat, checkShape, fraction, label, nonNegative, positive, ratio } from './schema.js';
+
+/** The context name of pooled rows, which stand for every context (of their class) without rows of its own. */
+export const ANY_CONTEXT = '*';
+
+/** One measured point: what one method at one ratio does to one context. */
+export const methodRowSchema = z.looseObject({
+  context: label,
+  class: label.optional(),
+  tokens: nonNegative.optional(),
+  fullBytes: positive,
+  method: label,
+  /** The nominal fraction of bytes removed. */
+  compressionRatio: ratio,
+  storedBytes: positive,
+  quality: fraction,
+  qualityStdError: nonNegative.optional(),
+  tokenAgreement: fraction.optional(),
+  klDivergence: nonNegative.optional(),
+  queries: nonNegative.optional(),
+  metric: z.string().optional(),
+  compressSeconds: nonNegative.optional(),
+  decompressSeconds: nonNegative.optional(),
+  model: z.string().optional(),
+  runner: z.string().optional(),
+});
+export type MethodRow = z.infer<typeof methodRowSchema>;
+
+export const methodsHeaderSchema = z.looseObject({
+  format: z.literal('evicpress.methods'),
+  version: z.number(),
+  model: z.string().optional(),
+  kvDtype: z.string().optional(),
+  source: z.string().optional(),
+});
+export type MethodsHeader = z.infer<typeof methodsHeaderSchema>;
+
+/** A method profile, whole in memory. */
+export interface MethodProfile {
+  readonly header: Partial<MethodsHeader>;
+  readonly rows: readonly MethodRow[];
+}
+
+/**
+ * Reads a method profile.
+ * @throws EvicpressError with file and line of the first fault, also for a (context, class, method, ratio,
+ *   metric) given twice.
+ */
+export async function readMethods(path: string): Promise<MethodProfile> {
+  let header: Partial<MethodsHeader> = {};
+  const rows: MethodRow[] = [];
+  const lines = new Map<string, number>();
+  await readNdjson(
+    path,
+    'a method profile',
+    'Measure one with `evicpress profile methods`.',
+    (value, line) => {
+      if (line === 1 && isHeader(value)) {
+        checkFormat(value, 'methods', path, line);
+        header = value as Partial<MethodsHeader>;
+        return;
+      }
+      const row = checkShape(methodRowSchema, value, path, line);
+      const key = JSON.stringify([
+        row.context,
+        row.context === ANY_CONTEXT ? row.class : undefined,
+        row.method,
+        row.compressionRatio,
+        row.metric,
+      ]);
+      const earlier = lines.get(key);
+      if (earlier !== undefined) {
+        throw errors.badFile(
+          path,
+          line,
+          `context "${printable(row.context)}", method ${row.method} at ratio ${row.compressionRatio} was given before, on line ${earlier}. Keep one of the two.`,
+        );
+      }
+      lines.set(key, line);
+      rows.push(row);
+    },
+  );
+  return { header, rows };
+}
+
+/** Whether the first value of an NDJSON file is its header. */
+export function isHeader(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && 'format' in value;
+}

@@ -1,0 +1,214 @@
+import { createHash } from 'node:crypto';
+import { z } from 'zod';
+import { errors, printable } from '../errors.js';
+import { readLines, writePieces } from './files.js';
+import { checkFormat, checkShape, count, fraction, label, nonNegative, parseJson, ratio } from './schema.js';
+
+/** The tier name of a context that is kept nowhere. */
+export const RECOMPUTE = 'recompute';
+/** The method name of the uncompressed cache. */
+export const UNCOMPRESSED = 'none';
+
+/** What an engine or the replay does with a context of a class the plan has no row for. */
+export const classRuleSchema = z.looseObject({
+  class: label.optional(),
+  tenant: label.optional(),
+  /** Expected reuses of a context of this class per period, as the history had them. */
+  accesses: nonNegative,
+  method: label,
+  compressionRatio: ratio,
+  /** storedBytes / fullBytes of that method and ratio. */
+  bytesFraction: nonNegative,
+  quality: fraction,
+});
+export type ClassRule = z.infer<typeof classRuleSchema>;
+
+/** Rules for contexts nobody has seen (design: prices, expected rates by class, half-life, fallback). */
+export const rulesSchema = z.looseObject({
+  /** The policy to fall back to. */
+  fallback: z.string().optional(),
+  /** Half-life of the decay of access counts, in seconds. */
+  halfLifeSeconds: z.number().positive().optional(),
+  classes: z.array(classRuleSchema).optional(),
+});
+export type Rules = z.infer<typeof rulesSchema>;
+
+export const planTierSchema = z.looseObject({
+  name: label,
+  kind: z.string().optional(),
+  capacityBytes: nonNegative.nullable(),
+  usedBytes: nonNegative,
+  /** Utility lost per period if the tier had one byte less, in seconds. */
+  price: nonNegative,
+});
+
+export const planHeaderSchema = z.looseObject({
+  format: z.literal('evicpress.plan'),
+  version: z.number(),
+  generation: count,
+  model: z.string().nullable(),
+  periodSeconds: z.number().positive().nullable(),
+  objective: z.looseObject({ alpha: nonNegative }),
+  tiers: z.array(planTierSchema),
+  summary: z.looseObject({
+    contexts: count,
+    utility: z.number(),
+    bound: z.number(),
+    relaxationBound: z.number(),
+    gap: z.number(),
+    gapOfSpan: z.number(),
+    meanTtftSeconds: z.number(),
+    meanQuality: z.number(),
+    solver: z.string(),
+  }),
+  rules: rulesSchema,
+  inputs: z.array(z.looseObject({ path: z.string(), sha256: z.string() })),
+});
+export type PlanHeader = z.infer<typeof planHeaderSchema>;
+
+export const placementSchema = z.looseObject({
+  context: label,
+  parent: label.optional(),
+  tier: label,
+  method: label,
+  compressionRatio: ratio,
+  storedBytes: nonNegative,
+  quality: fraction,
+  ttftSeconds: nonNegative,
+  accesses: nonNegative,
+  requestShare: z.number().positive().max(1).optional(),
+  keys: z
+    .looseObject({
+      engine: label,
+      chunkSize: count,
+      salt: z.string().optional(),
+      hashes: z.array(z.string()),
+    })
+    .optional(),
+  builtFrom: z.looseObject({ method: label, compressionRatio: ratio }).optional(),
+});
+/** One context's option, as the plan's row has it. */
+export type Placement = z.infer<typeof placementSchema>;
+
+export interface Plan {
+  readonly header: PlanHeader;
+  readonly rows: readonly Placement[];
+}
+
+const endSchema = z.looseObject({ end: z.literal(true), rows: count, sha256: z.string() });
+
+/**
+ * Writes a plan whole or not at all; its last line carries the number of rows and the sha256 of every byte
+ * before it, so that a reader can tell a torn file from a whole one.
+ * @returns the sha256 of the last line.
+ * @throws EvicpressError when it cannot be written.
+ */
+export async function writePlan(
+  path: string,
+  header: PlanHeader,
+  rows: Iterable<Placement>,
+): Promise<string> {
+  let digest = '';
+  await writePieces(
+    path,
+    planPieces(header, rows, (sha256) => {
+      digest = sha256;
+    }),
+  );
+  return digest;
+}
+
+/** A plan's text in pieces of about a megabyte. */
+export function* planPieces(
+  header: PlanHeader,
+  rows: Iterable<Placement>,
+  onEnd?: (sha256: string) => void,
+): Generator<string> {
+  const hash = createHash('sha256');
+  let piece = `${JSON.stringify(header)}\n`;
+  let written = 0;
+  for (const row of rows) {
+    piece += `${JSON.stringify(row)}\n`;
+    written++;
+    if (piece.length >= 1 << 20) {
+      hash.update(piece);
+      yield piece;
+      piece = '';
+    }
+  }
+  hash.update(piece);
+  const sha256 = hash.digest('hex');
+  yield `${piece}${JSON.stringify({ end: true, rows: written, sha256 })}\n`;
+  onEnd?.(sha256);
+}
+
+/**
+ * Reads a plan and checks that it is whole.
+ * @throws EvicpressError with file and line; a plan that is cut short or altered is refused.
+ */
+export async function readPlan(path: string): Promise<Plan> {
+  const rows: Placement[] = [];
+  const { header } = await scanPlan(path, (row) => rows.push(row));
+  return { header, rows };
+}
+
+/** Reads a plan row by row without keeping the rows. @throws EvicpressError */
+export async function scanPlan(
+  path: string,
+  onRow: (row: Placement, line: number) => void,
+): Promise<{ header: PlanHeader }> {
+  const hash = createHash('sha256');
+  let header: PlanHeader | undefined;
+  let ended = false;
+  let rowCount = 0;
+  const seen = new Set<string>();
+  await readChecked(path, (text, line) => {
+    if (ended) throw errors.badFile(path, line, 'there is text after the end of the plan.');
+    const value = parseJson(text, path, line);
+    if (header === undefined) {
+      checkFormat(value, 'plan', path, line);
+      header = checkShape(planHeaderSchema, value, path, line);
+    } else if (typeof value === 'object' && value !== null && 'end' in value) {
+      const end = checkShape(endSchema, value, path, line);
+      if (end.rows !== rowCount)
+        throw errors.badFile(
+          path,
+          line,
+          `the plan is not whole: its end counts ${end.rows} rows, the file has ${rowCount}. Write it again with \`evicpress plan\`.`,
+        );
+      if (end.sha256 !== hash.digest('hex'))
+        throw errors.badFile(
+          path,
+          line,
+          'the plan was altered after it was written (its sha256 does not match). Write it again with `evicpress plan`.',
+        );
+      ended = true;
+      return;
+    } else {
+      const row = checkShape(placementSchema, value, path, line);
+      if (seen.has(row.context))
+        throw errors.badFile(path, line, `context "${printable(row.context)}" is placed twice.`);
+      seen.add(row.context);
+      rowCount++;
+      onRow(row, line);
+    }
+    hash.update(text);
+    hash.update('\n');
+  });
+  if (header === undefined) throw errors.emptyFile(path, 'a plan');
+  if (!ended)
+    throw errors.badFile(
+      path,
+      undefined,
+      'the plan is cut short: its last line is missing. Write it again with `evicpress plan`.',
+    );
+  return { header };
+}
+
+async function readChecked(path: string, onLine: (text: string, line: number) => void): Promise<void> {
+  for await (const { firstLine, lines } of readLines(path)) {
+    lines.forEach((text, i) => {
+      if (text !== '') onLine(text, firstLine + i);
+    });
+  }
+}

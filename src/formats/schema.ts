@@ -1,0 +1,128 @@
+import { z } from 'zod';
+import { errors, printable } from '../errors.js';
+
+/** The version of every file format; an unknown major version is refused. */
+export const FORMAT_VERSION = 1;
+
+/** The kinds of file evicpress writes; a header says `{"format": "evicpress.<kind>", "version": 1}`. */
+export const FORMAT_KINDS = [
+  'tiers',
+  'model',
+  'methods',
+  'contexts',
+  'plan',
+  'replay',
+  'journal',
+  'state',
+] as const;
+export type FormatKind = (typeof FORMAT_KINDS)[number];
+
+/** The two header fields of a file of this kind. */
+export function formatHeader<K extends FormatKind>(kind: K): { format: `evicpress.${K}`; version: number } {
+  return { format: `evicpress.${kind}`, version: FORMAT_VERSION };
+}
+
+/**
+ * Refuses a file of another kind or of a newer version. A missing header is accepted, so that a file written
+ * by hand need not carry one.
+ * @throws EvicpressError
+ */
+export function checkFormat(value: unknown, kind: FormatKind, path: string, line?: number): void {
+  if (typeof value !== 'object' || value === null) return;
+  const { format, version } = value as { format?: unknown; version?: unknown };
+  if (format === undefined && version === undefined) return;
+  const other = FORMAT_KINDS.find((known) => known !== kind && format === `evicpress.${known}`);
+  if (other !== undefined) {
+    throw errors.badFile(
+      path,
+      line,
+      `this is a file of ${other}, not of ${kind}. Pass a file whose format is "evicpress.${kind}".`,
+    );
+  }
+  if (format !== undefined && typeof format === 'string' && !format.startsWith('evicpress.')) {
+    throw errors.badFile(path, line, `unknown format "${printable(format)}"; expected "evicpress.${kind}".`);
+  }
+  if (version !== undefined && Math.floor(Number(version)) !== FORMAT_VERSION) {
+    throw errors.badFile(
+      path,
+      line,
+      `version ${printable(String(version))} is not understood; this program reads version ${FORMAT_VERSION}. Update evicpress, or write the file again with this one.`,
+    );
+  }
+}
+
+/**
+ * Checks a parsed value against a schema, once, where it is read.
+ * @returns the typed value, unknown fields kept.
+ * @throws EvicpressError naming the field, what it must be and what it is.
+ */
+export function checkShape<S extends z.ZodType>(
+  schema: S,
+  value: unknown,
+  path: string,
+  line?: number,
+): z.output<S> {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  throw errors.badFile(path, line, describeIssue(result.error.issues[0]!, value));
+}
+
+/** One fault in words: `tiers[0].read.latencySeconds: expected number >= 0, got -1`. */
+export function describeIssue(issue: z.core.$ZodIssue, root: unknown): string {
+  const where = fieldPath(issue.path);
+  const got = valueAt(root, issue.path);
+  const field = where === '' ? '' : `${where}: `;
+  if (got === undefined && issue.code === 'invalid_type') return `${field}missing (${issue.message}).`;
+  return `${field}${issue.message} (got ${printable(JSON.stringify(got) ?? String(got), 60)}).`;
+}
+
+function fieldPath(path: readonly PropertyKey[]): string {
+  return path
+    .map((key, i) =>
+      typeof key === 'number' ? `[${key}]` : `${i === 0 ? '' : '.'}${printable(String(key), 60)}`,
+    )
+    .join('');
+}
+
+function valueAt(root: unknown, path: readonly PropertyKey[]): unknown {
+  let value = root;
+  for (const key of path) {
+    if (typeof value !== 'object' || value === null) return undefined;
+    value = (value as Record<PropertyKey, unknown>)[key];
+  }
+  return value;
+}
+
+/**
+ * JSON.parse with a message that says where.
+ * @throws EvicpressError
+ */
+export function parseJson(text: string, path: string, line?: number): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw errors.badFile(path, line, `not valid JSON (${printable((error as Error).message, 120)}).`);
+  }
+}
+
+/** Fields that occur in several formats. Numbers are finite: JSON has no NaN, and neither have we. */
+export const nonNegative = z.number('expected a number').nonnegative('expected a number ≥ 0');
+export const positive = z.number('expected a number').positive('expected a number > 0');
+export const fraction = z
+  .number('expected a number')
+  .min(0, 'expected a number from 0 to 1')
+  .max(1, 'expected a number from 0 to 1');
+export const ratio = z
+  .number('expected a number')
+  .min(0, 'expected the fraction removed, 0 ≤ ratio < 1')
+  .lt(1, 'expected the fraction removed, 0 ≤ ratio < 1');
+export const count = z
+  .number('expected a whole number')
+  .int('expected a whole number')
+  .nonnegative('expected a whole number ≥ 0');
+export const label = z
+  .string('expected text')
+  .min(1, 'expected text that is not empty')
+  .max(4096, 'expected text of at most 4096 characters');
+export const source = z.enum(['measured', 'reference', 'assumed'], 'expected measured, reference or assumed');
+export type Source = z.infer<typeof source>;

@@ -1,0 +1,88 @@
+import { z } from 'zod';
+import { errors } from '../errors.js';
+import { readJson } from './files.js';
+import { checkFormat, checkShape, count, label, nonNegative, positive, source } from './schema.js';
+
+/** How long transfers in one direction take: an affine law, or a log-log table where that fits better. */
+export const transferSchema = z.looseObject({
+  latencySeconds: nonNegative,
+  /** One stream. */
+  bytesPerSecond: positive,
+  medianRelativeError: nonNegative.optional(),
+  byStreams: z.array(z.looseObject({ streams: count.min(1), bytesPerSecond: positive })).optional(),
+  /** Replaces the affine law; interpolated log-log, sizes ascending. */
+  table: z.array(z.looseObject({ bytes: positive, seconds: positive })).optional(),
+});
+export type Transfer = z.infer<typeof transferSchema>;
+
+export const tierSchema = z.looseObject({
+  name: label.regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, 'expected a name of letters, digits, ".", "_" and "-"'),
+  kind: label,
+  location: z.string().optional(),
+  /** null: unlimited. */
+  capacityBytes: nonNegative.nullable(),
+  /** Room the engine needs for itself (staging); plans use capacity less this. */
+  reservedBytes: nonNegative.optional(),
+  scope: z.enum(['rank', 'node', 'cluster']).optional(),
+  read: transferSchema,
+  write: transferSchema.optional(),
+  source: source.optional(),
+  tool: z.string().optional(),
+  measuredAt: z.string().optional(),
+  /** Money per GB (10^9 bytes) and month, for budgets. */
+  pricePerGbMonth: nonNegative.optional(),
+  samples: z.array(z.looseObject({ bytes: positive, streams: count.min(1), seconds: positive })).optional(),
+});
+export type Tier = z.infer<typeof tierSchema>;
+
+export const tiersSchema = z.looseObject({
+  format: z.string().optional(),
+  version: z.number().optional(),
+  /** Fast to slow. */
+  tiers: z.array(tierSchema).min(1, 'expected at least one tier'),
+  host: z.looseObject({}).optional(),
+});
+export type TierProfile = z.infer<typeof tiersSchema>;
+
+/**
+ * Reads a tier profile.
+ * @throws EvicpressError on a missing, broken or contradictory file.
+ */
+export async function readTiers(path: string): Promise<TierProfile> {
+  const value = await readJson(path, 'a tier profile', 'Measure one with `evicpress profile tiers`.');
+  return checkTiers(value, path);
+}
+
+/** Checks a tier profile that is already parsed. @throws EvicpressError */
+export function checkTiers(value: unknown, path: string): TierProfile {
+  checkFormat(value, 'tiers', path);
+  const profile = checkShape(tiersSchema, value, path);
+  const seen = new Set<string>();
+  profile.tiers.forEach((tier, i) => {
+    if (seen.has(tier.name))
+      throw errors.badFile(
+        path,
+        undefined,
+        `tiers[${i}]: tier "${tier.name}" is named twice. Give each tier a name of its own.`,
+      );
+    if (tier.name === 'recompute')
+      throw errors.badFile(
+        path,
+        undefined,
+        `tiers[${i}]: "recompute" is not a tier but the option to keep nothing. Choose another name.`,
+      );
+    seen.add(tier.name);
+    for (const transfer of [tier.read, tier.write]) {
+      transfer?.table?.forEach((point, k) => {
+        if (k > 0 && point.bytes <= transfer.table![k - 1]!.bytes) {
+          throw errors.badFile(
+            path,
+            undefined,
+            `tiers[${i}]: the sizes of its table must ascend (entry ${k}).`,
+          );
+        }
+      });
+    }
+  });
+  return profile;
+}

@@ -1,0 +1,37 @@
+/** How a log's requests reuse cached content. */
+export type Reuse = 'prefix' | 'documents';
+
+/**
+ * A request log in columns. Blocks have dense ids in order of first appearance, so that every later stage
+ * indexes typed arrays; `blockIds` gives the log's own ids back.
+ *
+ * Layout: request r's blocks are `blocks[blockOffsets[r] .. blockOffsets[r + 1])`, head first. With `reuse:
+ * 'prefix'` an id stands for its whole prefix (its parent is the block before it); with 'documents' each
+ * block is one document, reusable in any position.
+ */
+export interface Trace {
+  readonly reuse: Reuse;
+  readonly requests: number;
+  /** Seconds since the log's first request, ascending. */
+  readonly timestampSeconds: Float64Array;
+  readonly inputTokens: Int32Array;
+  readonly outputTokens: Int32Array;
+  /** Length requests + 1. */
+  readonly blockOffsets: Float64Array;
+  readonly blocks: Int32Array;
+  /** Tokens of each distinct block: the block size, or the document's length. */
+  readonly tokensOfBlock: Int32Array;
+  /** Tokens of a full block; 0 for documents. */
+  readonly blockTokens: number;
+  /** The log's own id of each distinct block. */
+  readonly blockIds: readonly string[];
+  /** Per request, an index into the dictionary; −1 where the log does not say. */
+  readonly classOf: Int32Array;
+  readonly sessionOf: Int32Array;
+  readonly tenantOf: Int32Array;
+  readonly classes: readonly string[];
+  readonly sessions: readonly string[];
+  readonly tenants: readonly string[];
+  /** What a reader should know: lines sorted, lines skipped. */
+  readonly warnings: readonly string[];
+}
