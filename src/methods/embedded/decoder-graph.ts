@@ -1,0 +1,318 @@
+import { EvicpressError } from '../../errors.js';
+import { dequantize, type GgufFile } from './gguf.js';
+import { OnnxGraph } from './onnx.js';
+import { embed, linear, type QuantizedWeight, quantizedWeight } from './quantized-weights.js';
+
+/** The sizes of a Llama-style decoder, as the GGUF states them. */
+export interface DecoderShape {
+  readonly layers: number;
+  readonly hidden: number;
+  readonly heads: number;
+  readonly kvHeads: number;
+  readonly headSize: number;
+  readonly vocabulary: number;
+  readonly window: number;
+}
+
+/** How many of the last positions' queries a forward pass returns: SnapKV's window in kvpress. */
+export const QUERY_WINDOW = 64;
+
+/** @throws EvicpressError when the file is no Llama-style model. */
+export function decoderShape(gguf: GgufFile): DecoderShape {
+  const architecture = gguf.metadata.get('general.architecture');
+  if (architecture !== 'llama') {
+    throw new EvicpressError(
+      `The embedded runner builds Llama-style GGUF models; this one is "${String(architecture)}".`,
+    );
+  }
+  const number = (key: string) => Number(gguf.metadata.get(`llama.${key}`));
+  const hidden = number('embedding_length');
+  const heads = number('attention.head_count');
+  return {
+    layers: number('block_count'),
+    hidden,
+    heads,
+    kvHeads: number('attention.head_count_kv'),
+    headSize: hidden / heads,
+    vocabulary: number('vocab_size'),
+    window: number('context_length'),
+  };
+}
+
+/**
+ * Builds the ONNX graph of a Llama-style decoder from a GGUF file: 8-bit weights, KV cache in half precision.
+ *
+ * Inputs and outputs are the ones Hugging Face decoders are published with (`input_ids`, `attention_mask`,
+ * `position_ids`, `past_key_values.N.key|value` → `logits`, `present.N.key|value`) and four more:
+ * - `prefix_key_values.N.key|value` [1, kvHeads, prefix, headSize]: a cache that all rows of the batch attend to
+ *   in full. It is only read, so many queries share one context's cache without a copy.
+ * - `logit_positions` [batch, answers]: the positions whose logits are wanted.
+ * - `queries.N` [batch, heads, ≤ 64, headSize]: the rotated queries of the last positions, for SnapKV.
+ * `attention_mask` [batch, past + new] covers the past and the new tokens; the prefix is always visible.
+ */
+export function buildDecoder(gguf: GgufFile): readonly Uint8Array[] {
+  const shape = decoderShape(gguf);
+  const graph = new OnnxGraph('decoder');
+  const epsilon = { float: Number(gguf.metadata.get('llama.attention.layer_norm_rms_epsilon')) };
+  const ids = graph.input('input_ids', 'int64', ['batch', 'length']);
+  graph.input('attention_mask', 'int64', ['batch', 'total']);
+  graph.input('position_ids', 'int64', ['batch', 'length']);
+  const wanted = graph.input('logit_positions', 'int64', ['batch', 'answers']);
+  rotationTables(graph, gguf, shape);
+
+  const vocabulary = weight(graph, gguf, 'token_embd.weight', shape.hidden);
+  let state = embed(graph, ids, vocabulary);
+  const bias = attentionBias(graph, ids);
+  let pending: string | undefined;
+  for (let layer = 0; layer < shape.layers; layer++) {
+    const name = `blk.${layer}`;
+    const entry = normalize(graph, gguf, `${name}.attn_norm`, state, pending, epsilon);
+    const attended = attention(graph, gguf, shape, layer, entry.normalized, bias);
+    const middle = normalize(graph, gguf, `${name}.ffn_norm`, entry.sum, attended, epsilon);
+    pending = feedForward(graph, gguf, name, shape, middle.normalized);
+    state = middle.sum;
+  }
+  const last = normalize(graph, gguf, 'output_norm', state, pending, epsilon).normalized;
+  const index = graph.node('Unsqueeze', [wanted, graph.constant('int64', [-1])]);
+  const chosen = graph.nodeWithOutputs('GatherND', [last, index], ['chosen'], { batch_dims: 1 });
+  const head = gguf.tensors.has('output.weight')
+    ? weight(graph, gguf, 'output.weight', shape.hidden)
+    : vocabulary;
+  graph.node('Identity', [linear(graph, chosen, head)], {}, 'logits');
+  graph.output('logits', 'float', ['batch', 'answers', shape.vocabulary]);
+  return graph.finish();
+}
+
+/** Cosines and sines of the rotary positions, [window, headSize / 2]. */
+function rotationTables(graph: OnnxGraph, gguf: GgufFile, shape: DecoderShape): void {
+  const base = Number(gguf.metadata.get('llama.rope.freq_base') ?? 10000);
+  const half = shape.headSize / 2;
+  const cosines = new Float32Array(shape.window * half);
+  const sines = new Float32Array(shape.window * half);
+  for (let position = 0; position < shape.window; position++) {
+    for (let i = 0; i < half; i++) {
+      const angle = position * base ** (-i / half);
+      cosines[position * half + i] = Math.cos(angle);
+      sines[position * half + i] = Math.sin(angle);
+    }
+  }
+  graph.initializer('cosines', 'float', [shape.window, half], cosines);
+  graph.initializer('sines', 'float', [shape.window, half], sines);
+}
+
+/**
+ * 0 where a new token may look, −10⁹ elsewhere, [1, batch, length, past + length]: itself and what came
+ * before it, as far as the attention mask allows.
+ */
+function attentionBias(graph: OnnxGraph, ids: string): string {
+  const scalar = (value: number) => graph.constant('int64', [value], []);
+  const length = graph.node('Gather', [graph.node('Shape', [ids]), scalar(1)]);
+  const total = graph.node('Gather', [graph.node('Shape', ['attention_mask']), scalar(1)]);
+  const columns = graph.node('Range', [scalar(0), total, scalar(1)]);
+  const rows = graph.node('Range', [graph.node('Sub', [total, length]), total, scalar(1)]);
+  const causal = graph.node('LessOrEqual', [
+    columns,
+    graph.node('Unsqueeze', [rows, graph.constant('int64', [-1])]),
+  ]);
+  const present = graph.node('Cast', ['attention_mask'], { to: 9 });
+  const visible = graph.node('And', [
+    causal,
+    graph.node('Unsqueeze', [present, graph.constant('int64', [1])]),
+  ]);
+  const bias = graph.node('Where', [
+    visible,
+    graph.constant('float', [0], []),
+    graph.constant('float', [-1e9], []),
+  ]);
+  return graph.node('Unsqueeze', [bias, graph.constant('int64', [0])]);
+}
+
+/** RMS norm of `state + addend`; the sum is handed on as the residual stream. */
+function normalize(
+  graph: OnnxGraph,
+  gguf: GgufFile,
+  name: string,
+  state: string,
+  addend: string | undefined,
+  epsilon: { float: number },
+): { normalized: string; sum: string } {
+  const gain = graph.initializer(
+    name,
+    'float',
+    [shapeOf(gguf, `${name}.weight`)[0]!],
+    values(gguf, `${name}.weight`),
+  );
+  if (addend === undefined) {
+    const normalized = graph.node('SimplifiedLayerNormalization', [state, gain], { epsilon, axis: 2 });
+    return { normalized, sum: state };
+  }
+  const sum = `${name}.sum`;
+  const outputs = [`${name}.normalized`, '', '', sum];
+  graph.nodeWithOutputs(
+    'SkipSimplifiedLayerNormalization',
+    [state, addend, gain],
+    outputs,
+    { epsilon },
+    'com.microsoft',
+  );
+  return { normalized: `${name}.normalized`, sum };
+}
+
+/**
+ * Grouped-query attention in two parts, over the shared prefix and over each row's own tokens, joined in one
+ * softmax. Scores are laid out [kvHeads, batch, groups · length, keys], so that the prefix, which has no batch
+ * axis, meets all rows in one matrix product.
+ */
+function attention(
+  graph: OnnxGraph,
+  gguf: GgufFile,
+  shape: DecoderShape,
+  layer: number,
+  input: string,
+  bias: string,
+): string {
+  const { heads, kvHeads, headSize, hidden } = shape;
+  const groups = heads / kvHeads;
+  const name = `blk.${layer}`;
+  const project = (part: 'q' | 'k' | 'v', count: number): string => {
+    const projected = linear(
+      graph,
+      input,
+      weight(graph, gguf, `${name}.attn_${part}.weight`, hidden, part === 'v' ? 0 : count),
+    );
+    const split = graph.node('Reshape', [projected, graph.constant('int64', [0, 0, count, headSize])]);
+    return graph.node('Transpose', [split], { perm: [0, 2, 1, 3] });
+  };
+  const rotate = (x: string) => graph.contrib('RotaryEmbedding', [x, 'position_ids', 'cosines', 'sines']);
+  const half = (x: string) => graph.node('Cast', [graph.node('Cast', [x], { to: 10 })], { to: 1 });
+  const cacheShape = (tokens: string, batch: number | string) => [batch, kvHeads, tokens, headSize];
+
+  const queries = rotate(project('q', heads));
+  const lastQueries = [
+    queries,
+    graph.constant('int64', [-QUERY_WINDOW]),
+    graph.constant('int64', [2 ** 31]),
+    graph.constant('int64', [2]),
+  ];
+  graph.node('Slice', lastQueries, {}, `queries.${layer}`);
+  graph.output(`queries.${layer}`, 'float', ['batch', heads, 'window', headSize]);
+
+  const join = (part: 'key' | 'value', fresh: string): { own: string; prefix: string } => {
+    const past = graph.input(`past_key_values.${layer}.${part}`, 'float', cacheShape('past', 'batch'));
+    const present = graph.node('Concat', [past, half(fresh)], { axis: 2 }, `present.${layer}.${part}`);
+    graph.output(present, 'float', cacheShape('present', 'batch'));
+    const prefix = graph.input(`prefix_key_values.${layer}.${part}`, 'float', cacheShape('prefix', 1));
+    const byHead = graph.node('Reshape', [prefix, graph.constant('int64', [kvHeads, 1, -1, headSize])]);
+    return { own: graph.node('Transpose', [present], { perm: [1, 0, 2, 3] }), prefix: byHead };
+  };
+  const keys = join('key', rotate(project('k', kvHeads)));
+  const cachedValues = join('value', project('v', kvHeads));
+
+  // [batch, heads, length, headSize] → [kvHeads, batch, groups · length, headSize]
+  const grouped = graph.node('Reshape', [queries, graph.constant('int64', [0, kvHeads, -1, headSize])]);
+  const byHead = graph.node('Transpose', [grouped], { perm: [1, 0, 2, 3] });
+  const flat = graph.node('Reshape', [byHead, graph.constant('int64', [kvHeads, 1, -1, headSize])]);
+  const scale = { alpha: { float: headSize ** -0.5 }, transB: 1 };
+  const ownScores = graph.contrib('FusedMatMul', [byHead, keys.own], scale);
+  const groupedBias = graph.node('Tile', [bias, graph.constant('int64', [1, 1, groups, 1])]);
+  const masked = graph.node('Add', [ownScores, groupedBias]);
+  const prefixScores = graph.contrib('FusedMatMul', [flat, keys.prefix], scale);
+  const rowShape = graph.node('Slice', [
+    graph.node('Shape', [ownScores]),
+    graph.constant('int64', [0]),
+    graph.constant('int64', [3]),
+  ]);
+  const prefixLength = graph.node('Slice', [
+    graph.node('Shape', [prefixScores]),
+    graph.constant('int64', [3]),
+    graph.constant('int64', [4]),
+  ]);
+  const prefixShape = graph.node('Concat', [rowShape, prefixLength], { axis: 0 });
+  const all = graph.node('Concat', [graph.node('Reshape', [prefixScores, prefixShape]), masked], { axis: 3 });
+  const weights = graph.node('Softmax', [all], { axis: 3 });
+  const ownLength = graph.node('Slice', [
+    graph.node('Shape', [ownScores]),
+    graph.constant('int64', [3]),
+    graph.constant('int64', [4]),
+  ]);
+  const parts = [`${name}.prefix_weights`, `${name}.own_weights`];
+  graph.nodeWithOutputs(
+    'Split',
+    [weights, graph.node('Concat', [prefixLength, ownLength], { axis: 0 })],
+    parts,
+    { axis: 3 },
+  );
+  const flatWeights = graph.node('Reshape', [parts[0]!, graph.node('Shape', [prefixScores])]);
+  const fromPrefix = graph.node('MatMul', [flatWeights, cachedValues.prefix]);
+  const fromOwn = graph.node('MatMul', [parts[1]!, cachedValues.own]);
+  const sum = graph.node('Add', [
+    graph.node('Reshape', [fromPrefix, graph.node('Shape', [fromOwn])]),
+    fromOwn,
+  ]);
+
+  // [kvHeads, batch, groups · length, headSize] → [batch, length, hidden]
+  const batchFirst = graph.node('Transpose', [sum], { perm: [1, 0, 2, 3] });
+  const byQueryHead = graph.node('Reshape', [batchFirst, graph.node('Shape', [queries])]);
+  const joined = graph.node('Transpose', [byQueryHead], { perm: [0, 2, 1, 3] });
+  const context = graph.node('Reshape', [joined, graph.constant('int64', [0, 0, hidden])]);
+  return linear(graph, context, weight(graph, gguf, `${name}.attn_output.weight`, hidden));
+}
+
+/** SwiGLU: down(silu(gate(x)) · up(x)). */
+function feedForward(
+  graph: OnnxGraph,
+  gguf: GgufFile,
+  name: string,
+  shape: DecoderShape,
+  input: string,
+): string {
+  const gate = linear(graph, input, weight(graph, gguf, `${name}.ffn_gate.weight`, shape.hidden));
+  const up = linear(graph, input, weight(graph, gguf, `${name}.ffn_up.weight`, shape.hidden));
+  const activated = graph.contrib('QuickGelu', [gate], { alpha: { float: 1 } });
+  const inner = shapeOf(gguf, `${name}.ffn_down.weight`)[1]!;
+  return linear(
+    graph,
+    graph.node('Mul', [activated, up]),
+    weight(graph, gguf, `${name}.ffn_down.weight`, inner),
+  );
+}
+
+function weight(
+  graph: OnnxGraph,
+  gguf: GgufFile,
+  name: string,
+  columns: number,
+  rotatedHeads = 0,
+): QuantizedWeight {
+  const matrix = values(gguf, name);
+  const ordered = rotatedHeads === 0 ? matrix : undoRotaryPermutation(matrix, rotatedHeads, columns);
+  return quantizedWeight(graph, name, ordered, matrix.length / columns, columns);
+}
+
+/**
+ * GGUF stores the rows of Q and K so that rotary pairs are neighbours (2i, 2i + 1); Hugging Face's rotation
+ * pairs row i with row i + headSize / 2. Puts the rows of every head back into that order.
+ */
+export function undoRotaryPermutation(matrix: Float32Array, heads: number, columns: number): Float32Array {
+  const headSize = matrix.length / columns / heads;
+  const restored = new Float32Array(matrix.length);
+  for (let head = 0; head < heads; head++) {
+    for (let row = 0; row < headSize; row++) {
+      const from = (head * headSize + row) * columns;
+      const to = (head * headSize + (row % 2) * (headSize / 2) + (row >> 1)) * columns;
+      restored.set(matrix.subarray(from, from + columns), to);
+    }
+  }
+  return restored;
+}
+
+function values(gguf: GgufFile, name: string): Float32Array {
+  const tensor = gguf.tensors.get(name);
+  if (tensor === undefined)
+    throw new EvicpressError(`The GGUF file has no tensor ${name}: not a complete Llama-style model.`);
+  return dequantize(tensor);
+}
+
+function shapeOf(gguf: GgufFile, name: string): readonly number[] {
+  return gguf.tensors.get(name)?.shape ?? [];
+}
