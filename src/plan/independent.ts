@@ -1,0 +1,272 @@
+import type { Lagrangian } from './lagrangian.js';
+import { KEEP_NOTHING, loadSecondsOf, type Problem, storedBytesOf } from './problem.js';
+import type { Row } from './rows.js';
+
+/**
+ * The forms worth scanning, per curve, in columns: the upper concave envelope of (bytes fraction, quality),
+ * or the Pareto list where decompression or a tier's table breaks the envelope.
+ */
+interface ScanList {
+  readonly offsets: Int32Array;
+  readonly form: Int32Array;
+  readonly fraction: Float64Array;
+  readonly quality: Float64Array;
+  readonly decompress: Float64Array;
+}
+
+/**
+ * The Lagrangian of contexts without parents: a pass over typed arrays, no allocation. It may stand for a
+ * part of the contexts only, the others' choices being fixed (see `restrict`).
+ */
+export class IndependentLagrangian implements Lagrangian {
+  readonly limits: Float64Array;
+  private readonly lists: ScanList;
+  /** Price per byte of tier t is Σ prices of its capacity rows + accesses · Σ prices of its bandwidth rows. */
+  private readonly capacityRow: Int32Array;
+  private readonly bandwidthRow: Int32Array;
+  private readonly tabled: boolean;
+
+  constructor(
+    private readonly problem: Problem,
+    private readonly rows: readonly Row[],
+    /** The contexts that still choose; all when undefined. */
+    private readonly open?: Int32Array,
+    /** What the fixed contexts reach and use. */
+    private readonly fixedUtility = 0,
+    private readonly fixedUse?: Float64Array,
+    /** The fixed contexts' choices, copied into every answer. */
+    private readonly fixedChoices?: Int32Array,
+    lists?: ScanList,
+  ) {
+    this.limits = Float64Array.from(rows, (row) => row.limit);
+    this.tabled = problem.tiers.some((tier) => (tier.read.table?.length ?? 0) > 0);
+    this.lists = lists ?? scanLists(problem, this.tabled);
+    this.capacityRow = rowByTier(problem, rows, 'capacity');
+    this.bandwidthRow = rowByTier(problem, rows, 'bandwidth');
+  }
+
+  choose(prices: Float64Array, use: Float64Array, choices?: Int32Array): number {
+    use.fill(0);
+    if (this.fixedUse !== undefined) use.set(this.fixedUse);
+    if (choices !== undefined && this.fixedChoices !== undefined) choices.set(this.fixedChoices);
+    return this.fixedUtility + this.scan(prices, use, choices, undefined);
+  }
+
+  /**
+   * Fixes every context whose choice is the same at all corners of a box of prices: by linearity it is then
+   * the same everywhere inside.
+   * @returns the Lagrangian of the rest, valid inside the box.
+   */
+  restrict(low: Float64Array, high: Float64Array): IndependentLagrangian {
+    const n = this.problem.demand.contexts;
+    const choices = new Int32Array(n);
+    const use = new Float64Array(this.rows.length);
+    const moved = new Uint8Array(n);
+    const corner = new Float64Array(low);
+    this.choose(corner, use, choices);
+    for (let bits = 1; bits < 1 << low.length; bits++) {
+      for (let r = 0; r < low.length; r++) corner[r] = (bits >> r) & 1 ? high[r]! : low[r]!;
+      use.fill(0);
+      this.scan(corner, use, choices, moved);
+    }
+    const candidates = this.open ?? Int32Array.from({ length: n }, (_, i) => i);
+    const open = candidates.filter((i) => moved[i] === 1);
+    const fixedUse = new Float64Array(this.rows.length);
+    if (this.fixedUse !== undefined) fixedUse.set(this.fixedUse);
+    let fixedUtility = this.fixedUtility;
+    const count = this.problem.forms.storedBytes.length;
+    for (const i of candidates) if (moved[i] === 0) fixedUtility += this.settle(i, choices[i]!, count, fixedUse);
+    return new IndependentLagrangian(this.problem, this.rows, open, fixedUtility, fixedUse, choices, this.lists);
+  }
+
+  /** Adds a fixed choice's use; returns its utility, by the same sums as the scan. */
+  private settle(i: number, choice: number, count: number, use: Float64Array): number {
+    const { demand, alpha, forms, recomputeSeconds } = this.problem;
+    const f = demand.accesses[i]!;
+    if (choice === KEEP_NOTHING) return f * (alpha * demand.requestShare[i]! - recomputeSeconds[i]!);
+    const tier = Math.floor(choice / count);
+    const form = choice % count;
+    const bytes = storedBytesOf(this.problem, i, form);
+    const capacity = this.capacityRow[tier]!;
+    const bandwidth = this.bandwidthRow[tier]!;
+    if (capacity >= 0) use[capacity]! += bytes;
+    if (bandwidth >= 0) use[bandwidth]! += bytes * f;
+    return f * (alpha * demand.requestShare[i]! * forms.quality[form]! - loadSecondsOf(this.problem, i, tier, form));
+  }
+
+  /** The hot loop. With `moved`, choices are compared, not written, and differing contexts marked. */
+  private scan(prices: Float64Array, use: Float64Array, choices: Int32Array | undefined, moved: Uint8Array | undefined): number {
+    if (this.tabled) return this.scanTabled(prices, use, choices, moved);
+    const { demand, alpha, allowed, curveOf, recomputeSeconds, tiers, forms } = this.problem;
+    const { fullBytes, accesses, requestShare } = demand;
+    const { offsets, form, fraction, quality, decompress } = this.lists;
+    const { capacityRow, bandwidthRow, open } = this;
+    const count = forms.storedBytes.length;
+    const T = tiers.length;
+    const latency = Float64Array.from(tiers, (tier) => tier.read.latencySeconds);
+    const perByte = Float64Array.from(tiers, (tier) => 1 / tier.read.bytesPerSecond);
+    const capacityPrice = Float64Array.from(tiers, (_, t) => (capacityRow[t]! < 0 ? 0 : prices[capacityRow[t]!]!));
+    const bandwidthPrice = Float64Array.from(tiers, (_, t) => (bandwidthRow[t]! < 0 ? 0 : prices[bandwidthRow[t]!]!));
+    const length = open === undefined ? demand.contexts : open.length;
+    let utility = 0;
+    let carry = 0;
+    for (let k = 0; k < length; k++) {
+      const i = open === undefined ? k : open[k]!;
+      const f = accesses[i]!;
+      const bytes = fullBytes[i]!;
+      const share = requestShare[i]!;
+      const mask = allowed[i]!;
+      const worth = f * alpha * share;
+      const work = f * bytes;
+      const first = offsets[curveOf[i]!]!;
+      const end = offsets[curveOf[i]! + 1]!;
+      let best = Number.NEGATIVE_INFINITY;
+      let bestTier = -1;
+      let bestEntry = 0;
+      if (mask & (1 << T)) best = worth - f * recomputeSeconds[i]!;
+      for (let t = 0; t < T; t++) {
+        if ((mask & (1 << t)) === 0) continue;
+        const perFraction = work * (perByte[t]! + bandwidthPrice[t]!) + capacityPrice[t]! * bytes;
+        const base = -f * share * latency[t]!;
+        for (let e = first; e < end; e++) {
+          const value = base + worth * quality[e]! - perFraction * fraction[e]! - work * decompress[e]!;
+          if (value > best) {
+            best = value;
+            bestTier = t;
+            bestEntry = e;
+          }
+        }
+      }
+      const choice = bestTier < 0 ? KEEP_NOTHING : bestTier * count + form[bestEntry]!;
+      if (moved !== undefined) {
+        if (choices![i] !== choice) moved[i] = 1;
+        continue;
+      }
+      if (choices !== undefined) choices[i] = choice;
+      let gain = best;
+      if (bestTier >= 0) {
+        const stored = bytes * fraction[bestEntry]!;
+        const capacity = capacityRow[bestTier]!;
+        const bandwidth = bandwidthRow[bestTier]!;
+        gain += stored * (capacityPrice[bestTier]! + f * bandwidthPrice[bestTier]!);
+        if (capacity >= 0) use[capacity]! += stored;
+        if (bandwidth >= 0) use[bandwidth]! += stored * f;
+      }
+      // Kahan's sum: a million terms of one sign would otherwise lose the last digits of the bound.
+      const term = gain - carry;
+      const next = utility + term;
+      carry = next - utility - term;
+      utility = next;
+    }
+    return utility;
+  }
+
+  /** The same with loading times from a table. */
+  private scanTabled(prices: Float64Array, use: Float64Array, choices: Int32Array | undefined, moved: Uint8Array | undefined): number {
+    const { demand, alpha, allowed, curveOf, recomputeSeconds, tiers, forms } = this.problem;
+    const { offsets, form } = this.lists;
+    const count = forms.storedBytes.length;
+    const length = this.open === undefined ? demand.contexts : this.open.length;
+    let utility = 0;
+    for (let k = 0; k < length; k++) {
+      const i = this.open === undefined ? k : this.open[k]!;
+      const f = demand.accesses[i]!;
+      const worth = f * alpha * demand.requestShare[i]!;
+      let best = Number.NEGATIVE_INFINITY;
+      let gain = 0;
+      let choice = KEEP_NOTHING;
+      if (allowed[i]! & (1 << tiers.length)) best = gain = worth - f * recomputeSeconds[i]!;
+      for (let t = 0; t < tiers.length; t++) {
+        if ((allowed[i]! & (1 << t)) === 0) continue;
+        const capacity = this.capacityRow[t]!;
+        const bandwidth = this.bandwidthRow[t]!;
+        const price = (capacity < 0 ? 0 : prices[capacity]!) + (bandwidth < 0 ? 0 : f * prices[bandwidth]!);
+        for (let e = offsets[curveOf[i]!]!; e < offsets[curveOf[i]! + 1]!; e++) {
+          const option = form[e]!;
+          const utilityHere = worth * forms.quality[option]! - f * loadSecondsOf(this.problem, i, t, option);
+          const value = utilityHere - price * storedBytesOf(this.problem, i, option);
+          if (value > best) {
+            best = value;
+            gain = utilityHere;
+            choice = t * count + option;
+          }
+        }
+      }
+      if (moved !== undefined) {
+        if (choices![i] !== choice) moved[i] = 1;
+        continue;
+      }
+      if (choices !== undefined) choices[i] = choice;
+      utility += gain;
+      if (choice === KEEP_NOTHING) continue;
+      const tier = Math.floor(choice / count);
+      const stored = storedBytesOf(this.problem, i, choice % count);
+      if (this.capacityRow[tier]! >= 0) use[this.capacityRow[tier]!]! += stored;
+      if (this.bandwidthRow[tier]! >= 0) use[this.bandwidthRow[tier]!]! += stored * f;
+    }
+    return utility;
+  }
+}
+
+function rowByTier(problem: Problem, rows: readonly Row[], kind: Row['kind']): Int32Array {
+  return Int32Array.from(problem.tiers, (_, t) => rows.findIndex((row) => row.kind === kind && row.tier === t));
+}
+
+/** Shortens every curve to the forms that can be best at some price. */
+function scanLists(problem: Problem, tabled: boolean): ScanList {
+  const { forms, demand, curveOf } = problem;
+  const curves = forms.offsets.length - 1;
+  const member = new Int32Array(curves).fill(-1);
+  for (let i = 0; i < curveOf.length; i++) member[curveOf[i]!] = i;
+  const kept: { form: number; fraction: number }[] = [];
+  const offsets = new Int32Array(curves + 1);
+  for (let c = 0; c < curves; c++) {
+    const full = member[c]! < 0 ? 1 : demand.fullBytes[member[c]!]!;
+    const entries: { form: number; fraction: number }[] = [];
+    for (let form = forms.offsets[c]!; form < forms.offsets[c + 1]!; form++) {
+      const scale = forms.ofBytes[form]!;
+      entries.push({ form, fraction: forms.lossyOf[form]! < 0 ? 1 : forms.storedBytes[form]! / (scale === 0 ? full : scale) });
+    }
+    const free = entries.every(({ form }) => forms.decompressSecondsPerByte[form] === 0);
+    for (const entry of free && !tabled ? envelope(entries, forms.quality) : pareto(entries, forms.quality, forms.decompressSecondsPerByte)) kept.push(entry);
+    offsets[c + 1] = kept.length;
+  }
+  return {
+    offsets,
+    form: Int32Array.from(kept, (entry) => entry.form),
+    fraction: Float64Array.from(kept, (entry) => entry.fraction),
+    quality: Float64Array.from(kept, (entry) => forms.quality[entry.form]!),
+    decompress: Float64Array.from(kept, (entry) => forms.decompressSecondsPerByte[entry.form]!),
+  };
+}
+
+type Entry = { form: number; fraction: number };
+
+function pareto(entries: readonly Entry[], quality: Float64Array, decompress: Float64Array): Entry[] {
+  return entries.filter(
+    (a, i) =>
+      !entries.some((b, j) => {
+        if (i === j) return false;
+        const noWorse = b.fraction <= a.fraction && quality[b.form]! >= quality[a.form]! && decompress[b.form]! <= decompress[a.form]!;
+        const same = b.fraction === a.fraction && quality[b.form] === quality[a.form] && decompress[b.form] === decompress[a.form];
+        return noWorse && (!same || j < i);
+      }),
+  );
+}
+
+/** Upper concave envelope of quality over fraction, left to right. */
+function envelope(entries: readonly Entry[], quality: Float64Array): Entry[] {
+  const sorted = [...entries].sort((a, b) => a.fraction - b.fraction || quality[b.form]! - quality[a.form]! || a.form - b.form);
+  const hull: Entry[] = [];
+  for (const entry of sorted) {
+    const last = hull.at(-1);
+    if (last !== undefined && quality[entry.form]! <= quality[last.form]!) continue;
+    while (hull.length >= 2 && slope(hull.at(-2)!, hull.at(-1)!, quality) <= slope(hull.at(-1)!, entry, quality)) hull.pop();
+    hull.push(entry);
+  }
+  return hull;
+}
+
+function slope(a: Entry, b: Entry, quality: Float64Array): number {
+  return (quality[b.form]! - quality[a.form]!) / (b.fraction - a.fraction);
+}

@@ -1,0 +1,239 @@
+import { recomputeSeconds } from '../cost/prefill.js';
+import type { Model } from '../formats/model.js';
+import { UNCOMPRESSED } from '../formats/plan.js';
+import type { Tier, Transfer } from '../formats/tiers.js';
+import { segmentLoadSeconds } from '../cost/transfer.js';
+import { EvicpressError, errors, printable } from '../errors.js';
+import type { CurveBook, StoredForm } from './curves.js';
+import type { Demand } from './demand.js';
+
+/** A choice that keeps nothing. Other choices are `tier · forms + form`. */
+export const KEEP_NOTHING = -1;
+
+/** A tier as the solvers see it. */
+export interface ProblemTier {
+  readonly name: string;
+  readonly kind: string;
+  /** Capacity less what the engine reserves; Infinity for unlimited. */
+  readonly capacityBytes: number;
+  readonly read: Transfer;
+  /** Bandwidth budget in bytes loaded per second; Infinity for none. */
+  readonly bytesPerSecondBudget: number;
+}
+
+/**
+ * Every stored form of every curve, in columns. Curve c's forms are `offsets[c] .. offsets[c + 1]`; the first
+ * is always the uncompressed cache.
+ */
+export interface FormTable {
+  readonly offsets: Int32Array;
+  readonly storedBytes: Float64Array;
+  /** Scale of storedBytes: bytes of i are ceil(fullBytes_i · storedBytes / ofBytes); 0: as they are. */
+  readonly ofBytes: Float64Array;
+  readonly quality: Float64Array;
+  readonly decompressSecondsPerByte: Float64Array;
+  /** Index into lossyNames; −1 for the uncompressed cache. */
+  readonly lossyOf: Int32Array;
+  /** Each distinct (method, ratio). */
+  readonly lossyNames: readonly { readonly method: string; readonly compressionRatio: number }[];
+}
+
+/** An instance of the planning problem: a multiple-choice knapsack, with a prefix closure where contexts have parents. */
+export interface Problem {
+  readonly demand: Demand;
+  readonly alpha: number;
+  readonly tiers: readonly ProblemTier[];
+  readonly forms: FormTable;
+  /** Curve of each context. */
+  readonly curveOf: Int32Array;
+  /** Bit t: tier t is allowed; bit `tiers.length`: recompute is allowed. */
+  readonly allowed: Uint32Array;
+  /** Seconds to recompute each context. */
+  readonly recomputeSeconds: Float64Array;
+  readonly hasParents: boolean;
+}
+
+/** What beyond the measurements shapes the problem. */
+export interface ProblemOptions {
+  readonly alpha: number;
+  /** A floor for every context; a context's own floor may be higher. */
+  readonly minQuality?: number;
+  /** Names of tiers (or `recompute`) that no context may use. */
+  readonly forbidden?: readonly string[];
+  /** Share of each tier's bandwidth that loads may use, by tier name or for all. */
+  readonly bandwidthShare?: number;
+}
+
+/**
+ * Turns measurements and demand into options.
+ * @param tiers fast to slow, capacities already overridden.
+ * @throws EvicpressError when a pin or a floor leaves a context without any option.
+ */
+export function buildProblem(demand: Demand, tiers: readonly Tier[], model: Model, curves: CurveBook, options: ProblemOptions): Problem {
+  const forbidden = new Set(options.forbidden ?? []);
+  for (const name of forbidden) {
+    if (name !== 'recompute' && !tiers.some((tier) => tier.name === name)) throw errors.unknownName('tier', name, [...tiers.map((tier) => tier.name), 'recompute']);
+  }
+  const problemTiers = tiers.map((tier) => ({
+    name: tier.name,
+    kind: tier.kind,
+    capacityBytes: usableBytes(tier),
+    read: tier.read,
+    bytesPerSecondBudget: options.bandwidthShare === undefined ? Number.POSITIVE_INFINITY : options.bandwidthShare * peakBytesPerSecond(tier.read),
+  }));
+  const hasParents = demand.parents.some((parent) => parent >= 0);
+  const builder = new FormBuilder();
+  const { curveOf, allowed } = assignOptions(demand, problemTiers, curves, options.minQuality ?? 0, forbidden, hasParents, builder);
+  return {
+    demand,
+    alpha: options.alpha,
+    tiers: problemTiers,
+    forms: builder.table(),
+    curveOf,
+    allowed,
+    recomputeSeconds: Float64Array.from(demand.tokens, (tokens, i) => recomputeSeconds(model, demand.startTokens[i]!, tokens)),
+    hasParents,
+  };
+}
+
+function usableBytes(tier: Tier): number {
+  if (tier.capacityBytes === null) return Number.POSITIVE_INFINITY;
+  return Math.max(0, tier.capacityBytes - (tier.reservedBytes ?? 0));
+}
+
+function peakBytesPerSecond(read: Transfer): number {
+  return Math.max(read.bytesPerSecond, ...(read.byStreams ?? []).map((point) => point.bytesPerSecond));
+}
+
+function assignOptions(
+  demand: Demand,
+  tiers: readonly ProblemTier[],
+  curves: CurveBook,
+  minQuality: number,
+  forbidden: ReadonlySet<string>,
+  hasParents: boolean,
+  builder: FormBuilder,
+): { curveOf: Int32Array; allowed: Uint32Array } {
+  const n = demand.contexts;
+  const curveOf = new Int32Array(n);
+  const allowed = new Uint32Array(n);
+  const everywhere = tiers.reduce((mask, tier, t) => (forbidden.has(tier.name) ? mask : mask | (1 << t)), 0);
+  const recomputeBit = forbidden.has('recompute') ? 0 : 1 << tiers.length;
+  const children = hasParents ? countChildren(demand) : undefined;
+  for (let i = 0; i < n; i++) {
+    const contextClass = demand.classOf[i]! < 0 ? undefined : demand.classes[demand.classOf[i]!];
+    const pin = demand.pins?.get(i);
+    const floor = Math.max(minQuality, demand.minQuality?.[i] ?? 0);
+    // Lossy heads would bind every path below them to their method and ratio: shared segments stay whole.
+    const whole = children !== undefined && children[i]! > 1;
+    const own = curves.hasOwn(demand.ids[i]!);
+    const key = own || pin?.method !== undefined ? undefined : `${whole ? 1 : 0} ${floor} ${contextClass ?? ''}`;
+    curveOf[i] = builder.curve(key, () => {
+      const forms = whole ? [] : curves.formsOf(demand.ids[i]!, contextClass).filter((form) => form.quality >= floor);
+      return pin?.method === undefined ? { none: true, forms } : pinnedForms(demand.ids[i]!, pin, curves.formsOf(demand.ids[i]!, contextClass));
+    });
+    allowed[i] = pin === undefined ? everywhere | recomputeBit : pinnedTier(demand.ids[i]!, pin.tier, tiers);
+  }
+  return { curveOf, allowed };
+}
+
+function pinnedTier(context: string, tier: string, tiers: readonly ProblemTier[]): number {
+  const index = tiers.findIndex((entry) => entry.name === tier);
+  if (tier === 'recompute') return 1 << tiers.length;
+  if (index < 0) throw new EvicpressError(`Context "${printable(context)}" is pinned to tier "${printable(tier)}", which is not in the tier profile. Tiers: ${tiers.map((entry) => entry.name).join(', ')}.`);
+  return 1 << index;
+}
+
+function pinnedForms(context: string, pin: { method?: string; compressionRatio?: number }, offered: readonly StoredForm[]): { none: boolean; forms: readonly StoredForm[] } {
+  if (pin.method === UNCOMPRESSED) return { none: true, forms: [] };
+  const forms = offered.filter((form) => form.method === pin.method && (pin.compressionRatio === undefined || Math.abs(form.compressionRatio - pin.compressionRatio) < 0.01));
+  if (forms.length === 0) throw new EvicpressError(`Context "${printable(context)}" is pinned to method "${printable(pin.method ?? '')}", for which the method profile has no row. Profile it, or change the pin.`);
+  return { none: false, forms };
+}
+
+/** Number of children of each context. */
+export function countChildren(demand: Demand): Int32Array {
+  const children = new Int32Array(demand.contexts);
+  for (const parent of demand.parents) if (parent >= 0) children[parent]!++;
+  return children;
+}
+
+/** Collects curves, each distinct one once. */
+class FormBuilder {
+  private readonly byKey = new Map<string, number>();
+  private readonly curves: StoredForm[][] = [];
+  private readonly lossy = new Map<string, number>();
+  private readonly lossyNames: { method: string; compressionRatio: number }[] = [];
+
+  curve(key: string | undefined, make: () => { none: boolean; forms: readonly StoredForm[] }): number {
+    const known = key === undefined ? undefined : this.byKey.get(key);
+    if (known !== undefined) return known;
+    const { none, forms } = make();
+    this.curves.push(none ? [WHOLE, ...forms] : [...forms]);
+    if (key !== undefined) this.byKey.set(key, this.curves.length - 1);
+    return this.curves.length - 1;
+  }
+
+  table(): FormTable {
+    const offsets = new Int32Array(this.curves.length + 1);
+    this.curves.forEach((forms, c) => {
+      offsets[c + 1] = offsets[c]! + forms.length;
+    });
+    const all = this.curves.flat();
+    return {
+      offsets,
+      storedBytes: Float64Array.from(all, (form) => form.storedBytes),
+      ofBytes: Float64Array.from(all, (form) => form.ofBytes),
+      quality: Float64Array.from(all, (form) => form.quality),
+      decompressSecondsPerByte: Float64Array.from(all, (form) => form.decompressSecondsPerByte),
+      lossyOf: Int32Array.from(all, (form) => (form === WHOLE ? -1 : this.lossyIndex(form))),
+      lossyNames: this.lossyNames,
+    };
+  }
+
+  private lossyIndex({ method, compressionRatio }: StoredForm): number {
+    const key = `${method}@${compressionRatio}`;
+    let index = this.lossy.get(key);
+    if (index === undefined) {
+      index = this.lossyNames.push({ method, compressionRatio }) - 1;
+      this.lossy.set(key, index);
+    }
+    return index;
+  }
+}
+
+/** The uncompressed cache: all of the context's bytes, quality 1. */
+const WHOLE: StoredForm = { method: UNCOMPRESSED, compressionRatio: 0, storedBytes: 1, ofBytes: 1, quality: 1, decompressSecondsPerByte: 0 };
+
+/** Bytes context i takes in a form; pooled forms are scaled by the context's size and rounded up. */
+export function storedBytesOf(problem: Problem, i: number, form: number): number {
+  const { storedBytes, ofBytes, lossyOf } = problem.forms;
+  if (lossyOf[form]! < 0) return problem.demand.fullBytes[i]!;
+  const scale = ofBytes[form]!;
+  return scale === 0 ? storedBytes[form]! : Math.ceil((problem.demand.fullBytes[i]! * storedBytes[form]!) / scale);
+}
+
+/** Seconds until context i is loaded from a tier in a form (contract: the plan's sums). */
+export function loadSecondsOf(problem: Problem, i: number, tier: number, form: number): number {
+  const { demand, forms } = problem;
+  const load = segmentLoadSeconds(problem.tiers[tier]!.read, storedBytesOf(problem, i, form), demand.requestShare[i]!);
+  return load + forms.decompressSecondsPerByte[form]! * demand.fullBytes[i]!;
+}
+
+/** Seconds of TTFT under a choice. */
+export function ttftOf(problem: Problem, i: number, choice: number): number {
+  if (choice === KEEP_NOTHING) return problem.recomputeSeconds[i]!;
+  const count = problem.forms.storedBytes.length;
+  return loadSecondsOf(problem, i, Math.floor(choice / count), choice % count);
+}
+
+/** Quality under a choice; recomputing gives the full cache's answer. */
+export function qualityOf(problem: Problem, choice: number): number {
+  return choice === KEEP_NOTHING ? 1 : problem.forms.quality[choice % problem.forms.storedBytes.length]!;
+}
+
+/** Utility of a choice in the period. */
+export function utilityOf(problem: Problem, i: number, choice: number): number {
+  const { demand, alpha } = problem;
+  return demand.accesses[i]! * (alpha * demand.requestShare[i]! * qualityOf(problem, choice) - ttftOf(problem, i, choice));
+}
