@@ -1,0 +1,180 @@
+import { DenseIds, Labels } from './ids.js';
+import type { Reuse, Trace } from './trace.js';
+
+/** What a format knows of a request besides its blocks. */
+export interface RequestFields {
+  readonly timestampSeconds: number;
+  readonly inputTokens: number;
+  readonly outputTokens: number;
+  readonly class?: string | undefined;
+  readonly session?: string | undefined;
+  readonly tenant?: string | undefined;
+}
+
+/**
+ * Collects a log request by request in growing columns. A format pushes a request's blocks, head first, then
+ * ends the request; what it pushed for a line that turns out to be broken is taken back with `abandon`.
+ */
+export class TraceBuilder {
+  readonly ids = new DenseIds();
+  readonly classes = new Labels();
+  readonly sessions = new Labels();
+  readonly tenants = new Labels();
+  readonly warnings: string[] = [];
+  requests = 0;
+  private blockCount = 0;
+  private blocks = new Int32Array(1 << 16);
+  private offsets = new Float64Array(1 << 12);
+  private times = new Float64Array(1 << 12);
+  private input = new Int32Array(1 << 12);
+  private output = new Int32Array(1 << 12);
+  private labels = new Int32Array(3 << 12);
+  private tokensOfBlock = new Int32Array(1 << 10);
+  private backwards = 0;
+
+  constructor(readonly reuse: Reuse) {}
+
+  /** Adds a block to the request that is being read. */
+  push(block: number): void {
+    if (this.blockCount === this.blocks.length) this.blocks = grown(this.blocks, Int32Array);
+    this.blocks[this.blockCount++] = block;
+  }
+
+  /** Adds a document with its own length; the first length given for an id stands. */
+  pushDocument(block: number, tokens: number): void {
+    while (block >= this.tokensOfBlock.length) this.tokensOfBlock = grown(this.tokensOfBlock, Int32Array);
+    if (this.tokensOfBlock[block] === 0) this.tokensOfBlock[block] = tokens;
+    this.push(block);
+  }
+
+  /** The blocks pushed since the last request ended. */
+  get pending(): number {
+    return this.blockCount - this.offsets[this.requests]!;
+  }
+
+  /** Forgets what was pushed since the last request ended. */
+  abandon(): void {
+    this.blockCount = this.offsets[this.requests]!;
+  }
+
+  endRequest(fields: RequestFields): void {
+    const r = this.requests;
+    if (r + 1 === this.times.length) this.growRequests();
+    if (r > 0 && fields.timestampSeconds < this.times[r - 1]!) this.backwards++;
+    this.times[r] = fields.timestampSeconds;
+    this.input[r] = fields.inputTokens;
+    this.output[r] = fields.outputTokens;
+    this.labels[3 * r] = this.classes.of(fields.class);
+    this.labels[3 * r + 1] = this.sessions.of(fields.session);
+    this.labels[3 * r + 2] = this.tenants.of(fields.tenant);
+    this.requests++;
+    this.offsets[r + 1] = this.blockCount;
+  }
+
+  /**
+   * The finished trace: sorted by time where the log was not, times counted from the first request.
+   * @param blockTokens tokens of a full block, 0 for documents.
+   */
+  finish(blockTokens: number): Trace {
+    const order = this.backwards > 0 ? this.orderByTime() : undefined;
+    if (order !== undefined) {
+      this.warnings.push(
+        `${this.backwards} request${this.backwards === 1 ? '' : 's'} came before the one on the line above: the log was sorted by time.`,
+      );
+    }
+    const n = this.requests;
+    const pick = <T extends Int32Array | Float64Array>(column: T, of: (r: number) => number): T => {
+      for (let r = 0; r < n; r++) column[r] = of(order === undefined ? r : order[r]!);
+      return column;
+    };
+    const times = pick(new Float64Array(n), (r) => this.times[r]!);
+    const first = times[0] ?? 0;
+    for (let r = 0; r < n; r++) times[r] = times[r]! - first;
+    const { blocks, offsets, renumbered } = this.blocksInOrder(order);
+    const tokensOfBlock = new Int32Array(this.ids.size);
+    if (blockTokens > 0) tokensOfBlock.fill(blockTokens);
+    else
+      renumbered.forEach((b, i) => {
+        tokensOfBlock[b] = this.tokensOfBlock[i] ?? 0;
+      });
+    const { ids } = this;
+    let texts: readonly string[] | undefined;
+    return {
+      reuse: this.reuse,
+      requests: n,
+      timestampSeconds: times,
+      inputTokens: pick(new Int32Array(n), (r) => this.input[r]!),
+      outputTokens: pick(new Int32Array(n), (r) => this.output[r]!),
+      blockOffsets: offsets,
+      blocks,
+      tokensOfBlock,
+      blockTokens,
+      /** Built when first asked for: most replays never look at the log's own ids. */
+      get blockIds() {
+        texts ??= permuted(ids.toTexts(), renumbered);
+        return texts;
+      },
+      classOf: pick(new Int32Array(n), (r) => this.labels[3 * r]!),
+      sessionOf: pick(new Int32Array(n), (r) => this.labels[3 * r + 1]!),
+      tenantOf: pick(new Int32Array(n), (r) => this.labels[3 * r + 2]!),
+      classes: this.classes.list,
+      sessions: this.sessions.list,
+      tenants: this.tenants.list,
+      warnings: this.warnings,
+    };
+  }
+
+  private orderByTime(): Uint32Array {
+    const { times } = this;
+    return Uint32Array.from({ length: this.requests }, (_, r) => r).sort(
+      (a, b) => times[a]! - times[b]! || a - b,
+    );
+  }
+
+  /** Blocks request by request in the final order, and renumbered to keep "in order of first appearance" true. */
+  private blocksInOrder(order: Uint32Array | undefined) {
+    const renumbered = Int32Array.from({ length: this.ids.size }, (_, i) => i);
+    if (order === undefined) {
+      return {
+        blocks: this.blocks.slice(0, this.blockCount),
+        offsets: this.offsets.slice(0, this.requests + 1),
+        renumbered,
+      };
+    }
+    renumbered.fill(-1);
+    const blocks = new Int32Array(this.blockCount);
+    const offsets = new Float64Array(this.requests + 1);
+    let next = 0;
+    let at = 0;
+    order.forEach((r, i) => {
+      for (let k = this.offsets[r]!; k < this.offsets[r + 1]!; k++) {
+        const b = this.blocks[k]!;
+        if (renumbered[b] === -1) renumbered[b] = next++;
+        blocks[at++] = renumbered[b]!;
+      }
+      offsets[i + 1] = at;
+    });
+    for (let b = 0; b < renumbered.length; b++) if (renumbered[b] === -1) renumbered[b] = next++;
+    return { blocks, offsets, renumbered };
+  }
+
+  private growRequests(): void {
+    this.times = grown(this.times, Float64Array);
+    this.input = grown(this.input, Int32Array);
+    this.output = grown(this.output, Int32Array);
+    this.labels = grown(this.labels, Int32Array);
+    this.offsets = grown(this.offsets, Float64Array);
+  }
+}
+
+function permuted(texts: readonly string[], renumbered: Int32Array): string[] {
+  const result = new Array<string>(texts.length);
+  for (let i = 0; i < texts.length; i++) result[renumbered[i]!] = texts[i]!;
+  return result;
+}
+
+function grown<T extends Int32Array | Float64Array>(column: T, kind: new (length: number) => T): T {
+  const larger = new kind(2 * column.length);
+  larger.set(column);
+  return larger;
+}

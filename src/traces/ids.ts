@@ -1,0 +1,100 @@
+/** A direct table may be this much larger than the number of ids it holds before a hash map takes over. */
+const TABLE_SLACK = 64;
+/** Direct tables start with room for ids below this. */
+const FIRST_TABLE = 1 << 16;
+/** No direct table beyond this many entries (256 MiB). */
+const LARGEST_TABLE = 1 << 26;
+
+/**
+ * Gives the ids of a log dense numbers in order of first appearance. Small whole numbers go through a direct
+ * table, everything else through hash maps; ids that a double cannot hold exactly are kept as text.
+ */
+export class DenseIds {
+  private table = new Int32Array(FIRST_TABLE).fill(-1);
+  private readonly large = new Map<number, number>();
+  private readonly texts = new Map<string, number>();
+  private numbers = new Float64Array(1024);
+  private readonly textOf = new Map<number, string>();
+  size = 0;
+
+  /** The dense number of a whole, non-negative id below 2^53. */
+  ofNumber(id: number): number {
+    if (id < this.table.length) {
+      const known = this.table[id]!;
+      if (known >= 0) return known;
+      this.table[id] = this.size;
+      return this.append(id);
+    }
+    return this.ofLargeNumber(id);
+  }
+
+  /** The dense number of an id given as text; `"17"` and 17 are one id. */
+  ofText(text: string): number {
+    if (/^(?:0|[1-9]\d{0,14})$/.test(text)) return this.ofNumber(Number(text));
+    const known = this.texts.get(text);
+    if (known !== undefined) return known;
+    this.texts.set(text, this.size);
+    this.textOf.set(this.size, text);
+    return this.append(Number.NaN);
+  }
+
+  /** The ids by dense number, as text. */
+  toTexts(): string[] {
+    const texts = new Array<string>(this.size);
+    for (let i = 0; i < this.size; i++) texts[i] = this.textOf.get(i) ?? String(this.numbers[i]!);
+    return texts;
+  }
+
+  private ofLargeNumber(id: number): number {
+    if (id < LARGEST_TABLE && id < (this.size + 1024) * TABLE_SLACK) {
+      this.growTable(id);
+      return this.ofNumber(id);
+    }
+    const known = this.large.get(id);
+    if (known !== undefined) return known;
+    this.large.set(id, this.size);
+    return this.append(id);
+  }
+
+  /** Ids met before the table grew move into it, so that an id is in one place only. */
+  private growTable(id: number): void {
+    let length = this.table.length;
+    while (length <= id) length *= 2;
+    const table = new Int32Array(length).fill(-1);
+    table.set(this.table);
+    for (const [known, dense] of this.large) {
+      if (known < length) {
+        table[known] = dense;
+        this.large.delete(known);
+      }
+    }
+    this.table = table;
+  }
+
+  private append(id: number): number {
+    if (this.size === this.numbers.length) {
+      const grown = new Float64Array(2 * this.size);
+      grown.set(this.numbers);
+      this.numbers = grown;
+    }
+    this.numbers[this.size] = id;
+    return this.size++;
+  }
+}
+
+/** Labels (classes, sessions, tenants) as indexes, in order of first appearance; −1 for none. */
+export class Labels {
+  private readonly indexes = new Map<string, number>();
+  readonly list: string[] = [];
+
+  of(label: string | undefined): number {
+    if (label === undefined) return -1;
+    let index = this.indexes.get(label);
+    if (index === undefined) {
+      index = this.list.length;
+      this.indexes.set(label, index);
+      this.list.push(label);
+    }
+    return index;
+  }
+}

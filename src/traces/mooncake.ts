@@ -1,0 +1,92 @@
+import { printable } from '../errors.js';
+import { BlockSizeGuess } from './block-size.js';
+import type { RequestFields, TraceBuilder } from './builder.js';
+import type { TraceFormat } from './format.js';
+import { isObject, jsonLine, optionalText, shown, wholeNumber } from './json-line.js';
+import { MooncakeScanner } from './mooncake-scanner.js';
+
+/**
+ * Mooncake JSONL, our native form: `timestamp` in ms, `input_length`, `output_length`, `hash_ids` chained by
+ * prefix; optional `class`, `session`, `tenant`. The plain shape of the published logs is scanned byte by
+ * byte; anything else goes through JSON.parse, which also says what is wrong with a line.
+ */
+export const mooncake: TraceFormat = {
+  name: 'mooncake',
+  reuse: 'prefix',
+  sniff(firstLine) {
+    const value = jsonLine(firstLine);
+    return isObject(value) && Array.isArray(value.hash_ids) && 'input_length' in value;
+  },
+  parse(builder, options) {
+    const scanner = new MooncakeScanner(builder);
+    const guess = new BlockSizeGuess(options.blockTokens);
+    return {
+      line(bytes, start, end) {
+        if (scanner.scan(bytes, start, end)) {
+          guess.see(scanner.fields.inputTokens, builder.pending);
+          builder.endRequest(scanner.fields);
+          return undefined;
+        }
+        builder.abandon();
+        return readCarefully(builder, guess, bytes.toString('utf8', start, end));
+      },
+      blockTokens: () => guess.blockTokens(builder.warnings),
+    };
+  },
+};
+
+function readCarefully(builder: TraceBuilder, guess: BlockSizeGuess, text: string): string | undefined {
+  const value = jsonLine(text);
+  if (value instanceof Error) return `not valid JSON (${printable(value.message, 120)}).`;
+  if (!isObject(value))
+    return 'expected an object such as {"timestamp": 0, "input_length": 512, "hash_ids": [1]}.';
+  const fault = requestFault(value);
+  if (fault !== undefined) return fault;
+  const ids = value.hash_ids as (number | string)[];
+  const exact = ids.some((id) => typeof id === 'number' && id > Number.MAX_SAFE_INTEGER)
+    ? digitsOfIds(text)
+    : undefined;
+  for (let i = 0; i < ids.length; i++) {
+    const id = exact?.[i] ?? ids[i]!;
+    builder.push(typeof id === 'number' ? builder.ids.ofNumber(id) : builder.ids.ofText(id));
+  }
+  const fields: RequestFields = {
+    timestampSeconds: (value.timestamp as number) / 1000,
+    inputTokens: value.input_length as number,
+    outputTokens: (value.output_length as number | undefined) ?? 0,
+    class: value.class as string | undefined,
+    session: (value.session ?? value.session_id) as string | undefined,
+    tenant: value.tenant as string | undefined,
+  };
+  guess.see(fields.inputTokens, builder.pending);
+  builder.endRequest(fields);
+  return undefined;
+}
+
+function requestFault(value: Record<string, unknown>): string | undefined {
+  const { timestamp, hash_ids: ids } = value;
+  if (typeof timestamp !== 'number' || timestamp < 0)
+    return `timestamp: expected milliseconds ≥ 0 (got ${shown(timestamp)}).`;
+  const lengthFault =
+    wholeNumber('input_length', value.input_length) ??
+    (value.output_length === undefined ? undefined : wholeNumber('output_length', value.output_length));
+  if (lengthFault !== undefined) return lengthFault;
+  if (!Array.isArray(ids)) return `hash_ids: expected a list of block ids (got ${shown(ids)}).`;
+  const wrong = ids.findIndex((id) =>
+    typeof id === 'number' ? !Number.isInteger(id) || id < 0 : typeof id !== 'string' || id === '',
+  );
+  if (wrong !== -1)
+    return `hash_ids[${wrong}]: expected a whole number ≥ 0 or text (got ${shown(ids[wrong])}).`;
+  return (
+    optionalText('class', value.class) ??
+    optionalText('session', value.session) ??
+    optionalText('session_id', value.session_id) ??
+    optionalText('tenant', value.tenant)
+  );
+}
+
+/** The ids as written: a double cannot hold a 64-bit hash exactly. */
+function digitsOfIds(text: string): string[] {
+  const list = /"hash_ids"\s*:\s*\[([^\]]*)\]/.exec(text)?.[1] ?? '';
+  return list.split(',').map((id) => id.trim().replace(/^"|"$/g, ''));
+}

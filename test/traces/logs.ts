@@ -1,0 +1,44 @@
+import { join } from 'node:path';
+import { PROFILES_FOLDER } from '../../src/formats/bundled.js';
+import { TraceBuilder } from '../../src/traces/builder.js';
+import { loadTrace } from '../../src/traces/load.js';
+import type { Reuse, Trace } from '../../src/traces/trace.js';
+
+/** The path of the excerpt that ships with the package. */
+export const BUNDLED_LOG = join(PROFILES_FOLDER, 'traces', 'mooncake-conversation-1500.jsonl.gz');
+
+let loading: Promise<Trace> | undefined;
+
+/** The bundled excerpt, loaded once per test file. */
+export function bundledLog(): Promise<Trace> {
+  loading ??= loadTrace(BUNDLED_LOG);
+  return loading;
+}
+
+export interface TestRequest {
+  readonly blocks?: readonly string[];
+  readonly documents?: Readonly<Record<string, number>>;
+  /** A document asked for a second time in the same request. */
+  readonly again?: string;
+  readonly inputTokens?: number;
+  readonly seconds?: number;
+  readonly class?: string;
+}
+
+/** A trace from a few requests, one second apart unless they say otherwise; blocks of 512 tokens. */
+export function traceOf(requests: readonly TestRequest[], reuse: Reuse = 'prefix'): Trace {
+  const builder = new TraceBuilder(reuse);
+  requests.forEach((request, r) => {
+    for (const block of request.blocks ?? []) builder.push(builder.ids.ofText(block));
+    for (const [document, tokens] of Object.entries(request.documents ?? {}))
+      builder.pushDocument(builder.ids.ofText(document), tokens);
+    if (request.again !== undefined) builder.push(builder.ids.ofText(request.again));
+    builder.endRequest({
+      timestampSeconds: request.seconds ?? r,
+      inputTokens: request.inputTokens ?? 512 * builder.pending,
+      outputTokens: 1,
+      class: request.class,
+    });
+  });
+  return builder.finish(reuse === 'prefix' ? 512 : 0);
+}
