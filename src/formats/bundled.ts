@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { EvicpressError, errors, nearestName, printable } from '../errors.js';
 import { readJson } from './files.js';
 import { checkModel, type Model } from './model.js';
+import { modelVariant } from './model-variants.js';
 
 /** The folder of reference profiles that ships with the package. */
 export const PROFILES_FOLDER = fileURLToPath(new URL('../../profiles/', import.meta.url));
@@ -50,7 +51,8 @@ export async function bundledModels(): Promise<Model[]> {
 }
 
 /**
- * A model by bundled name or from a JSON file.
+ * A model by bundled name, with suffixes for another cache dtype, tensor-parallel degree or machine
+ * (`llama-3.1-70b@fp8@tp8`), or from a JSON file.
  * @throws EvicpressError with the nearest name.
  */
 export async function loadModel(nameOrPath: string): Promise<Model> {
@@ -58,12 +60,13 @@ export async function loadModel(nameOrPath: string): Promise<Model> {
     return checkModel(await readJson(nameOrPath, 'a model', 'See docs/formats.md for its form.'), nameOrPath);
   }
   const models = await bundledModels();
-  const found = models.find((model) => model.name === nameOrPath);
+  const [name, ...suffixes] = nameOrPath.split('@');
+  const found = models.find((model) => model.name === name);
   if (found === undefined)
     throw errors.unknownName(
       'model',
       nameOrPath,
       models.map((model) => model.name),
     );
-  return found;
+  return modelVariant(found, suffixes);
 }
