@@ -1,6 +1,6 @@
 import { EvicpressError } from '../../errors.js';
 import { dequantize, type GgufFile } from './gguf.js';
-import { OnnxGraph } from './onnx.js';
+import { ONNX_TYPE, OnnxGraph } from './onnx.js';
 import { embed, linear, type QuantizedWeight, quantizedWeight } from './quantized-weights.js';
 
 /** The sizes of a Llama-style decoder, as the GGUF states them. */
@@ -62,12 +62,12 @@ export function buildDecoder(gguf: GgufFile): readonly Uint8Array[] {
 
   const vocabulary = weight(graph, gguf, 'token_embd.weight', shape.hidden);
   let state = embed(graph, ids, vocabulary);
-  const bias = attentionBias(graph, ids);
+  const layout = attentionLayout(graph, shape);
   let pending: string | undefined;
   for (let layer = 0; layer < shape.layers; layer++) {
     const name = `blk.${layer}`;
     const entry = normalize(graph, gguf, `${name}.attn_norm`, state, pending, epsilon);
-    const attended = attention(graph, gguf, shape, layer, entry.normalized, bias);
+    const attended = attention(graph, gguf, shape, layer, entry.normalized, layout);
     const middle = normalize(graph, gguf, `${name}.ffn_norm`, entry.sum, attended, epsilon);
     pending = feedForward(graph, gguf, name, shape, middle.normalized);
     state = middle.sum;
@@ -100,31 +100,60 @@ function rotationTables(graph: OnnxGraph, gguf: GgufFile, shape: DecoderShape): 
   graph.initializer('sines', 'float', [shape.window, half], sines);
 }
 
-/**
- * 0 where a new token may look, −10⁹ elsewhere, [1, batch, length, past + length]: itself and what came
- * before it, as far as the attention mask allows.
- */
-function attentionBias(graph: OnnxGraph, ids: string): string {
+/** Shapes and masks that every layer shares, named by what they describe. */
+interface Layout {
+  /** 0 where a new token may look, −10⁹ elsewhere: [1, batch, groups · length, past + length]. */
+  readonly bias: string;
+  /** Number of keys in the prefix and among the row's own tokens. */
+  readonly keyCounts: string;
+  /** Shapes: scores against the prefix by row, the same for all rows at once, their product with the values, queries. */
+  readonly prefixScores: string;
+  readonly flatPrefixScores: string;
+  readonly attended: string;
+  readonly queries: string;
+}
+
+/** A token sees the whole prefix, itself and what came before it, as far as the attention mask allows. */
+function attentionLayout(graph: OnnxGraph, shape: DecoderShape): Layout {
+  const { heads, kvHeads, headSize } = shape;
+  const groups = heads / kvHeads;
   const scalar = (value: number) => graph.constant('int64', [value], []);
-  const length = graph.node('Gather', [graph.node('Shape', [ids]), scalar(1)]);
-  const total = graph.node('Gather', [graph.node('Shape', ['attention_mask']), scalar(1)]);
-  const columns = graph.node('Range', [scalar(0), total, scalar(1)]);
-  const rows = graph.node('Range', [graph.node('Sub', [total, length]), total, scalar(1)]);
-  const causal = graph.node('LessOrEqual', [
-    columns,
-    graph.node('Unsqueeze', [rows, graph.constant('int64', [-1])]),
+  const list = (...values: number[]) => graph.constant('int64', values);
+  const sizeOf = (tensor: string, axis: number) =>
+    graph.node('Gather', [graph.node('Shape', [tensor]), list(axis)]);
+  const join = (...sizes: string[]) => graph.node('Concat', sizes, { axis: 0 });
+  const batch = sizeOf('input_ids', 0);
+  const length = sizeOf('input_ids', 1);
+  const total = sizeOf('attention_mask', 1);
+  const prefix = sizeOf('prefix_key_values.0.key', 2);
+  const rows = graph.node('Mul', [length, list(groups)]);
+
+  const end = graph.node('Squeeze', [total]);
+  const columns = graph.node('Range', [scalar(0), end, scalar(1)]);
+  const ownColumn = graph.node('Range', [
+    graph.node('Squeeze', [graph.node('Sub', [total, length])]),
+    end,
+    scalar(1),
   ]);
-  const present = graph.node('Cast', ['attention_mask'], { to: 9 });
-  const visible = graph.node('And', [
-    causal,
-    graph.node('Unsqueeze', [present, graph.constant('int64', [1])]),
+  const causal = graph.node('LessOrEqual', [columns, graph.node('Unsqueeze', [ownColumn, list(-1)])]);
+  const present = graph.node('Unsqueeze', [
+    graph.node('Cast', ['attention_mask'], { to: ONNX_TYPE.bool }),
+    list(1),
   ]);
+  const visible = graph.node('And', [causal, present]);
   const bias = graph.node('Where', [
     visible,
     graph.constant('float', [0], []),
     graph.constant('float', [-1e9], []),
   ]);
-  return graph.node('Unsqueeze', [bias, graph.constant('int64', [0])]);
+  return {
+    bias: graph.node('Tile', [graph.node('Unsqueeze', [bias, list(0)]), list(1, 1, groups, 1)]),
+    keyCounts: join(prefix, total),
+    prefixScores: join(list(kvHeads), batch, rows, prefix),
+    flatPrefixScores: join(list(1), list(kvHeads), graph.node('Mul', [batch, rows]), prefix),
+    attended: join(list(kvHeads), batch, rows, list(headSize)),
+    queries: join(batch, list(heads), length, list(headSize)),
+  };
 }
 
 /** RMS norm of `state + addend`; the sum is handed on as the residual stream. */
@@ -140,7 +169,7 @@ function normalize(
     name,
     'float',
     [shapeOf(gguf, `${name}.weight`)[0]!],
-    values(gguf, `${name}.weight`),
+    tensorValues(gguf, `${name}.weight`),
   );
   if (addend === undefined) {
     const normalized = graph.node('SimplifiedLayerNormalization', [state, gain], { epsilon, axis: 2 });
@@ -169,10 +198,9 @@ function attention(
   shape: DecoderShape,
   layer: number,
   input: string,
-  bias: string,
+  layout: Layout,
 ): string {
   const { heads, kvHeads, headSize, hidden } = shape;
-  const groups = heads / kvHeads;
   const name = `blk.${layer}`;
   const project = (part: 'q' | 'k' | 'v', count: number): string => {
     const projected = linear(
@@ -184,7 +212,8 @@ function attention(
     return graph.node('Transpose', [split], { perm: [0, 2, 1, 3] });
   };
   const rotate = (x: string) => graph.contrib('RotaryEmbedding', [x, 'position_ids', 'cosines', 'sines']);
-  const half = (x: string) => graph.node('Cast', [graph.node('Cast', [x], { to: 10 })], { to: 1 });
+  const half = (x: string) =>
+    graph.node('Cast', [graph.node('Cast', [x], { to: ONNX_TYPE.float16 })], { to: ONNX_TYPE.float });
   const cacheShape = (tokens: string, batch: number | string) => [batch, kvHeads, tokens, headSize];
 
   const queries = rotate(project('q', heads));
@@ -197,62 +226,41 @@ function attention(
   graph.node('Slice', lastQueries, {}, `queries.${layer}`);
   graph.output(`queries.${layer}`, 'float', ['batch', heads, 'window', headSize]);
 
-  const join = (part: 'key' | 'value', fresh: string): { own: string; prefix: string } => {
+  const prefix = (part: 'key' | 'value') =>
+    graph.input(`prefix_key_values.${layer}.${part}`, 'float', cacheShape('prefix', 1));
+  const own = (part: 'key' | 'value', fresh: string): string => {
     const past = graph.input(`past_key_values.${layer}.${part}`, 'float', cacheShape('past', 'batch'));
     const present = graph.node('Concat', [past, half(fresh)], { axis: 2 }, `present.${layer}.${part}`);
     graph.output(present, 'float', cacheShape('present', 'batch'));
-    const prefix = graph.input(`prefix_key_values.${layer}.${part}`, 'float', cacheShape('prefix', 1));
-    const byHead = graph.node('Reshape', [prefix, graph.constant('int64', [kvHeads, 1, -1, headSize])]);
-    return { own: graph.node('Transpose', [present], { perm: [1, 0, 2, 3] }), prefix: byHead };
+    return graph.node('Transpose', [present], { perm: [1, 0, 2, 3] });
   };
-  const keys = join('key', rotate(project('k', kvHeads)));
-  const cachedValues = join('value', project('v', kvHeads));
+  const prefixKeys = prefix('key');
+  const prefixValues = prefix('value');
+  const keys = own('key', rotate(project('k', kvHeads)));
+  const values = own('value', project('v', kvHeads));
 
   // [batch, heads, length, headSize] → [kvHeads, batch, groups · length, headSize]
   const grouped = graph.node('Reshape', [queries, graph.constant('int64', [0, kvHeads, -1, headSize])]);
   const byHead = graph.node('Transpose', [grouped], { perm: [1, 0, 2, 3] });
-  const flat = graph.node('Reshape', [byHead, graph.constant('int64', [kvHeads, 1, -1, headSize])]);
+  const flat = graph.node('Reshape', [byHead, graph.constant('int64', [1, kvHeads, -1, headSize])]);
   const scale = { alpha: { float: headSize ** -0.5 }, transB: 1 };
-  const ownScores = graph.contrib('FusedMatMul', [byHead, keys.own], scale);
-  const groupedBias = graph.node('Tile', [bias, graph.constant('int64', [1, 1, groups, 1])]);
-  const masked = graph.node('Add', [ownScores, groupedBias]);
-  const prefixScores = graph.contrib('FusedMatMul', [flat, keys.prefix], scale);
-  const rowShape = graph.node('Slice', [
-    graph.node('Shape', [ownScores]),
-    graph.constant('int64', [0]),
-    graph.constant('int64', [3]),
-  ]);
-  const prefixLength = graph.node('Slice', [
-    graph.node('Shape', [prefixScores]),
-    graph.constant('int64', [3]),
-    graph.constant('int64', [4]),
-  ]);
-  const prefixShape = graph.node('Concat', [rowShape, prefixLength], { axis: 0 });
-  const all = graph.node('Concat', [graph.node('Reshape', [prefixScores, prefixShape]), masked], { axis: 3 });
-  const weights = graph.node('Softmax', [all], { axis: 3 });
-  const ownLength = graph.node('Slice', [
-    graph.node('Shape', [ownScores]),
-    graph.constant('int64', [3]),
-    graph.constant('int64', [4]),
-  ]);
-  const parts = [`${name}.prefix_weights`, `${name}.own_weights`];
-  graph.nodeWithOutputs(
-    'Split',
-    [weights, graph.node('Concat', [prefixLength, ownLength], { axis: 0 })],
-    parts,
-    { axis: 3 },
-  );
-  const flatWeights = graph.node('Reshape', [parts[0]!, graph.node('Shape', [prefixScores])]);
-  const fromPrefix = graph.node('MatMul', [flatWeights, cachedValues.prefix]);
-  const fromOwn = graph.node('MatMul', [parts[1]!, cachedValues.own]);
-  const sum = graph.node('Add', [
-    graph.node('Reshape', [fromPrefix, graph.node('Shape', [fromOwn])]),
-    fromOwn,
-  ]);
+  const prefixScores = graph.contrib('FusedMatMul', [flat, prefixKeys], scale);
+  const ownScores = graph.contrib('FusedMatMul', [byHead, keys], scale);
+  const masked = graph.node('Add', [ownScores, layout.bias]);
+  const scores = graph.node('Concat', [graph.node('Reshape', [prefixScores, layout.prefixScores]), masked], {
+    axis: 3,
+  });
+  const weights = graph.node('Softmax', [scores], { axis: 3 });
+  const parts = [`${name}.prefix_weights`, `${name}.own_weights`] as const;
+  graph.nodeWithOutputs('Split', [weights, layout.keyCounts], parts, { axis: 3 });
+  const flatWeights = graph.node('Reshape', [parts[0], layout.flatPrefixScores]);
+  const fromPrefix = graph.node('MatMul', [flatWeights, prefixValues]);
+  const fromOwn = graph.node('MatMul', [parts[1], values]);
+  const sum = graph.node('Add', [graph.node('Reshape', [fromPrefix, layout.attended]), fromOwn]);
 
   // [kvHeads, batch, groups · length, headSize] → [batch, length, hidden]
   const batchFirst = graph.node('Transpose', [sum], { perm: [1, 0, 2, 3] });
-  const byQueryHead = graph.node('Reshape', [batchFirst, graph.node('Shape', [queries])]);
+  const byQueryHead = graph.node('Reshape', [batchFirst, layout.queries]);
   const joined = graph.node('Transpose', [byQueryHead], { perm: [0, 2, 1, 3] });
   const context = graph.node('Reshape', [joined, graph.constant('int64', [0, 0, hidden])]);
   return linear(graph, context, weight(graph, gguf, `${name}.attn_output.weight`, hidden));
@@ -284,7 +292,7 @@ function weight(
   columns: number,
   rotatedHeads = 0,
 ): QuantizedWeight {
-  const matrix = values(gguf, name);
+  const matrix = tensorValues(gguf, name);
   const ordered = rotatedHeads === 0 ? matrix : undoRotaryPermutation(matrix, rotatedHeads, columns);
   return quantizedWeight(graph, name, ordered, matrix.length / columns, columns);
 }
@@ -306,7 +314,7 @@ export function undoRotaryPermutation(matrix: Float32Array, heads: number, colum
   return restored;
 }
 
-function values(gguf: GgufFile, name: string): Float32Array {
+function tensorValues(gguf: GgufFile, name: string): Float32Array {
   const tensor = gguf.tensors.get(name);
   if (tensor === undefined)
     throw new EvicpressError(`The GGUF file has no tensor ${name}: not a complete Llama-style model.`);

@@ -1,4 +1,5 @@
 import { EvicpressError } from '../../errors.js';
+import { fromHalf } from '../compressions/half.js';
 
 export type GgufValue = string | number | boolean | readonly GgufValue[];
 
@@ -37,7 +38,7 @@ const GGML_TYPES: Readonly<Record<number, GgmlType>> = {
     blockBytes: 2,
     blockValues: 1,
     decode: (view, at, out, to) => {
-      out[to] = halfToFloat(view.getUint16(at, true));
+      out[to] = fromHalf(view.getUint16(at, true));
     },
   },
   2: { name: 'Q4_0', blockBytes: 18, blockValues: 32, decode: decodeQ4(2, false) },
@@ -99,8 +100,8 @@ export function dequantize(tensor: GgufTensor): Float32Array {
 /** A block of 4-bit values: a scale, a minimum (Q4_1) or a fixed centre of 8 (Q4_0), then 16 bytes of two nibbles. */
 function decodeQ4(headBytes: number, hasMinimum: boolean): GgmlType['decode'] {
   return (view, at, out, to) => {
-    const scale = halfToFloat(view.getUint16(at, true));
-    const minimum = hasMinimum ? halfToFloat(view.getUint16(at + 2, true)) : -8 * scale;
+    const scale = fromHalf(view.getUint16(at, true));
+    const minimum = hasMinimum ? fromHalf(view.getUint16(at + 2, true)) : -8 * scale;
     for (let i = 0; i < 16; i++) {
       const pair = view.getUint8(at + headBytes + i);
       out[to + i] = scale * (pair & 15) + minimum;
@@ -110,17 +111,8 @@ function decodeQ4(headBytes: number, hasMinimum: boolean): GgmlType['decode'] {
 }
 
 function decodeQ8(view: DataView, at: number, out: Float32Array, to: number): void {
-  const scale = halfToFloat(view.getUint16(at, true));
+  const scale = fromHalf(view.getUint16(at, true));
   for (let i = 0; i < 32; i++) out[to + i] = scale * view.getInt8(at + 2 + i);
-}
-
-function halfToFloat(bits: number): number {
-  const sign = bits & 0x8000 ? -1 : 1;
-  const exponent = (bits >> 10) & 31;
-  const fraction = bits & 1023;
-  if (exponent === 0) return sign * fraction * 2 ** -24;
-  if (exponent === 31) return fraction === 0 ? sign * Number.POSITIVE_INFINITY : Number.NaN;
-  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
 }
 
 class Reader {
