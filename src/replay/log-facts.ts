@@ -1,0 +1,63 @@
+import type { Trace } from '../traces/trace.js';
+
+/** What a whole log says about itself; computed once, shared by all policies of a run. */
+export class LogFacts {
+  private unlimited: Float64Array | undefined;
+  private next: Int32Array | undefined;
+
+  constructor(readonly trace: Trace) {}
+
+  /** By request: tokens that an unlimited cache would serve. */
+  get unlimitedTokens(): Float64Array {
+    this.unlimited ??= unlimitedTokens(this.trace);
+    return this.unlimited;
+  }
+
+  /**
+   * By position in `trace.blocks`: the request that uses the block next, `trace.requests` where none does.
+   * A second use in the same request is not a next use.
+   */
+  get nextUse(): Int32Array {
+    this.next ??= nextUses(this.trace);
+    return this.next;
+  }
+}
+
+function unlimitedTokens(trace: Trace): Float64Array {
+  const { blocks, blockOffsets, tokensOfBlock } = trace;
+  const lastRequest = new Int32Array(tokensOfBlock.length).fill(-1);
+  const tokens = new Float64Array(trace.requests);
+  for (let r = 0; r < trace.requests; r++) {
+    const inputTokens = trace.inputTokens[r]!;
+    let open = true;
+    let served = 0;
+    for (let k = blockOffsets[r]!; k < blockOffsets[r + 1]!; k++) {
+      const block = blocks[k]!;
+      const last = lastRequest[block]!;
+      lastRequest[block] = r;
+      if (last === r) continue;
+      if (last === -1) open = trace.reuse === 'documents';
+      else if (open) served += tokensOfBlock[block]!;
+    }
+    tokens[r] = Math.min(served, inputTokens);
+  }
+  return tokens;
+}
+
+function nextUses(trace: Trace): Int32Array {
+  const { blocks, blockOffsets, tokensOfBlock } = trace;
+  const next = new Int32Array(blocks.length);
+  const upcoming = new Int32Array(tokensOfBlock.length).fill(trace.requests);
+  const after = new Int32Array(tokensOfBlock.length).fill(trace.requests);
+  for (let r = trace.requests - 1; r >= 0; r--) {
+    for (let k = blockOffsets[r + 1]! - 1; k >= blockOffsets[r]!; k--) {
+      const block = blocks[k]!;
+      if (upcoming[block] !== r) {
+        after[block] = upcoming[block]!;
+        upcoming[block] = r;
+      }
+      next[k] = after[block]!;
+    }
+  }
+  return next;
+}

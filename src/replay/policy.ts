@@ -1,0 +1,39 @@
+import type { Model } from '../formats/model.js';
+import type { Plan } from '../formats/plan.js';
+import type { Tier } from '../formats/tiers.js';
+import type { Named } from '../registry.js';
+import type { Trace } from '../traces/trace.js';
+import type { LevelRule } from './level-rule.js';
+import type { LogFacts } from './log-facts.js';
+import type { TieredStore } from './store.js';
+
+/** Everything a policy may look at. Of the trace it may use what came before the request it serves. */
+export interface PolicySetting {
+  readonly trace: Trace;
+  readonly store: TieredStore;
+  /** Fast to slow, as in the store. */
+  readonly tiers: readonly Tier[];
+  readonly model: Model;
+  /** How a block that is stored for the first time is compressed. */
+  readonly levelRule: LevelRule;
+  /** Number of requests at the start of the log that planning may learn from. */
+  readonly history: number;
+  /** What only clairvoyant policies may look at. */
+  readonly facts: LogFacts;
+  /** The plan to follow, where one was given. */
+  readonly plan?: Plan;
+}
+
+/** Decides what is kept where. The simulator has scored a request before the policy hears of it. */
+export interface Policy {
+  /**
+   * Request r has been served and its blocks are all at hand: keep, move and drop what you like. On return
+   * no tier holds more than its capacity.
+   */
+  serve(request: number): void;
+}
+
+/** A policy by name; `create` makes a fresh one for a run. */
+export interface PolicyKind extends Named {
+  create(setting: PolicySetting): Policy;
+}

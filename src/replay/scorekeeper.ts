@@ -1,0 +1,199 @@
+import { prefillSeconds } from '../cost/prefill.js';
+import { transferSeconds } from '../cost/transfer.js';
+import type { Model } from '../formats/model.js';
+import type { Tier } from '../formats/tiers.js';
+import type { Trace } from '../traces/trace.js';
+import type { Queues } from './queues.js';
+import type { TieredStore } from './store.js';
+
+/** What happened to every request of a log under one policy, in columns by request. */
+export interface Scores {
+  /** Tokens found in the caches, all tiers. */
+  readonly hitTokens: Float64Array;
+  /** Of these, tokens that were loaded; the rest was recomputed because that was faster. */
+  readonly loadedTokens: Float64Array;
+  readonly ttftSeconds: Float64Array;
+  readonly quality: Float64Array;
+  /** By request and tier: tokens found. Layout: request · tiers + tier. */
+  readonly hitTokensOfTier: Float64Array;
+  /** By request and tier: bytes loaded. */
+  readonly loadedBytesOfTier: Float64Array;
+  /** Seconds of prefill. */
+  readonly prefillSeconds: Float64Array;
+  /** Documents found and asked for; empty for prefixes. */
+  readonly documentsHit: Int32Array;
+  readonly documentsAsked: Int32Array;
+}
+
+/**
+ * Serves requests from the store as an engine would: finds the longest cached prefix (or the cached
+ * documents), loads as much of it as pays, prefills the rest.
+ */
+export class Scorekeeper {
+  readonly scores: Scores;
+  /** Runs of found blocks of one tier, in the order in which they are loaded. */
+  private readonly runTier: Int32Array;
+  private readonly runTokens: Float64Array;
+  private readonly runBytes: Float64Array;
+  private readonly runDecompress: Float64Array;
+  private readonly runQuality: Float64Array;
+  private runs = 0;
+  private readonly bytes: Float64Array;
+  private readonly lastRequest: Int32Array;
+
+  constructor(
+    private readonly trace: Trace,
+    private readonly store: TieredStore,
+    private readonly tiers: readonly Tier[],
+    private readonly model: Model,
+    private readonly queues: Queues,
+  ) {
+    const n = trace.requests;
+    const documents = trace.reuse === 'documents';
+    this.scores = {
+      hitTokens: new Float64Array(n),
+      loadedTokens: new Float64Array(n),
+      ttftSeconds: new Float64Array(n),
+      quality: new Float64Array(n),
+      hitTokensOfTier: new Float64Array(n * tiers.length),
+      loadedBytesOfTier: new Float64Array(n * tiers.length),
+      prefillSeconds: new Float64Array(n),
+      documentsHit: new Int32Array(documents ? n : 0),
+      documentsAsked: new Int32Array(documents ? n : 0),
+    };
+    let longest = 0;
+    for (let r = 0; r < n; r++)
+      longest = Math.max(longest, trace.blockOffsets[r + 1]! - trace.blockOffsets[r]!);
+    this.runTier = new Int32Array(longest);
+    this.runTokens = new Float64Array(longest);
+    this.runBytes = new Float64Array(longest);
+    this.runDecompress = new Float64Array(longest);
+    this.runQuality = new Float64Array(longest);
+    this.bytes = new Float64Array(tiers.length);
+    this.lastRequest = new Int32Array(documents ? trace.tokensOfBlock.length : 0).fill(-1);
+  }
+
+  /** Scores one request against the store as it stands. */
+  serve(request: number): void {
+    if (this.trace.reuse === 'documents') this.findDocuments(request);
+    else this.findPrefix(request);
+    this.loadAndPrefill(request);
+  }
+
+  private findPrefix(request: number): void {
+    const { blocks, blockOffsets, tokensOfBlock, inputTokens } = this.trace;
+    const { tierOf, levelOf, storedBytes } = this.store;
+    const end = blockOffsets[request + 1]!;
+    let left = inputTokens[request]!;
+    let run = -1;
+    let tier = -1;
+    let level = -1;
+    for (let k = blockOffsets[request]!; k < end; k++) {
+      const block = blocks[k]!;
+      const found = tierOf[block]!;
+      if (found < 0) break;
+      if (found !== tier || levelOf[block] !== level) {
+        tier = found;
+        level = levelOf[block]!;
+        this.openRun(++run, block, tier);
+      }
+      const tokens = Math.min(left, tokensOfBlock[block]!);
+      left -= tokens;
+      this.runTokens[run]! += tokens;
+      this.runBytes[run]! += storedBytes[block]!;
+      if (level !== 0) this.addLossy(run, block);
+    }
+    this.runs = run + 1;
+  }
+
+  /** Documents may be loaded in any order; those of the fastest tier come first. */
+  private findDocuments(request: number): void {
+    const { blocks, blockOffsets, tokensOfBlock, inputTokens } = this.trace;
+    const { tierOf, levelOf, storedBytes } = this.store;
+    const { documentsHit, documentsAsked } = this.scores;
+    let left = inputTokens[request]!;
+    let run = -1;
+    for (let tier = -1; tier < this.tiers.length; tier++) {
+      let open = false;
+      for (let k = blockOffsets[request]!; k < blockOffsets[request + 1]!; k++) {
+        const block = blocks[k]!;
+        if (tier === -1) {
+          if (this.lastRequest[block] === request) continue;
+          this.lastRequest[block] = request;
+          documentsAsked[request]!++;
+          if (tierOf[block]! >= 0) documentsHit[request]!++;
+          continue;
+        }
+        if (tierOf[block] !== tier || this.lastRequest[block] !== request) continue;
+        // Marks the document as taken, so that a second mention does not count again.
+        this.lastRequest[block] = -1;
+        if (!open) this.openRun(++run, block, tier);
+        open = true;
+        const tokens = Math.min(left, tokensOfBlock[block]!);
+        left -= tokens;
+        this.runTokens[run]! += tokens;
+        this.runBytes[run]! += storedBytes[block]!;
+        if (levelOf[block] !== 0) this.addLossy(run, block);
+      }
+    }
+    this.runs = run + 1;
+  }
+
+  private openRun(run: number, _block: number, tier: number): void {
+    this.runTier[run] = tier;
+    this.runTokens[run] = 0;
+    this.runBytes[run] = 0;
+    this.runDecompress[run] = 0;
+    this.runQuality[run] = 1;
+  }
+
+  private addLossy(run: number, block: number): void {
+    this.runDecompress[run]! += this.store.decompressSeconds(block);
+    this.runQuality[run] = Math.min(this.runQuality[run]!, this.store.qualityOf(block));
+  }
+
+  /**
+   * Loads the first runs whose loading together with the prefill of the rest takes least; within a run the
+   * saving of each further token only grows, so that the best place to stop is the end of a run.
+   */
+  private loadAndPrefill(request: number): void {
+    const { scores, tiers, model, bytes } = this;
+    const inputTokens = this.trace.inputTokens[request]!;
+    const whole = prefillSeconds(model, inputTokens);
+    let best = whole;
+    let bestRuns = 0;
+    let tokens = 0;
+    let decompress = 0;
+    bytes.fill(0);
+    for (let run = 0; run < this.runs; run++) {
+      const tier = this.runTier[run]!;
+      tokens += this.runTokens[run]!;
+      decompress += this.runDecompress[run]!;
+      bytes[tier]! += this.runBytes[run]!;
+      scores.hitTokensOfTier[request * tiers.length + tier]! += this.runTokens[run]!;
+      let seconds = decompress + whole - prefillSeconds(model, tokens);
+      for (let t = 0; t < tiers.length; t++) seconds += transferSeconds(tiers[t]!.read, bytes[t]!);
+      if (seconds < best) {
+        best = seconds;
+        bestRuns = run + 1;
+      }
+    }
+    scores.hitTokens[request] = tokens;
+    let loaded = 0;
+    let quality = 1;
+    decompress = 0;
+    bytes.fill(0);
+    for (let run = 0; run < bestRuns; run++) {
+      loaded += this.runTokens[run]!;
+      decompress += this.runDecompress[run]!;
+      bytes[this.runTier[run]!]! += this.runBytes[run]!;
+      quality = Math.min(quality, this.runQuality[run]!);
+    }
+    for (let t = 0; t < tiers.length; t++) scores.loadedBytesOfTier[request * tiers.length + t] = bytes[t]!;
+    const prefill = whole - prefillSeconds(model, loaded);
+    scores.loadedTokens[request] = loaded;
+    scores.quality[request] = quality;
+    scores.prefillSeconds[request] = prefill;
+    scores.ttftSeconds[request] = this.queues.serve(request, bytes, decompress, prefill);
+  }
+}
