@@ -34,6 +34,8 @@ export interface Compression {
   readonly name: string;
   /** The one ratio of a quantizer, by its bits alone; a token dropper takes any ratio. */
   readonly fixedRatio?: number;
+  /** A combination removes at least what its quantizer removes; 0 where it is not set. */
+  readonly smallestRatio?: number;
   /**
    * @param compressionRatio fraction to remove, 0 ≤ ratio < 1; ignored where `fixedRatio` is set.
    * @throws EvicpressError when the context is too short for the method.

@@ -9,6 +9,7 @@ export function combination(dropper: Compression, quantizer: Compression): Compr
   const name = `${dropper.name}+${quantizer.name}`;
   return {
     name,
+    smallestRatio: quantizer.fixedRatio!,
     compress(cache, compressionRatio) {
       const dropped = droppedShare(name, compressionRatio, quantizer.fixedRatio!);
       const kept = dropper.compress(cache, dropped).decompress();

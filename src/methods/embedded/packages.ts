@@ -89,7 +89,7 @@ export async function downloadWheel(
  */
 export async function installOnnxRuntime(folder: string, onProgress: OnProgress): Promise<string> {
   const target = join(folder, `onnxruntime-${ONNXRUNTIME_VERSION}`);
-  if ((await readdir(target).catch(() => [])).includes('ready')) return target;
+  if ((await readdir(target).catch((): string[] => [])).includes('ready')) return target;
   onProgress({ stage: `installing onnxruntime-node ${ONNXRUNTIME_VERSION}`, done: 0, total: 0 });
   const partial = `${target}.partial`;
   await rm(partial, { recursive: true, force: true });

@@ -1,0 +1,103 @@
+import { EvicpressError } from '../../errors.js';
+import type { OnProgress } from '../../progress.js';
+import { fullBytes } from '../compressions/cache.js';
+import { findCompression } from '../compressions/index.js';
+import type { PreparedContext, ProfiledContext, Runner } from '../runner.js';
+import { compareAnswers, type Questions, referenceAnswers } from './answers.js';
+import { cacheFolder } from './cache-folder.js';
+import { type Decoder, openDecoder } from './decoder.js';
+import { ensureModels } from './models.js';
+import { openSentenceEncoder, type SentenceEncoder } from './sentence-encoder.js';
+
+/** What SmolLM2's chat template puts before the context and after the query. */
+const BEFORE_CONTEXT =
+  '<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by Hugging Face<|im_end|>\n<|im_start|>user\n';
+const AFTER_QUERY = '<|im_end|>\n<|im_start|>assistant\n';
+const END_TOKENS = ['<|im_end|>', '<|endoftext|>'];
+
+/** What to do with a context that does not fit into the model's window. */
+export type LongContexts = 'cut' | 'refuse';
+
+/**
+ * Opens the embedded runner: SmolLM2-135M-Instruct in this process, downloaded and built on first use.
+ * @throws ModelsUnavailableError when it cannot be had here.
+ */
+export async function openEmbeddedRunner(
+  longContexts: LongContexts,
+  onProgress: OnProgress,
+): Promise<Runner> {
+  const models = await ensureModels(cacheFolder(), onProgress);
+  onProgress({ stage: 'loading the model', done: 0, total: 0 });
+  const decoder = await openDecoder(models);
+  const encode = await openSentenceEncoder(models);
+  return {
+    name: 'embedded',
+    model: decoder.name,
+    kvDtype: 'f16',
+    fixedRatio: (method) => findCompression(method).fixedRatio,
+    smallestRatio: (method) => findCompression(method).smallestRatio ?? 0,
+    prepare: (context, maxAnswerTokens) => prepare(decoder, context, maxAnswerTokens, longContexts),
+    similarity: (reference, candidate) => cosine(encode, reference, candidate),
+    close: async () => undefined,
+  };
+}
+
+async function prepare(
+  decoder: Decoder,
+  { context, text, queries }: ProfiledContext,
+  maxAnswerTokens: number,
+  longContexts: LongContexts,
+): Promise<PreparedContext> {
+  const { tokenizer, shape } = decoder;
+  const allIds = tokenizer.encode(BEFORE_CONTEXT + text);
+  const queryIds = queries.map((query) => tokenizer.encode(query + AFTER_QUERY));
+  const room = shape.window - maxAnswerTokens - Math.max(...queryIds.map((ids) => ids.length));
+  if (allIds.length > room && longContexts === 'refuse') {
+    throw new EvicpressError(
+      `Context "${context}" has ${allIds.length} tokens; ${room} fit into the model's window of ${shape.window} beside the query and its answer. Shorten it, or let it be cut with --long-contexts cut.`,
+    );
+  }
+  const ids = allIds.slice(0, room);
+  const startedAt = performance.now();
+  const cache = await decoder.prefill(ids);
+  const prefillSeconds = (performance.now() - startedAt) / 1000;
+  const questions: Questions = {
+    ids: queryIds,
+    contextTokens: ids.length,
+    maxAnswerTokens,
+    endTokens: END_TOKENS.map((token) => tokenizer.encode(token)[0]!),
+  };
+  const reference = await referenceAnswers(decoder, decoder.prefix(cache), questions);
+  return {
+    tokens: ids.length,
+    fullBytes: fullBytes(cache),
+    cutTokens: allIds.length - ids.length,
+    prefillSeconds,
+    referenceAnswers: reference.answers.map((answer) => tokenizer.decode(answer)),
+    async measure({ method, compressionRatio }) {
+      const compression = findCompression(method);
+      const beforeCompress = performance.now();
+      const compressed = compression.compress(cache, compressionRatio);
+      const beforeDecompress = performance.now();
+      const restored = compressed.decompress();
+      const afterDecompress = performance.now();
+      const candidate = await compareAnswers(decoder, decoder.prefix(restored), questions, reference);
+      return {
+        storedBytes: compressed.storedBytes,
+        compressSeconds: (beforeDecompress - beforeCompress) / 1000,
+        decompressSeconds: (afterDecompress - beforeDecompress) / 1000,
+        answers: candidate.answers.map((answer) => tokenizer.decode(answer)),
+        tokenAgreement: candidate.tokenAgreement,
+        klDivergence: candidate.klDivergence,
+      };
+    },
+  };
+}
+
+async function cosine(encode: SentenceEncoder, reference: string, candidate: string): Promise<number> {
+  if (reference === candidate) return 1;
+  const [a, b] = await encode([reference, candidate]);
+  let product = 0;
+  for (let i = 0; i < a!.length; i++) product += a![i]! * b![i]!;
+  return Math.min(1, Math.max(0, product));
+}
