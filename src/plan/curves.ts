@@ -1,6 +1,6 @@
 import { isotonicQuality, lowerQuality } from '../cost/quality.js';
-import { UNCOMPRESSED } from '../formats/plan.js';
 import { ANY_CONTEXT, type MethodRow } from '../formats/methods.js';
+import { UNCOMPRESSED } from '../formats/plan.js';
 
 /** One way to store a context: a method at a ratio, with the quality its curve gives it. */
 export interface StoredForm {
@@ -34,7 +34,10 @@ export interface CurveBook {
  * Fits the curves of a method profile: per context (or class, or everybody) and method a weighted isotonic
  * regression of quality over stored bytes.
  */
-export function fitCurves(rows: readonly MethodRow[], { confidence = 0.5, methods = () => true }: CurveOptions = {}): CurveBook {
+export function fitCurves(
+  rows: readonly MethodRow[],
+  { confidence = 0.5, methods = () => true }: CurveOptions = {},
+): CurveBook {
   const own = new Map<string, Map<string, MethodRow[]>>();
   const byClass = new Map<string, Map<string, MethodRow[]>>();
   const everybody = new Map<string, MethodRow[]>();

@@ -69,7 +69,8 @@ export function minimizeBound(lagrangian: Lagrangian, options: DualOptions): Dua
   ask(options.start ?? new Float64Array(rows));
   let mix = master.solve(target);
   let step = 0.5;
-  while (asked.length < maxEvaluations && bound - mix.value > tolerance) {
+  let stalled = 0;
+  while (stalled < 3 && asked.length < maxEvaluations && bound - mix.value > tolerance) {
     const trial = new Float64Array(rows);
     let clamped = false;
     let same = true;
@@ -94,6 +95,7 @@ export function minimizeBound(lagrangian: Lagrangian, options: DualOptions): Dua
       atEdge = true;
       break;
     }
+    stalled = cuts || bound < before || step < 1 ? 0 : stalled + 1;
     // A half-way point that cuts nothing off and improves nothing: go and ask at the master's own optimum.
     step = cuts || bound < before ? 0.5 : step === 1 ? 0.5 : 1;
     if (bound - mix.value < 1e3 * tolerance) step = 1;

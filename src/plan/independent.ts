@@ -45,6 +45,11 @@ export class IndependentLagrangian implements Lagrangian {
     this.bandwidthRow = rowByTier(problem, rows, 'bandwidth');
   }
 
+  /** The contexts that are not fixed; undefined when none is. */
+  get openContexts(): Int32Array | undefined {
+    return this.open;
+  }
+
   choose(prices: Float64Array, use: Float64Array, choices?: Int32Array): number {
     use.fill(0);
     if (this.fixedUse !== undefined) use.set(this.fixedUse);
@@ -75,8 +80,17 @@ export class IndependentLagrangian implements Lagrangian {
     if (this.fixedUse !== undefined) fixedUse.set(this.fixedUse);
     let fixedUtility = this.fixedUtility;
     const count = this.problem.forms.storedBytes.length;
-    for (const i of candidates) if (moved[i] === 0) fixedUtility += this.settle(i, choices[i]!, count, fixedUse);
-    return new IndependentLagrangian(this.problem, this.rows, open, fixedUtility, fixedUse, choices, this.lists);
+    for (const i of candidates)
+      if (moved[i] === 0) fixedUtility += this.settle(i, choices[i]!, count, fixedUse);
+    return new IndependentLagrangian(
+      this.problem,
+      this.rows,
+      open,
+      fixedUtility,
+      fixedUse,
+      choices,
+      this.lists,
+    );
   }
 
   /** Adds a fixed choice's use; returns its utility, by the same sums as the scan. */
@@ -91,11 +105,19 @@ export class IndependentLagrangian implements Lagrangian {
     const bandwidth = this.bandwidthRow[tier]!;
     if (capacity >= 0) use[capacity]! += bytes;
     if (bandwidth >= 0) use[bandwidth]! += bytes * f;
-    return f * (alpha * demand.requestShare[i]! * forms.quality[form]! - loadSecondsOf(this.problem, i, tier, form));
+    return (
+      f *
+      (alpha * demand.requestShare[i]! * forms.quality[form]! - loadSecondsOf(this.problem, i, tier, form))
+    );
   }
 
   /** The hot loop. With `moved`, choices are compared, not written, and differing contexts marked. */
-  private scan(prices: Float64Array, use: Float64Array, choices: Int32Array | undefined, moved: Uint8Array | undefined): number {
+  private scan(
+    prices: Float64Array,
+    use: Float64Array,
+    choices: Int32Array | undefined,
+    moved: Uint8Array | undefined,
+  ): number {
     if (this.tabled) return this.scanTabled(prices, use, choices, moved);
     const { demand, alpha, allowed, curveOf, recomputeSeconds, tiers, forms } = this.problem;
     const { fullBytes, accesses, requestShare } = demand;
@@ -105,8 +127,12 @@ export class IndependentLagrangian implements Lagrangian {
     const T = tiers.length;
     const latency = Float64Array.from(tiers, (tier) => tier.read.latencySeconds);
     const perByte = Float64Array.from(tiers, (tier) => 1 / tier.read.bytesPerSecond);
-    const capacityPrice = Float64Array.from(tiers, (_, t) => (capacityRow[t]! < 0 ? 0 : prices[capacityRow[t]!]!));
-    const bandwidthPrice = Float64Array.from(tiers, (_, t) => (bandwidthRow[t]! < 0 ? 0 : prices[bandwidthRow[t]!]!));
+    const capacityPrice = Float64Array.from(tiers, (_, t) =>
+      capacityRow[t]! < 0 ? 0 : prices[capacityRow[t]!]!,
+    );
+    const bandwidthPrice = Float64Array.from(tiers, (_, t) =>
+      bandwidthRow[t]! < 0 ? 0 : prices[bandwidthRow[t]!]!,
+    );
     const length = open === undefined ? demand.contexts : open.length;
     let utility = 0;
     let carry = 0;
@@ -162,7 +188,12 @@ export class IndependentLagrangian implements Lagrangian {
   }
 
   /** The same with loading times from a table. */
-  private scanTabled(prices: Float64Array, use: Float64Array, choices: Int32Array | undefined, moved: Uint8Array | undefined): number {
+  private scanTabled(
+    prices: Float64Array,
+    use: Float64Array,
+    choices: Int32Array | undefined,
+    moved: Uint8Array | undefined,
+  ): number {
     const { demand, alpha, allowed, curveOf, recomputeSeconds, tiers, forms } = this.problem;
     const { offsets, form } = this.lists;
     const count = forms.storedBytes.length;
@@ -209,7 +240,9 @@ export class IndependentLagrangian implements Lagrangian {
 }
 
 function rowByTier(problem: Problem, rows: readonly Row[], kind: Row['kind']): Int32Array {
-  return Int32Array.from(problem.tiers, (_, t) => rows.findIndex((row) => row.kind === kind && row.tier === t));
+  return Int32Array.from(problem.tiers, (_, t) =>
+    rows.findIndex((row) => row.kind === kind && row.tier === t),
+  );
 }
 
 /** Shortens every curve to the forms that can be best at some price. */
@@ -225,10 +258,16 @@ function scanLists(problem: Problem, tabled: boolean): ScanList {
     const entries: { form: number; fraction: number }[] = [];
     for (let form = forms.offsets[c]!; form < forms.offsets[c + 1]!; form++) {
       const scale = forms.ofBytes[form]!;
-      entries.push({ form, fraction: forms.lossyOf[form]! < 0 ? 1 : forms.storedBytes[form]! / (scale === 0 ? full : scale) });
+      entries.push({
+        form,
+        fraction: forms.lossyOf[form]! < 0 ? 1 : forms.storedBytes[form]! / (scale === 0 ? full : scale),
+      });
     }
     const free = entries.every(({ form }) => forms.decompressSecondsPerByte[form] === 0);
-    for (const entry of free && !tabled ? envelope(entries, forms.quality) : pareto(entries, forms.quality, forms.decompressSecondsPerByte)) kept.push(entry);
+    for (const entry of free && !tabled
+      ? envelope(entries, forms.quality)
+      : pareto(entries, forms.quality, forms.decompressSecondsPerByte))
+      kept.push(entry);
     offsets[c + 1] = kept.length;
   }
   return {
@@ -247,8 +286,14 @@ function pareto(entries: readonly Entry[], quality: Float64Array, decompress: Fl
     (a, i) =>
       !entries.some((b, j) => {
         if (i === j) return false;
-        const noWorse = b.fraction <= a.fraction && quality[b.form]! >= quality[a.form]! && decompress[b.form]! <= decompress[a.form]!;
-        const same = b.fraction === a.fraction && quality[b.form] === quality[a.form] && decompress[b.form] === decompress[a.form];
+        const noWorse =
+          b.fraction <= a.fraction &&
+          quality[b.form]! >= quality[a.form]! &&
+          decompress[b.form]! <= decompress[a.form]!;
+        const same =
+          b.fraction === a.fraction &&
+          quality[b.form] === quality[a.form] &&
+          decompress[b.form] === decompress[a.form];
         return noWorse && (!same || j < i);
       }),
   );
@@ -256,12 +301,18 @@ function pareto(entries: readonly Entry[], quality: Float64Array, decompress: Fl
 
 /** Upper concave envelope of quality over fraction, left to right. */
 function envelope(entries: readonly Entry[], quality: Float64Array): Entry[] {
-  const sorted = [...entries].sort((a, b) => a.fraction - b.fraction || quality[b.form]! - quality[a.form]! || a.form - b.form);
+  const sorted = [...entries].sort(
+    (a, b) => a.fraction - b.fraction || quality[b.form]! - quality[a.form]! || a.form - b.form,
+  );
   const hull: Entry[] = [];
   for (const entry of sorted) {
     const last = hull.at(-1);
     if (last !== undefined && quality[entry.form]! <= quality[last.form]!) continue;
-    while (hull.length >= 2 && slope(hull.at(-2)!, hull.at(-1)!, quality) <= slope(hull.at(-1)!, entry, quality)) hull.pop();
+    while (
+      hull.length >= 2 &&
+      slope(hull.at(-2)!, hull.at(-1)!, quality) <= slope(hull.at(-1)!, entry, quality)
+    )
+      hull.pop();
     hull.push(entry);
   }
   return hull;

@@ -16,7 +16,12 @@ export interface Lagrangian {
 }
 
 /** The bound at these prices: utility − prices·use + prices·limits. */
-export function boundAt(limits: Float64Array, prices: Float64Array, utility: number, use: Float64Array): number {
+export function boundAt(
+  limits: Float64Array,
+  prices: Float64Array,
+  utility: number,
+  use: Float64Array,
+): number {
   let bound = utility;
   for (let r = 0; r < limits.length; r++) bound += prices[r]! * (limits[r]! - use[r]!);
   return bound;

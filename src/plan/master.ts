@@ -121,12 +121,14 @@ export class RestrictedMaster {
   private factor(): void {
     const { m, inverse } = this;
     const work = new Float64Array(m * m);
-    for (let j = 0; j < m; j++) for (let r = 0; r < m; r++) work[r * m + j] = this.columns[this.basis[j]!]![r]!;
+    for (let j = 0; j < m; j++)
+      for (let r = 0; r < m; r++) work[r * m + j] = this.columns[this.basis[j]!]![r]!;
     inverse.fill(0);
     for (let r = 0; r < m; r++) inverse[r * m + r] = 1;
     for (let c = 0; c < m; c++) {
       let pivot = c;
-      for (let r = c + 1; r < m; r++) if (Math.abs(work[r * m + c]!) > Math.abs(work[pivot * m + c]!)) pivot = r;
+      for (let r = c + 1; r < m; r++)
+        if (Math.abs(work[r * m + c]!) > Math.abs(work[pivot * m + c]!)) pivot = r;
       if (pivot !== c) {
         swapRows(work, m, pivot, c);
         swapRows(inverse, m, pivot, c);

@@ -1,9 +1,9 @@
 import { recomputeSeconds } from '../cost/prefill.js';
+import { segmentLoadSeconds } from '../cost/transfer.js';
+import { EvicpressError, errors, printable } from '../errors.js';
 import type { Model } from '../formats/model.js';
 import { UNCOMPRESSED } from '../formats/plan.js';
 import type { Tier, Transfer } from '../formats/tiers.js';
-import { segmentLoadSeconds } from '../cost/transfer.js';
-import { EvicpressError, errors, printable } from '../errors.js';
 import type { CurveBook, StoredForm } from './curves.js';
 import type { Demand } from './demand.js';
 
@@ -69,21 +69,39 @@ export interface ProblemOptions {
  * @param tiers fast to slow, capacities already overridden.
  * @throws EvicpressError when a pin or a floor leaves a context without any option.
  */
-export function buildProblem(demand: Demand, tiers: readonly Tier[], model: Model, curves: CurveBook, options: ProblemOptions): Problem {
+export function buildProblem(
+  demand: Demand,
+  tiers: readonly Tier[],
+  model: Model,
+  curves: CurveBook,
+  options: ProblemOptions,
+): Problem {
   const forbidden = new Set(options.forbidden ?? []);
   for (const name of forbidden) {
-    if (name !== 'recompute' && !tiers.some((tier) => tier.name === name)) throw errors.unknownName('tier', name, [...tiers.map((tier) => tier.name), 'recompute']);
+    if (name !== 'recompute' && !tiers.some((tier) => tier.name === name))
+      throw errors.unknownName('tier', name, [...tiers.map((tier) => tier.name), 'recompute']);
   }
   const problemTiers = tiers.map((tier) => ({
     name: tier.name,
     kind: tier.kind,
     capacityBytes: usableBytes(tier),
     read: tier.read,
-    bytesPerSecondBudget: options.bandwidthShare === undefined ? Number.POSITIVE_INFINITY : options.bandwidthShare * peakBytesPerSecond(tier.read),
+    bytesPerSecondBudget:
+      options.bandwidthShare === undefined
+        ? Number.POSITIVE_INFINITY
+        : options.bandwidthShare * peakBytesPerSecond(tier.read),
   }));
   const hasParents = demand.parents.some((parent) => parent >= 0);
   const builder = new FormBuilder();
-  const { curveOf, allowed } = assignOptions(demand, problemTiers, curves, options.minQuality ?? 0, forbidden, hasParents, builder);
+  const { curveOf, allowed } = assignOptions(
+    demand,
+    problemTiers,
+    curves,
+    options.minQuality ?? 0,
+    forbidden,
+    hasParents,
+    builder,
+  );
   return {
     demand,
     alpha: options.alpha,
@@ -91,7 +109,9 @@ export function buildProblem(demand: Demand, tiers: readonly Tier[], model: Mode
     forms: builder.table(),
     curveOf,
     allowed,
-    recomputeSeconds: Float64Array.from(demand.tokens, (tokens, i) => recomputeSeconds(model, demand.startTokens[i]!, tokens)),
+    recomputeSeconds: Float64Array.from(demand.tokens, (tokens, i) =>
+      recomputeSeconds(model, demand.startTokens[i]!, tokens),
+    ),
     hasParents,
   };
 }
@@ -127,10 +147,15 @@ function assignOptions(
     // Lossy heads would bind every path below them to their method and ratio: shared segments stay whole.
     const whole = children !== undefined && children[i]! > 1;
     const own = curves.hasOwn(demand.ids[i]!);
-    const key = own || pin?.method !== undefined ? undefined : `${whole ? 1 : 0} ${floor} ${contextClass ?? ''}`;
+    const key =
+      own || pin?.method !== undefined ? undefined : `${whole ? 1 : 0} ${floor} ${contextClass ?? ''}`;
     curveOf[i] = builder.curve(key, () => {
-      const forms = whole ? [] : curves.formsOf(demand.ids[i]!, contextClass).filter((form) => form.quality >= floor);
-      return pin?.method === undefined ? { none: true, forms } : pinnedForms(demand.ids[i]!, pin, curves.formsOf(demand.ids[i]!, contextClass));
+      const forms = whole
+        ? []
+        : curves.formsOf(demand.ids[i]!, contextClass).filter((form) => form.quality >= floor);
+      return pin?.method === undefined
+        ? { none: true, forms }
+        : pinnedForms(demand.ids[i]!, pin, curves.formsOf(demand.ids[i]!, contextClass));
     });
     allowed[i] = pin === undefined ? everywhere | recomputeBit : pinnedTier(demand.ids[i]!, pin.tier, tiers);
   }
@@ -140,14 +165,28 @@ function assignOptions(
 function pinnedTier(context: string, tier: string, tiers: readonly ProblemTier[]): number {
   const index = tiers.findIndex((entry) => entry.name === tier);
   if (tier === 'recompute') return 1 << tiers.length;
-  if (index < 0) throw new EvicpressError(`Context "${printable(context)}" is pinned to tier "${printable(tier)}", which is not in the tier profile. Tiers: ${tiers.map((entry) => entry.name).join(', ')}.`);
+  if (index < 0)
+    throw new EvicpressError(
+      `Context "${printable(context)}" is pinned to tier "${printable(tier)}", which is not in the tier profile. Tiers: ${tiers.map((entry) => entry.name).join(', ')}.`,
+    );
   return 1 << index;
 }
 
-function pinnedForms(context: string, pin: { method?: string; compressionRatio?: number }, offered: readonly StoredForm[]): { none: boolean; forms: readonly StoredForm[] } {
+function pinnedForms(
+  context: string,
+  pin: { method?: string; compressionRatio?: number },
+  offered: readonly StoredForm[],
+): { none: boolean; forms: readonly StoredForm[] } {
   if (pin.method === UNCOMPRESSED) return { none: true, forms: [] };
-  const forms = offered.filter((form) => form.method === pin.method && (pin.compressionRatio === undefined || Math.abs(form.compressionRatio - pin.compressionRatio) < 0.01));
-  if (forms.length === 0) throw new EvicpressError(`Context "${printable(context)}" is pinned to method "${printable(pin.method ?? '')}", for which the method profile has no row. Profile it, or change the pin.`);
+  const forms = offered.filter(
+    (form) =>
+      form.method === pin.method &&
+      (pin.compressionRatio === undefined || Math.abs(form.compressionRatio - pin.compressionRatio) < 0.01),
+  );
+  if (forms.length === 0)
+    throw new EvicpressError(
+      `Context "${printable(context)}" is pinned to method "${printable(pin.method ?? '')}", for which the method profile has no row. Profile it, or change the pin.`,
+    );
   return { none: false, forms };
 }
 
@@ -203,20 +242,33 @@ class FormBuilder {
 }
 
 /** The uncompressed cache: all of the context's bytes, quality 1. */
-const WHOLE: StoredForm = { method: UNCOMPRESSED, compressionRatio: 0, storedBytes: 1, ofBytes: 1, quality: 1, decompressSecondsPerByte: 0 };
+const WHOLE: StoredForm = {
+  method: UNCOMPRESSED,
+  compressionRatio: 0,
+  storedBytes: 1,
+  ofBytes: 1,
+  quality: 1,
+  decompressSecondsPerByte: 0,
+};
 
 /** Bytes context i takes in a form; pooled forms are scaled by the context's size and rounded up. */
 export function storedBytesOf(problem: Problem, i: number, form: number): number {
   const { storedBytes, ofBytes, lossyOf } = problem.forms;
   if (lossyOf[form]! < 0) return problem.demand.fullBytes[i]!;
   const scale = ofBytes[form]!;
-  return scale === 0 ? storedBytes[form]! : Math.ceil((problem.demand.fullBytes[i]! * storedBytes[form]!) / scale);
+  return scale === 0
+    ? storedBytes[form]!
+    : Math.ceil((problem.demand.fullBytes[i]! * storedBytes[form]!) / scale);
 }
 
 /** Seconds until context i is loaded from a tier in a form (contract: the plan's sums). */
 export function loadSecondsOf(problem: Problem, i: number, tier: number, form: number): number {
   const { demand, forms } = problem;
-  const load = segmentLoadSeconds(problem.tiers[tier]!.read, storedBytesOf(problem, i, form), demand.requestShare[i]!);
+  const load = segmentLoadSeconds(
+    problem.tiers[tier]!.read,
+    storedBytesOf(problem, i, form),
+    demand.requestShare[i]!,
+  );
   return load + forms.decompressSecondsPerByte[form]! * demand.fullBytes[i]!;
 }
 
@@ -235,5 +287,8 @@ export function qualityOf(problem: Problem, choice: number): number {
 /** Utility of a choice in the period. */
 export function utilityOf(problem: Problem, i: number, choice: number): number {
   const { demand, alpha } = problem;
-  return demand.accesses[i]! * (alpha * demand.requestShare[i]! * qualityOf(problem, choice) - ttftOf(problem, i, choice));
+  return (
+    demand.accesses[i]! *
+    (alpha * demand.requestShare[i]! * qualityOf(problem, choice) - ttftOf(problem, i, choice))
+  );
 }

@@ -15,18 +15,30 @@ export interface Row {
 export function couplingRows(problem: Problem): Row[] {
   const rows: Row[] = [];
   problem.tiers.forEach((tier, t) => {
-    if (Number.isFinite(tier.capacityBytes)) rows.push({ kind: 'capacity', tier: t, limit: tier.capacityBytes });
+    if (Number.isFinite(tier.capacityBytes))
+      rows.push({ kind: 'capacity', tier: t, limit: tier.capacityBytes });
   });
   problem.tiers.forEach((tier, t) => {
     if (Number.isFinite(tier.bytesPerSecondBudget)) {
-      rows.push({ kind: 'bandwidth', tier: t, limit: tier.bytesPerSecondBudget * (problem.demand.periodSeconds ?? 1) });
+      rows.push({
+        kind: 'bandwidth',
+        tier: t,
+        limit: tier.bytesPerSecondBudget * (problem.demand.periodSeconds ?? 1),
+      });
     }
   });
   return rows;
 }
 
 /** Adds (or with sign −1 takes away) what a choice of context i uses to `use`, row by row. */
-export function addUse(problem: Problem, rows: readonly Row[], i: number, choice: number, use: Float64Array, sign = 1): void {
+export function addUse(
+  problem: Problem,
+  rows: readonly Row[],
+  i: number,
+  choice: number,
+  use: Float64Array,
+  sign = 1,
+): void {
   if (choice === KEEP_NOTHING) return;
   const count = problem.forms.storedBytes.length;
   const tier = Math.floor(choice / count);

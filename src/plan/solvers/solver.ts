@@ -1,0 +1,31 @@
+import type { Problem } from '../problem.js';
+
+/** A way to solve the planning problem. */
+export interface Solver {
+  readonly name: string;
+  /**
+   * @returns a plan that keeps every limit, with what is proved about it.
+   * @throws EvicpressError when no plan keeps every limit.
+   */
+  readonly solve: (problem: Problem, options?: SolveOptions) => Solution;
+}
+
+export interface SolveOptions {
+  /** Prices to begin from, by row: those of the plan in force. */
+  readonly start?: Float64Array;
+}
+
+export interface Solution {
+  readonly solver: string;
+  /** A choice per context: KEEP_NOTHING, or tier · forms + form. */
+  readonly choices: Int32Array;
+  readonly utility: number;
+  /** The best upper bound proved. */
+  readonly bound: number;
+  /** The optimum of the linear relaxation, from above. */
+  readonly relaxationBound: number;
+  /** Utility per unit, by coupling row. */
+  readonly prices: Float64Array;
+  /** Times the Lagrangian was evaluated. */
+  readonly evaluations: number;
+}

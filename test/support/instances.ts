@@ -1,0 +1,130 @@
+import type { MethodRow } from '../../src/formats/methods.js';
+import type { Model } from '../../src/formats/model.js';
+import type { Tier } from '../../src/formats/tiers.js';
+import { fitCurves } from '../../src/plan/curves.js';
+import type { Demand } from '../../src/plan/demand.js';
+import { buildProblem, type Problem } from '../../src/plan/problem.js';
+
+/** A small deterministic generator of uniform numbers in [0, 1). */
+export function randomFrom(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
+  };
+}
+
+export const TEST_MODEL: Model = {
+  name: 'test-8b',
+  kvBytesPerToken: 131_072,
+  prefill: { secondsPerToken: 2.1e-5, secondsPerTokenSquared: 4e-10 },
+};
+
+export function tier(
+  name: string,
+  capacityBytes: number | null,
+  bytesPerSecond: number,
+  latencySeconds = 0,
+): Tier {
+  return { name, kind: 'file', capacityBytes, read: { latencySeconds, bytesPerSecond } };
+}
+
+/** Method rows by class: methods × ratios with a falling quality of its own per class and method. */
+export function classRows(
+  classes: number,
+  methods: number,
+  ratios: readonly number[],
+  random: () => number,
+): MethodRow[] {
+  const rows: MethodRow[] = [];
+  for (let c = 0; c < classes; c++) {
+    for (let m = 0; m < methods; m++) {
+      const harm = 0.02 + 0.6 * random() ** 2;
+      const bend = 1 + 3 * random();
+      for (const ratio of ratios) {
+        rows.push({
+          context: '*',
+          class: `class-${c}`,
+          fullBytes: 1e9,
+          method: `method-${m}`,
+          compressionRatio: ratio,
+          storedBytes: Math.ceil((1 - ratio) * 1e9),
+          quality: Math.max(0, 1 - harm * ratio ** bend),
+          queries: 5,
+        });
+      }
+    }
+  }
+  return rows;
+}
+
+export interface InstanceOptions {
+  readonly contexts: number;
+  readonly classes?: number;
+  readonly seed?: number;
+  readonly alpha?: number;
+  /** Capacity of the fast and the middle tier as shares of all bytes. */
+  readonly shares?: readonly [number, number];
+  /** Share of contexts that have a parent. */
+  readonly parents?: number;
+  readonly methods?: number;
+}
+
+export const RATIOS = [0.1, 0.3, 0.5, 0.7, 0.9, 0.95] as const;
+
+/** An ordinary instance: lognormal sizes, skewed rates, three tiers of which two are finite, 76 options. */
+export function ordinaryInstance({
+  contexts,
+  classes = 64,
+  seed = 1,
+  alpha = 2,
+  shares = [0.05, 0.3],
+  parents = 0,
+  methods = 4,
+}: InstanceOptions): Problem {
+  const random = randomFrom(seed);
+  const normal = () => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
+  const tokens = new Float64Array(contexts);
+  const startTokens = new Float64Array(contexts);
+  const accesses = new Float64Array(contexts);
+  const parentOf = new Int32Array(contexts).fill(-1);
+  const classOf = new Int32Array(contexts);
+  for (let i = 0; i < contexts; i++) {
+    tokens[i] = Math.max(64, Math.round(Math.exp(8.3 + 0.9 * normal())));
+    accesses[i] = Math.exp(0.5 + 1.2 * normal());
+    classOf[i] = Math.floor(random() * classes);
+    if (i > 0 && random() < parents) {
+      const parent = Math.floor(random() * i);
+      parentOf[i] = parent;
+      startTokens[i] = startTokens[parent]! + tokens[parent]!;
+      accesses[i] = accesses[parent]! * random();
+    }
+  }
+  const fullBytes = Float64Array.from(tokens, (count) => count * TEST_MODEL.kvBytesPerToken);
+  const total = fullBytes.reduce((sum, bytes) => sum + bytes, 0);
+  const demand: Demand = {
+    contexts,
+    ids: Array.from({ length: contexts }, (_, i) => `c${i}`),
+    tokens,
+    startTokens,
+    fullBytes,
+    accesses,
+    requestShare: new Float64Array(contexts).fill(1),
+    parents: parentOf,
+    classOf,
+    classes: Array.from({ length: classes }, (_, c) => `class-${c}`),
+    tenantOf: new Int32Array(contexts).fill(-1),
+    tenants: [],
+    periodSeconds: 3600,
+  };
+  const tiers = [
+    tier('dram', Math.round(total * shares[0]), 20e9, 0.001),
+    tier('ssd', Math.round(total * shares[1]), 3e9, 0.002),
+    tier('remote', null, 1e9, 0.02),
+  ];
+  return buildProblem(demand, tiers, TEST_MODEL, fitCurves(classRows(classes, methods, RATIOS, random)), {
+    alpha,
+  });
+}
