@@ -1,6 +1,192 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Command } from 'commander';
+import { EvicpressError } from '../errors.js';
+import { RESULTS_FOLDER } from '../formats/bundled.js';
+import { readConfig } from '../formats/config.js';
+import { jsonText, writeWhole } from '../formats/files.js';
+import { formatHeader } from '../formats/schema.js';
+import type { Tier } from '../formats/tiers.js';
+import { pick } from '../registry.js';
+import { openTerminal, type Terminal, type TerminalFlags } from '../report/terminal.js';
+import { describeHost } from '../tiers/host.js';
+import { tierKinds } from '../tiers/index.js';
+import type { MeasureSettings, TierTarget } from '../tiers/kind.js';
+import { parseTargets } from '../tiers/targets.js';
+import { parseBytes, parseNumber } from '../units.js';
+import { printTiers } from './tiers-table.js';
 
-/** `evicpress profile tiers`. */
+const DEFAULT_SECONDS = '20';
+const QUICK_SECONDS = '4';
+const DEFAULT_STREAMS = '1,2,4,8';
+const QUICK_STREAMS = '1,4';
+const QUICK_SIZES = '1MB,4MB,16MB,64MB';
+
+interface Flags extends TerminalFlags {
+  readonly tier?: string[];
+  readonly secondsPerTier?: string;
+  readonly sizes?: string;
+  readonly streams?: string;
+  readonly scratch?: string;
+  readonly capacity?: string[];
+  readonly seed: string;
+  readonly quick?: boolean;
+  readonly strict?: boolean;
+  readonly output?: string;
+}
+
+/** `evicpress profile tiers`: measures the tiers and writes `tiers.json`. */
 export function addProfileTiers(command: Command): Command {
-  return command;
+  const kinds = tierKinds.map((kind) => `${kind.name} = ${kind.summary}`).join('; ');
+  return command
+    .description('measure storage tiers: latency and bandwidth by size and number of streams')
+    .option('--tier <name=kind[:location]>', `a tier to measure, repeatable (${kinds})`, collect)
+    .option('--seconds-per-tier <n>', `measuring time for each tier (default: ${DEFAULT_SECONDS})`)
+    .option('--sizes <list>', 'object sizes, e.g. 1MB,16MB,256MB')
+    .option('--streams <list>', `transfers at once (default: ${DEFAULT_STREAMS})`)
+    .option('--scratch <size>', 'the most room that test data may take on each tier')
+    .option('--capacity <tier=size>', 'room the cache may have, repeatable', collect)
+    .option('--seed <n>', 'order of the measurements', '1')
+    .option('--quick', `a first look: ${QUICK_SECONDS} s for each tier, fewer sizes and streams`)
+    .option('--strict', 'exit 3 when a tier cannot be trusted')
+    .option('-o, --output <file>', 'where to write the profile (default: .evicpress/tiers.json)')
+    .action(async (_, action: Command) => profileTiers(action.optsWithGlobals<Flags>()));
+}
+
+async function profileTiers(flags: Flags): Promise<void> {
+  const terminal = openTerminal(flags);
+  const config = await readConfig('.');
+  const targets = parseTargets(flags.tier ?? fromConfig(config.profile?.tier) ?? defaultTiers());
+  const capacities = parseCapacities(flags.capacity ?? fromConfig(config.capacity) ?? [], targets);
+  const settings = readSettings(flags, config.profile?.secondsPerTier);
+  const output = flags.output ?? join(RESULTS_FOLDER, 'tiers.json');
+
+  const tiers = await untilInterrupted(async (signal) => {
+    const measured: Tier[] = [];
+    for (const target of targets) {
+      const kind = pick('tier kind', tierKinds, target.kind);
+      const capacityBytes = capacities.get(target.name);
+      measured.push(
+        await kind.measure(target, {
+          ...settings,
+          signal,
+          onProgress: terminal.progress,
+          ...(capacityBytes === undefined ? {} : { capacityBytes }),
+        }),
+      );
+    }
+    return measured;
+  }).finally(() => terminal.finish());
+
+  const profile = { ...formatHeader('tiers'), tiers, host: describeHost() };
+  await writeWhole(output, jsonText(profile));
+  printTiers(terminal, tiers);
+  if (output !== '-') terminal.say(`\nWritten to ${output}.`);
+  terminal.result({ ...profile, output });
+  if (flags.strict === true) refuseBad(tiers, terminal);
+}
+
+function collect(value: string, previous: string[] = []): string[] {
+  return [...previous, value];
+}
+
+/** `{ssd: 'file:/mnt/nvme'}` of evicpress.yaml in the form of the flag. */
+function fromConfig(entries: Readonly<Record<string, string>> | undefined): string[] | undefined {
+  return entries === undefined ? undefined : Object.entries(entries).map(([name, text]) => `${name}=${text}`);
+}
+
+/** This machine's memory, and the disk where the results go. */
+function defaultTiers(): string[] {
+  return ['dram=dram', `disk=file:${existsSync(RESULTS_FOLDER) ? RESULTS_FOLDER : '.'}`];
+}
+
+function parseCapacities(
+  texts: readonly string[],
+  targets: readonly TierTarget[],
+): Map<string, number | null> {
+  const capacities = new Map<string, number | null>();
+  for (const text of texts) {
+    const [name, size] = splitAt(text, '=');
+    if (size === undefined) {
+      throw new EvicpressError(`--capacity: "${text}" is not TIER=SIZE. Write it like dram=80GB.`);
+    }
+    pick('tier', targets, name);
+    const bytes = parseBytes(size);
+    capacities.set(name, bytes === Number.POSITIVE_INFINITY ? null : bytes);
+  }
+  return capacities;
+}
+
+function splitAt(text: string, mark: string): [string, string | undefined] {
+  const at = text.indexOf(mark);
+  return at === -1 ? [text, undefined] : [text.slice(0, at), text.slice(at + 1)];
+}
+
+function readSettings(
+  flags: Flags,
+  configuredSeconds: string | undefined,
+): Omit<MeasureSettings, 'signal' | 'onProgress'> {
+  const quick = flags.quick === true;
+  const seconds = flags.secondsPerTier ?? (quick ? QUICK_SECONDS : (configuredSeconds ?? DEFAULT_SECONDS));
+  const sizes = flags.sizes ?? (quick ? QUICK_SIZES : undefined);
+  const streams = flags.streams ?? (quick ? QUICK_STREAMS : DEFAULT_STREAMS);
+  return {
+    seconds: parseNumber(seconds, '--seconds-per-tier', { min: 1, max: 3600 }),
+    ...(sizes === undefined ? {} : { sizes: ascending(sizes.split(','), (text) => parseSize(text)) }),
+    streams: ascending(streams.split(','), (text) => parseStreams(text)),
+    ...(flags.scratch === undefined ? {} : { scratchBytes: parseScratch(flags.scratch) }),
+    seed: parseNumber(flags.seed, '--seed', { min: 0 }),
+  };
+}
+
+function ascending(texts: readonly string[], parse: (text: string) => number): number[] {
+  return [...new Set(texts.map(parse))].sort((a, b) => a - b);
+}
+
+function parseSize(text: string): number {
+  const bytes = parseBytes(text);
+  if (bytes < 4096 || bytes > 2 ** 40) {
+    throw new EvicpressError(`--sizes: "${text}" is not a size to measure. Write sizes from 4KiB to 1TiB.`);
+  }
+  return bytes;
+}
+
+function parseStreams(text: string): number {
+  const streams = parseNumber(text, '--streams', { min: 1, max: 64 });
+  if (!Number.isInteger(streams)) throw new EvicpressError(`--streams: "${text}" is not a whole number.`);
+  return streams;
+}
+
+function parseScratch(text: string): number {
+  const bytes = parseBytes(text);
+  if (!Number.isFinite(bytes)) throw new EvicpressError('--scratch: test data needs a limit, e.g. 1GB.');
+  return bytes;
+}
+
+/** Runs work that Ctrl-C and a polite kill stop through its signal; a second Ctrl-C does not wait. */
+async function untilInterrupted<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const controller = new AbortController();
+  const stop = () => {
+    if (controller.signal.aborted) process.exit(130);
+    controller.abort();
+  };
+  process.on('SIGINT', stop);
+  process.on('SIGTERM', stop);
+  try {
+    return await work(controller.signal);
+  } finally {
+    process.off('SIGINT', stop);
+    process.off('SIGTERM', stop);
+  }
+}
+
+/** @throws EvicpressError with exit code 3 where a tier's verdict is bad. */
+function refuseBad(tiers: readonly Tier[], terminal: Terminal): void {
+  const bad = tiers.filter((tier) => (tier as { verdict?: { level: string } }).verdict?.level === 'bad');
+  if (bad.length === 0) return;
+  terminal.finish();
+  throw new EvicpressError(
+    `${bad.map((tier) => tier.name).join(', ')}: cannot be trusted (see the reasons above). Measure when the machine is quieter, longer with --seconds-per-tier, or without --strict.`,
+    3,
+  );
 }

@@ -1,0 +1,6 @@
+import { dram } from './dram.js';
+import { file } from './file.js';
+import type { TierKind } from './kind.js';
+
+/** Every kind of tier that can be measured, fast to slow. */
+export const tierKinds: readonly TierKind[] = [dram, file];

@@ -1,0 +1,88 @@
+import type { Tier } from '../formats/tiers.js';
+import type { OnProgress } from '../progress.js';
+
+/** What `--tier NAME=KIND[:LOCATION]` asks for. */
+export interface TierTarget {
+  readonly name: string;
+  readonly kind: string;
+  readonly location?: string;
+}
+
+/** How a tier is to be measured. */
+export interface MeasureSettings {
+  /** Time to spend on this tier, preparation included. */
+  readonly seconds: number;
+  /** Object sizes in bytes; the kind's own where absent. */
+  readonly sizes?: readonly number[];
+  readonly streams: readonly number[];
+  /** The most room that test data may take; the kind's own where absent. */
+  readonly scratchBytes?: number;
+  /** null: unlimited. The kind's own default where absent. */
+  readonly capacityBytes?: number | null;
+  /** Order of the measurements: sizes and streams are shuffled with it. */
+  readonly seed: number;
+  /** Aborted on Ctrl-C: stop, leave nothing behind. */
+  readonly signal: AbortSignal;
+  readonly onProgress: OnProgress;
+}
+
+/** A place of this kind that exists here, as `evicpress init` offers it. */
+export interface FoundTier {
+  readonly target: TierTarget;
+  /** In a few words: what it is and how large. */
+  readonly note: string;
+}
+
+/** A kind of tier: where such tiers are found on this machine, and how one is measured. */
+export interface TierKind {
+  readonly name: string;
+  /** For help and messages: what the location means. */
+  readonly summary: string;
+  /** What can be found without measuring; empty where there is none. */
+  detect(folder: string): Promise<FoundTier[]>;
+  /** @throws EvicpressError in one clear line; nothing is left behind then either. */
+  measure(target: TierTarget, settings: MeasureSettings): Promise<Tier>;
+}
+
+export type Direction = 'read' | 'write';
+
+/** Several transfers under way at once: `streams` objects of `bytes` each, again and again for about `seconds`. */
+export interface Wave {
+  readonly direction: Direction;
+  readonly bytes: number;
+  readonly streams: number;
+  readonly seconds: number;
+}
+
+/** Why a measurement is to be believed less. */
+export interface Remark {
+  readonly level: 'noisy' | 'bad';
+  readonly text: string;
+}
+
+/** An opened tier that can move objects: what differs between kinds, under the one way of measuring. */
+export interface Device {
+  readonly location?: string;
+  /** The program or library that moved the bytes, with its version where it has one. */
+  readonly tool: string;
+  readonly scope: 'rank' | 'node' | 'cluster';
+  /** Default capacity, and the rule it comes from. null: unlimited. */
+  readonly capacityBytes: number | null;
+  readonly capacityRule: string;
+  readonly sizes: readonly number[];
+  /** The most that `bytes · streams` of a wave may be. */
+  readonly largestWaveBytes: number;
+  /** One direction where moving data is the same either way. */
+  readonly directions: readonly Direction[];
+  /** What starting one series of waves costs, beside the waves. */
+  readonly overheadSeconds: number;
+  /** Does the processor, not the device, set the pace? */
+  readonly cpuBound: boolean;
+  readonly remarks: readonly Remark[];
+  /** Facts for the file: device, file system. */
+  readonly details?: Readonly<Record<string, unknown>>;
+  /** Seconds of each wave, from the first transfer's start to the last one's end; at least one. */
+  run(wave: Wave): Promise<number[]>;
+  /** Removes all test data. Safe to call twice. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,132 @@
+import { transferSeconds } from '../cost/transfer.js';
+import type { Transfer } from '../formats/tiers.js';
+import { formatBytesPerSecond, formatShare, significant } from '../units.js';
+import { median, type Sample } from './fit.js';
+import type { Load } from './host.js';
+import type { Remark } from './kind.js';
+
+/** Can this tier's figures be relied on, and if not, which test failed? */
+export interface Verdict {
+  readonly level: 'good' | 'noisy' | 'bad';
+  readonly reasons: readonly string[];
+}
+
+/** A test's two limits: past the first a device is noisy, past the second it cannot be trusted. */
+const LIMITS = {
+  heldOutError: [0.1, 0.25],
+  passError: [0.1, 0.3],
+  spread: [0.25, 0.75],
+  unexplained: [0.05, 0.2],
+  stolenShare: [0.05, 0.2],
+  cpuPressure: [0.2, 0.6],
+} as const;
+
+/** What the tests look at, for one direction. */
+export interface Evidence {
+  readonly direction: string;
+  readonly heldOutError: number;
+  /** Median relative error when the first pass predicts the second. */
+  readonly passError: number;
+  /** Relative interquartile range of the waves of one point, median over the points. */
+  readonly spread: number;
+  readonly rSquared: number;
+  readonly burst?: Burst;
+}
+
+/** Weighs all evidence about a tier; the worst finding decides. */
+export function judge(
+  evidence: readonly Evidence[],
+  load: Load,
+  cpuBound: boolean,
+  remarks: readonly Remark[],
+): Verdict {
+  const found: Remark[] = [...remarks];
+  const test = (value: number, [noisy, bad]: readonly [number, number], text: string) => {
+    if (value > noisy) found.push({ level: value > bad ? 'bad' : 'noisy', text });
+  };
+  for (const { direction, heldOutError, passError, spread, rSquared, burst } of evidence) {
+    test(
+      heldOutError,
+      LIMITS.heldOutError,
+      `${direction}: sizes left out of the fit are off by ${formatShare(heldOutError)}`,
+    );
+    test(passError, LIMITS.passError, `${direction}: two passes differ by ${formatShare(passError)}`);
+    test(spread, LIMITS.spread, `${direction}: repeats of one transfer spread by ${formatShare(spread)}`);
+    test(
+      1 - rSquared,
+      LIMITS.unexplained,
+      `${direction}: the fit explains only ${significant(rSquared, 2)} of the variance (R²)`,
+    );
+    if (burst !== undefined) {
+      found.push({
+        level: 'noisy',
+        text: `${direction}: a burst of ${formatBytesPerSecond(burst.fastBytesPerSecond)} fell to ${formatBytesPerSecond(burst.slowBytesPerSecond)}; the figures are those after it`,
+      });
+    }
+  }
+  test(
+    load.stolenShare,
+    LIMITS.stolenShare,
+    `the hypervisor took ${formatShare(load.stolenShare)} of the processor time`,
+  );
+  if (cpuBound)
+    test(
+      load.cpuPressure,
+      LIMITS.cpuPressure,
+      `tasks waited for a processor in ${formatShare(load.cpuPressure)} of the time`,
+    );
+  const level = found.some((remark) => remark.level === 'bad') ? 'bad' : found.length > 0 ? 'noisy' : 'good';
+  return { level, reasons: found.map((remark) => remark.text) };
+}
+
+/** A drop in speed for good, as of a volume whose burst credit is used up. */
+export interface Burst {
+  /** Index of the first sample after the drop. */
+  readonly endsAt: number;
+  readonly fastBytesPerSecond: number;
+  readonly slowBytesPerSecond: number;
+}
+
+/** A drop counts from this factor on. */
+const BURST_FACTOR = 1.5;
+/** Fewer samples than this on either side say nothing. */
+const BURST_SIDE = 3;
+
+/**
+ * Finds a burst: the split in time after which transfers take clearly longer than the law says, with both sides
+ * steadier than the step between them. Sizes and streams are shuffled, so that size cannot pass for time.
+ * @param samples in the order they were taken.
+ */
+export function findBurst(samples: readonly Sample[], law: Transfer): Burst | undefined {
+  const residuals = samples.map(({ bytes, streams, seconds }) =>
+    Math.log(seconds / transferSeconds(law, bytes, streams)),
+  );
+  let best: { endsAt: number; step: number } | undefined;
+  let leastError = Number.POSITIVE_INFINITY;
+  for (let endsAt = BURST_SIDE; endsAt <= samples.length - BURST_SIDE; endsAt++) {
+    const before = residuals.slice(0, endsAt);
+    const after = residuals.slice(endsAt);
+    const error = deviation(before) + deviation(after);
+    if (error < leastError) {
+      leastError = error;
+      best = { endsAt, step: median(after) - median(before) };
+    }
+  }
+  if (best === undefined || best.step < Math.log(BURST_FACTOR)) return undefined;
+  if (leastError / samples.length > best.step / 3) return undefined;
+  return {
+    endsAt: best.endsAt,
+    fastBytesPerSecond: typicalRate(samples.slice(0, best.endsAt)),
+    slowBytesPerSecond: typicalRate(samples.slice(best.endsAt)),
+  };
+}
+
+/** Sum of absolute deviations from the median. */
+function deviation(values: readonly number[]): number {
+  const centre = median(values);
+  return values.reduce((sum, value) => sum + Math.abs(value - centre), 0);
+}
+
+function typicalRate(samples: readonly Sample[]): number {
+  return median(samples.map(({ bytes, streams, seconds }) => (bytes * streams) / seconds));
+}
