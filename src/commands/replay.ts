@@ -1,6 +1,147 @@
 import type { Command } from 'commander';
+import { EvicpressError, printable } from '../errors.js';
+import { type Config, readConfig } from '../formats/config.js';
+import { jsonText, writeWhole } from '../formats/files.js';
+import { readPlan } from '../formats/plan.js';
+import type { ReplayResult } from '../formats/replay.js';
+import { formatHeader } from '../formats/schema.js';
+import { compressionOf } from '../replay/compression.js';
+import { LogFacts } from '../replay/log-facts.js';
+import { policyRun } from '../replay/runs.js';
+import { type ReplaySetting, replay } from '../replay/simulator.js';
+import { openTerminal, type Terminal, type TerminalFlags } from '../report/terminal.js';
+import { loadTrace } from '../traces/load.js';
+import type { Trace } from '../traces/trace.js';
+import { parseNumber } from '../units.js';
+import { type InputFlags, logPaths, type ReplayInputs, replayInputs } from './replay-inputs.js';
+import { printReplay } from './replay-table.js';
 
-/** `evicpress replay`. */
-export default function replay(command: Command): void {
-  command.action(() => undefined);
+const DEFAULT_WARM = '0.5';
+const DEFAULT_POLICIES = ['full-prefill', 'lru', 'belady', 'evicpress'];
+const DEFAULT_CLASS_RULE = 'lru+class-rule@0.95';
+
+interface Flags extends TerminalFlags, InputFlags {
+  readonly plan?: string;
+  readonly policies?: string;
+  readonly warm?: string;
+  readonly load: string;
+  readonly engines?: string;
+  readonly overlap?: boolean;
+  readonly format?: string;
+  readonly blockTokens?: string;
+  readonly skipBad?: boolean;
+  readonly output?: string;
+}
+
+/** `evicpress replay [LOG...]`: compares policies on request logs. */
+export default function replayCommand(command: Command): void {
+  command
+    .argument('[log...]', 'request logs; the bundled excerpt without any')
+    .option(
+      '--policies <list>',
+      `policies, e.g. lru,lru+int4,belady (default: ${DEFAULT_POLICIES.join(',')})`,
+    )
+    .option('--plan <file>', 'the plan that policy evicpress follows')
+    .option('--tiers <file|name>', 'tier profile, or the name of a bundled one')
+    .option('--methods <file|name>', 'method profile; none offers no compression')
+    .option('--model <name|file>', 'the served model')
+    .option('--allow-model-mismatch', 'use a method profile of another model')
+    .option('--capacity <tier=size>', 'room in a tier: 80GB, 5484blocks, 0, unlimited; repeatable', collect)
+    .option('--warm <fraction>', `share of the requests that only fill the caches (default: ${DEFAULT_WARM})`)
+    .option('--load <factor>', 'arrivals this many times as fast as in the log', '1')
+    .option('--engines <n>', 'prefill servers; without it no request waits for another')
+    .option('--overlap', 'engines load one layer while they compute another')
+    .option('--format <name>', 'format of the logs; recognised by content without it')
+    .option('--block-tokens <n>', 'tokens of a block, where the log leaves it open')
+    .option('--skip-bad', 'leave out lines that do not parse, and count them')
+    .option('-o, --output <file>', 'write the result here, - for standard output')
+    .action(async (logs: string[], _, action: Command) => run(logs, action.optsWithGlobals<Flags>()));
+}
+
+async function run(logs: readonly string[], flags: Flags): Promise<void> {
+  const terminal = openTerminal(flags);
+  const config = await readConfig('.');
+  const { paths, bundled } = logPaths(logs, config);
+  if (bundled) terminal.say('No log given: replaying the bundled excerpt of the Mooncake conversation log.');
+  const results: ReplayResult[] = [];
+  for (const path of paths) {
+    const trace = await loadTrace(path, readLogOptions(flags));
+    for (const warning of trace.warnings) terminal.warn(`${path}: ${warning}`);
+    const inputs = await replayInputs(flags, config, trace.blockTokens);
+    const result = await replayLog(path, trace, inputs, flags, config, terminal);
+    printReplay(terminal, result, inputs);
+    results.push(result);
+  }
+  const [first] = results;
+  const all = results.length === 1 ? first! : { ...first!, logs: results };
+  if (flags.output !== undefined) await writeWhole(flags.output, jsonText(all));
+  terminal.result(all);
+}
+
+async function replayLog(
+  path: string,
+  trace: Trace,
+  inputs: ReplayInputs,
+  flags: Flags,
+  config: Config,
+  terminal: Terminal,
+): Promise<ReplayResult> {
+  const warmShare = parseNumber(flags.warm ?? config.replay?.warm ?? DEFAULT_WARM, '--warm', {
+    min: 0,
+    max: 1,
+  });
+  const warm = Math.floor(warmShare * trace.requests);
+  const engines = flags.engines ?? config.replay?.engines;
+  const compression = compressionOf(trace, inputs.curves);
+  const plan = flags.plan === undefined ? undefined : await readPlan(flags.plan);
+  const setting: ReplaySetting = {
+    trace,
+    facts: new LogFacts(trace),
+    tiers: inputs.tiers,
+    model: inputs.model,
+    compression,
+    warm,
+    load: parseNumber(flags.load, '--load', { min: 1e-6 }),
+    ...(engines !== undefined && { engines: wholeCount(engines, '--engines') }),
+    ...(flags.overlap !== undefined && { overlap: flags.overlap }),
+    ...(plan !== undefined && { plan }),
+  };
+  const names = flags.policies?.split(',') ?? config.replay?.policies ?? defaultPolicies(inputs);
+  const runs = names.map((name) => policyRun(name.trim(), trace, compression));
+  const policies = runs.map((policy, done) => {
+    terminal.progress({ stage: policy.name, done, total: runs.length });
+    return replay(setting, policy).result;
+  });
+  terminal.finish();
+  return {
+    ...formatHeader('replay'),
+    log: path,
+    requests: trace.requests,
+    warm,
+    reuse: trace.reuse,
+    policies,
+  };
+}
+
+function defaultPolicies(inputs: ReplayInputs): string[] {
+  return inputs.curves === undefined ? DEFAULT_POLICIES : [...DEFAULT_POLICIES, DEFAULT_CLASS_RULE];
+}
+
+function readLogOptions(flags: Flags) {
+  return {
+    ...(flags.format !== undefined && { format: flags.format }),
+    ...(flags.skipBad !== undefined && { skipBad: flags.skipBad }),
+    ...(flags.blockTokens !== undefined && { blockTokens: wholeCount(flags.blockTokens, '--block-tokens') }),
+  };
+}
+
+function wholeCount(text: string, flag: string): number {
+  const value = parseNumber(text, flag, { min: 1 });
+  if (!Number.isInteger(value))
+    throw new EvicpressError(`${flag}: "${printable(text)}" is not a whole number.`);
+  return value;
+}
+
+function collect(value: string, before: string[] | undefined): string[] {
+  return [...(before ?? []), value];
 }

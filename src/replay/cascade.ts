@@ -32,7 +32,6 @@ export class Cascade implements Policy {
     const { tierOf } = store;
     const first = this.orders[0]!;
     const start = blockOffsets[request]!;
-    let level = -1;
     for (let k = blockOffsets[request + 1]! - 1; k >= start; k--) {
       const block = blocks[k]!;
       const tier = tierOf[block]!;
@@ -43,8 +42,7 @@ export class Cascade implements Policy {
         store.move(block, 0);
         first.insert(block, k);
       } else if (this.admits(k)) {
-        if (level === -1) level = levelRule.levelFor(request);
-        store.add(block, 0, level);
+        store.add(block, 0, levelRule.levelFor(request, block));
         first.insert(block, k);
       }
     }

@@ -16,6 +16,8 @@ export interface Summary {
   readonly policy: string;
   readonly trace: Trace;
   readonly tiers: readonly Tier[];
+  /** Names of tiers that hold nothing. */
+  readonly emptyTiers: readonly string[];
   readonly scores: Scores;
   /** First scored request. */
   readonly warm: number;
@@ -40,7 +42,10 @@ export function summarise(summary: Summary): PolicyResult {
   const unlimited = sum((r) => summary.unlimitedTokens[r]!);
   const input = sum((r) => trace.inputTokens[r]!);
   const byTier = (of: (t: number) => number) =>
-    Object.fromEntries(tiers.map((tier, t) => [tier.name, of(t)]));
+    Object.fromEntries([
+      ...tiers.map((tier, t) => [tier.name, of(t)] as const),
+      ...summary.emptyTiers.map((name) => [name, 0] as const),
+    ]);
   const ofTier = (column: Float64Array, t: number) => sum((r) => column[r * tiers.length + t]!);
   const ttft = scores.ttftSeconds.slice(warm).sort();
   const quality = scores.quality.slice(warm).sort();

@@ -4,6 +4,7 @@ import type { PolicyResult } from '../formats/replay.js';
 import type { Tier } from '../formats/tiers.js';
 import type { Trace } from '../traces/trace.js';
 import { type Compression, curveOfBlocks } from './compression.js';
+import { fixedLevel } from './level-rule.js';
 import type { LogFacts } from './log-facts.js';
 import { summarise } from './metrics.js';
 import { type QueueOptions, Queues } from './queues.js';
@@ -32,15 +33,18 @@ export interface ReplayOutcome {
 
 /** Replays a log under one policy, request by request in the log's order. */
 export function replay(setting: ReplaySetting, run: PolicyRun): ReplayOutcome {
-  const { trace, tiers, model, facts, warm } = setting;
-  const store = createStore(setting);
+  const { trace, model, facts, warm } = setting;
+  // A tier without room takes part in nothing.
+  const tiers = setting.tiers.filter((tier) => usableBytes(tier) > 0);
+  const store = createStore({ ...setting, tiers });
   const scorekeeper = new Scorekeeper(trace, store, tiers, model, new Queues(trace, tiers, setting));
-  const policy = run.kind.create({
+  const kind = tiers.length === 0 ? fullPrefill : run.kind;
+  const policy = kind.create({
     trace,
     store,
     tiers,
     model,
-    levelRule: run.levelRule,
+    levelRule: run.levelRule ?? fixedLevel(0),
     history: warm,
     facts,
     ...(setting.plan !== undefined && { plan: setting.plan }),
@@ -56,6 +60,7 @@ export function replay(setting: ReplaySetting, run: PolicyRun): ReplayOutcome {
     policy: run.name,
     trace,
     tiers,
+    emptyTiers: setting.tiers.filter((tier) => !tiers.includes(tier)).map((tier) => tier.name),
     scores,
     warm,
     unlimitedTokens: facts.unlimitedTokens,
@@ -71,10 +76,7 @@ function createStore({ trace, tiers, model, compression }: ReplaySetting): Tiere
   return new TieredStore(
     tiers.map((tier) => ({
       name: tier.name,
-      capacityBytes:
-        tier.capacityBytes === null
-          ? Number.POSITIVE_INFINITY
-          : Math.max(0, tier.capacityBytes - (tier.reservedBytes ?? 0)),
+      capacityBytes: usableBytes(tier),
     })),
     {
       fullBytes: Float64Array.from(trace.tokensOfBlock, (tokens) => tokens * model.kvBytesPerToken),
@@ -82,6 +84,11 @@ function createStore({ trace, tiers, model, compression }: ReplaySetting): Tiere
     },
     compression,
   );
+}
+
+function usableBytes(tier: Tier): number {
+  if (tier.capacityBytes === null) return Number.POSITIVE_INFINITY;
+  return Math.max(0, tier.capacityBytes - (tier.reservedBytes ?? 0));
 }
 
 function counters(store: TieredStore) {

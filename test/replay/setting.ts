@@ -44,7 +44,7 @@ export function run(policy: string, setting: TestSetting): ReplayOutcome {
     warm: Math.floor(setting.trace.requests / 2),
     ...setting,
   };
-  return replay(full, policyRun(policy, compression));
+  return replay(full, policyRun(policy, setting.trace, compression));
 }
 
 /** A pooled row of a method profile. */

@@ -1,0 +1,43 @@
+import { type Placement, RECOMPUTE } from '../formats/plan.js';
+import type { Trace } from '../traces/trace.js';
+import type { Compression } from './compression.js';
+
+/** No row of the plan speaks of the block. */
+export const UNPLANNED = -1;
+
+/**
+ * By block: the row of the plan that it belongs to, UNPLANNED where none does. A row names a segment's last
+ * block; the blocks before it, up to the last block of another row, are the same segment's.
+ */
+export function planRowOfBlocks(trace: Trace, rows: readonly Placement[]): Int32Array {
+  const rowOfId = new Map(rows.map((row, i) => [row.context, i]));
+  const rowOf = new Int32Array(trace.tokensOfBlock.length).fill(UNPLANNED);
+  trace.blockIds.forEach((id, block) => {
+    rowOf[block] = rowOfId.get(id) ?? UNPLANNED;
+  });
+  if (trace.reuse === 'documents') return rowOf;
+  for (let r = 0; r < trace.requests; r++) {
+    let row = UNPLANNED;
+    for (let k = trace.blockOffsets[r + 1]! - 1; k >= trace.blockOffsets[r]!; k--) {
+      const block = trace.blocks[k]!;
+      if (rowOf[block] !== UNPLANNED) row = rowOf[block]!;
+      else rowOf[block] = row;
+    }
+  }
+  return rowOf;
+}
+
+/** By row of a plan: the level it asks for; 0 for recompute and for a level the compression does not know. */
+export function levelsOfRows(compression: Compression, rows: readonly Placement[]): Int32Array {
+  return Int32Array.from(rows, (row) =>
+    row.tier === RECOMPUTE
+      ? 0
+      : Math.max(
+          0,
+          compression.levels.findIndex(
+            (level) =>
+              level.method === row.method && Math.abs(level.compressionRatio - row.compressionRatio) < 1e-9,
+          ),
+        ),
+  );
+}
