@@ -1,6 +1,118 @@
+import { join } from 'node:path';
 import type { Command } from 'commander';
+import { EvicpressError } from '../errors.js';
+import { RESULTS_FOLDER } from '../formats/bundled.js';
+import { readConfig } from '../formats/config.js';
+import { type PlanHeader, readPlan, writePlan } from '../formats/plan.js';
+import { planContexts } from '../plan/plan-contexts.js';
+import { planSummaryText, planTable } from '../report/plan-summary.js';
+import { openTerminal, type TerminalFlags } from '../report/terminal.js';
+import { parseNumber } from '../units.js';
+import { blockBytesOf, DEMAND_OPTIONS, type DemandFlags, openDemand, readDemand } from './demand.js';
+import { fingerprint, INPUT_OPTIONS, type InputFlags, loadInputs } from './inputs.js';
+import { collect } from './options.js';
 
-/** `evicpress plan`. */
+interface PlanFlags extends InputFlags, DemandFlags, TerminalFlags {
+  readonly alpha?: string;
+  readonly minQuality?: string;
+  readonly confidence?: string;
+  readonly bandwidthShare?: string;
+  readonly forbid?: readonly string[];
+  readonly solver?: string;
+  readonly previous?: string;
+  readonly maxGap?: string;
+  readonly detailedExitcode?: boolean;
+  readonly output?: string;
+}
+
+/** Seconds of TTFT one unit of quality is worth where nobody says: a choice, not a measurement. */
+const DEFAULT_ALPHA = '1';
+
+/** `evicpress plan`: the best option for every context at once. */
 export default function plan(command: Command): void {
-  command.action(() => undefined);
+  for (const [flags, description] of [...DEMAND_OPTIONS, ...INPUT_OPTIONS])
+    command.option(flags, description);
+  command
+    .option(
+      '--capacity <tier=size>',
+      'capacity of a tier, e.g. dram=80GB, ssd=unlimited; repeat for more',
+      collect,
+      [],
+    )
+    .option('--alpha <seconds>', `seconds of TTFT one unit of quality is worth (default: ${DEFAULT_ALPHA})`)
+    .option('--min-quality <q>', 'quality floor for every context')
+    .option('--confidence <p>', 'plan on the lower bound of quality that holds with this probability')
+    .option('--bandwidth-share <share>', "share of each tier's bandwidth that loads may use")
+    .option('--forbid <tier>', 'a tier no context may use, or recompute; repeat for more', collect, [])
+    .option('--solver <name>', 'dual, exact, greedy or greedy-per-byte')
+    .option('--previous <plan>', 'the plan in force: warm start')
+    .option('--max-gap <share>', 'exit with 3 when the gap of span is larger')
+    .option('--detailed-exitcode', 'exit with 10 when the plan differs from the previous one')
+    .option('-o, --output <file>', 'where the plan goes (default: .evicpress/plan.ndjson)')
+    .addHelpText('after', EXAMPLES)
+    .action(async (_, cmd: Command) => run(cmd.optsWithGlobals() as PlanFlags));
+}
+
+const EXAMPLES = `
+Examples:
+  evicpress plan --trace requests.jsonl --tiers h100-host --model llama-3.1-8b --capacity dram=80GB
+  evicpress plan --contexts contexts.ndjson --alpha 2 --min-quality 0.9 -o plan.ndjson`;
+
+async function run(flags: PlanFlags): Promise<void> {
+  const terminal = openTerminal(flags);
+  const source = await openDemand(flags, await readConfig('.'));
+  const inputs = await loadInputs(flags, blockBytesOf(source));
+  const { config, tiers, model } = inputs;
+  const demand = await readDemand(source, model);
+  const minQuality = flags.minQuality ?? config.minQuality;
+  const confidence =
+    flags.confidence === undefined
+      ? undefined
+      : parseNumber(flags.confidence, '--confidence', { min: 0.5, max: 0.9999 });
+  const previous = flags.previous === undefined ? undefined : await readPlan(flags.previous);
+  const planned = planContexts({
+    demand,
+    tiers,
+    model,
+    methods: inputs.methods.rows,
+    alpha: parseNumber(flags.alpha ?? config.alpha ?? DEFAULT_ALPHA, '--alpha', { min: 0 }),
+    ...(minQuality === undefined
+      ? {}
+      : { minQuality: parseNumber(minQuality, '--min-quality', { min: 0, max: 1 }) }),
+    ...(confidence === undefined ? {} : { confidence }),
+    ...(flags.bandwidthShare === undefined
+      ? {}
+      : { bandwidthShare: parseNumber(flags.bandwidthShare, '--bandwidth-share', { min: 0, max: 1 }) }),
+    forbidden: flags.forbid ?? [],
+    solver: flags.solver ?? config.solver ?? 'dual',
+    ...(previous === undefined ? {} : { previous: previous.header }),
+    inputs: [...inputs.files, await fingerprint(source.path)],
+  });
+  const { header, rows, solution, solveSeconds } = planned;
+  const output = flags.output ?? join(RESULTS_FOLDER, 'plan.ndjson');
+  await writePlan(output, header, rows());
+  for (const warning of [...inputs.warnings, ...(source.kind === 'trace' ? source.trace.warnings : [])])
+    terminal.warn(warning);
+  if (output !== '-') {
+    terminal.table(...planTable(header, rows()));
+    terminal.say(planSummaryText(header, solveSeconds, output));
+  }
+  terminal.result({
+    ...header,
+    summary: { ...header.summary, solveSeconds, evaluations: solution.evaluations },
+    output,
+  });
+  judge(flags, header);
+}
+
+function judge({ maxGap }: PlanFlags, header: PlanHeader): void {
+  if (maxGap === undefined) return;
+  const limit = parseNumber(maxGap, '--max-gap', { min: 0 });
+  const { gapOfSpan } = header.summary;
+  if (gapOfSpan > limit) {
+    throw new EvicpressError(
+      `The plan's gap of span is ${gapOfSpan.toExponential(2)}, more than --max-gap ${limit}. Try --solver exact, or accept a larger gap.`,
+      3,
+    );
+  }
 }

@@ -1,0 +1,75 @@
+import { EvicpressError } from '../errors.js';
+import type { Config } from '../formats/config.js';
+import { readContexts } from '../formats/contexts.js';
+import type { Model } from '../formats/model.js';
+import type { Demand } from '../plan/demand.js';
+import { demandOfContexts } from '../plan/demand-of-contexts.js';
+import { loadTrace } from '../traces/load.js';
+import { segmentsOf } from '../traces/segments.js';
+import type { Trace } from '../traces/trace.js';
+
+export interface DemandFlags {
+  readonly trace?: string;
+  readonly contexts?: string;
+  readonly format?: string;
+  readonly blockTokens?: string;
+  readonly skipBad?: boolean;
+}
+
+/** The commander options that say what is to be placed. */
+export const DEMAND_OPTIONS: readonly (readonly [flags: string, description: string])[] = [
+  ['--trace <log>', 'request log to plan for'],
+  ['--contexts <file>', 'contexts to plan for, instead of a log'],
+  ['--format <name>', 'format of the log, where it is not recognised'],
+  ['--block-tokens <n>', 'tokens per block of the log, where it does not tell'],
+  ['--skip-bad', 'leave out lines of the log that do not parse'],
+];
+
+/** Where the demand comes from: a log, loaded, or a contexts file. */
+export type DemandSource =
+  | { readonly kind: 'trace'; readonly path: string; readonly trace: Trace }
+  | { readonly kind: 'contexts'; readonly path: string };
+
+/**
+ * Finds and opens what is to be placed.
+ * @throws EvicpressError where neither or both are given.
+ */
+export async function openDemand(
+  flags: DemandFlags,
+  config: Pick<Config, 'trace' | 'contexts'>,
+): Promise<DemandSource> {
+  if (flags.trace !== undefined && flags.contexts !== undefined)
+    throw new EvicpressError(
+      'Both --trace and --contexts are given. A plan is for one of them: leave the other out.',
+    );
+  const contexts = flags.contexts ?? (flags.trace === undefined ? config.contexts : undefined);
+  if (contexts !== undefined && flags.trace === undefined) return { kind: 'contexts', path: contexts };
+  const path = flags.trace ?? config.trace;
+  if (path === undefined)
+    throw new EvicpressError(
+      'Nothing to plan for. Name a request log with --trace, or contexts with --contexts.',
+    );
+  return { kind: 'trace', path, trace: await openTrace(path, flags) };
+}
+
+/** Loads a log with the flags that say how. @throws EvicpressError */
+export function openTrace(path: string, { format, blockTokens, skipBad }: DemandFlags): Promise<Trace> {
+  return loadTrace(path, {
+    ...(format === undefined ? {} : { format }),
+    ...(blockTokens === undefined ? {} : { blockTokens: Number(blockTokens) }),
+    ...(skipBad === undefined ? {} : { skipBad }),
+  });
+}
+
+/** The demand itself, now that the model is known. @throws EvicpressError */
+export async function readDemand(source: DemandSource, model: Model): Promise<Demand> {
+  if (source.kind === 'trace') return segmentsOf(source.trace, { model });
+  return demandOfContexts(await readContexts(source.path, 'planning'), model, source.path);
+}
+
+/** What one block of the log weighs; undefined without a log of blocks. */
+export function blockBytesOf(source: DemandSource): ((model: Model) => number) | undefined {
+  if (source.kind !== 'trace' || source.trace.blockTokens === 0) return undefined;
+  const { blockTokens } = source.trace;
+  return (model) => blockTokens * model.kvBytesPerToken;
+}

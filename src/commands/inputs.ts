@@ -1,0 +1,184 @@
+import { createHash } from 'node:crypto';
+import { createReadStream, existsSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { EvicpressError, errors, printable } from '../errors.js';
+import { loadModel, PROFILES_FOLDER, profilePath, RESULTS_FOLDER } from '../formats/bundled.js';
+import { type Config, readConfig } from '../formats/config.js';
+import { type MethodProfile, type MethodRow, readMethods } from '../formats/methods.js';
+import type { Model } from '../formats/model.js';
+import { readTiers, type Tier } from '../formats/tiers.js';
+import { parseBytes } from '../units.js';
+
+/** The flags that say what is planned for and with; each falls back to evicpress.yaml, then to what lies in .evicpress. */
+export interface InputFlags {
+  readonly tiers?: string;
+  readonly methods?: string;
+  readonly model?: string;
+  readonly capacity?: readonly string[];
+  readonly metric?: string;
+  readonly allowModelMismatch?: boolean;
+}
+
+/** The measurements a command works from, loaded and checked against each other. */
+export interface Inputs {
+  readonly config: Config;
+  /** Fast to slow, capacities overridden. */
+  readonly tiers: readonly Tier[];
+  readonly model: Model;
+  /** Rows of one metric; empty when no compression is offered. */
+  readonly methods: MethodProfile;
+  /** The profile speaks of another model: its figures are assumptions here. */
+  readonly methodsAssumed: boolean;
+  readonly files: readonly { readonly path: string; readonly sha256: string }[];
+  readonly warnings: readonly string[];
+}
+
+/** The commander options of these flags, for every command that plans. */
+export const INPUT_OPTIONS: readonly (readonly [flags: string, description: string])[] = [
+  ['--tiers <file|name>', 'tier profile, or a bundled one (default: .evicpress/tiers.json)'],
+  [
+    '--methods <file|name|none>',
+    'method profile; none offers no compression (default: .evicpress/methods.ndjson, else none)',
+  ],
+  ['--model <name|file>', 'the served model: KV bytes per token and prefill speed'],
+  ['--metric <name>', 'the quality metric to plan on, where the profile has several'],
+  ['--allow-model-mismatch', 'use a method profile of another model, marked as assumed'],
+];
+
+/**
+ * Loads tiers, model and methods.
+ * @param blockBytes what a block of the log weighs, for capacities given in blocks.
+ * @throws EvicpressError naming the flag to set where something is missing or contradicts.
+ */
+export async function loadInputs(flags: InputFlags, blockBytes?: (model: Model) => number): Promise<Inputs> {
+  const config = await readConfig('.');
+  const warnings: string[] = [];
+  const tiersFile = tiersPath(flags.tiers ?? config.tiers);
+  const profile = await readTiers(tiersFile);
+  const model = await loadModel(flags.model ?? config.model ?? missingModel());
+  const tiers = overrideCapacities(
+    profile.tiers,
+    { ...config.capacity, ...readCapacities(flags.capacity ?? []) },
+    blockBytes?.(model),
+  );
+  const methodsFile = methodsPath(flags.methods ?? config.methods);
+  const loaded: MethodProfile =
+    methodsFile === undefined ? { header: {}, rows: [] } : await readMethods(methodsFile);
+  const rows = ofOneMetric(loaded.rows, flags.metric, methodsFile ?? '');
+  const methodsAssumed = isForeign(loaded, model);
+  if (methodsAssumed && flags.allowModelMismatch !== true) throw mismatch(loaded, model, methodsFile!);
+  if (methodsAssumed)
+    warnings.push(`Quality figures are of ${profiledModel(loaded)}, not of ${model.name}: assumed.`);
+  const files = [tiersFile, ...(methodsFile === undefined ? [] : [methodsFile])];
+  return {
+    config,
+    tiers,
+    model,
+    methods: { header: loaded.header, rows },
+    methodsAssumed,
+    files: await Promise.all(files.map(fingerprint)),
+    warnings,
+  };
+}
+
+/** A file's name as plans record it, with the sha256 of its bytes. */
+export async function fingerprint(path: string): Promise<{ path: string; sha256: string }> {
+  const hash = createHash('sha256');
+  for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
+  const bundled = relative(PROFILES_FOLDER, path);
+  return { path: bundled.startsWith('..') ? path : `bundled:${bundled}`, sha256: hash.digest('hex') };
+}
+
+function tiersPath(given: string | undefined): string {
+  if (given !== undefined) return profilePath('tiers', given);
+  const measured = join(RESULTS_FOLDER, 'tiers.json');
+  if (existsSync(measured)) return measured;
+  throw errors.missingInput(
+    'tier profile',
+    'Measure one with `evicpress profile tiers`, or name a bundled one: --tiers h100-host.',
+  );
+}
+
+function missingModel(): never {
+  throw errors.missingInput(
+    'model',
+    'Name the served model: --model llama-3.1-8b (see `evicpress profile --list`), or a JSON file.',
+  );
+}
+
+function methodsPath(given: string | undefined): string | undefined {
+  if (given === 'none') return undefined;
+  if (given !== undefined) return profilePath('methods', given);
+  const measured = join(RESULTS_FOLDER, 'methods.ndjson');
+  return existsSync(measured) ? measured : undefined;
+}
+
+/** Reads `--capacity TIER=SIZE` flags. @throws EvicpressError */
+export function readCapacities(flags: readonly string[]): Record<string, string> {
+  const capacities: Record<string, string> = {};
+  for (const flag of flags) {
+    const at = flag.indexOf('=');
+    if (at <= 0)
+      throw new EvicpressError(`--capacity: "${printable(flag)}" is not TIER=SIZE. Write it like dram=80GB.`);
+    capacities[flag.slice(0, at)] = flag.slice(at + 1);
+  }
+  return capacities;
+}
+
+function overrideCapacities(
+  tiers: readonly Tier[],
+  capacities: Readonly<Record<string, string>>,
+  blockBytes?: number,
+): Tier[] {
+  const names = tiers.map((tier) => tier.name);
+  for (const name of Object.keys(capacities))
+    if (!names.includes(name)) throw errors.unknownName('tier', name, names);
+  return tiers.map((tier) => {
+    const given = capacities[tier.name];
+    if (given === undefined) return tier;
+    const bytes = parseBytes(given, blockBytes);
+    return { ...tier, capacityBytes: Number.isFinite(bytes) ? bytes : null };
+  });
+}
+
+function ofOneMetric(
+  rows: readonly MethodRow[],
+  wanted: string | undefined,
+  path: string,
+): readonly MethodRow[] {
+  const metrics = [...new Set(rows.map((row) => row.metric ?? ''))];
+  if (wanted !== undefined) {
+    if (rows.length > 0 && !metrics.includes(wanted)) throw errors.unknownName('metric', wanted, metrics);
+    return rows.filter((row) => row.metric === wanted);
+  }
+  if (metrics.length > 1) {
+    throw errors.badFile(
+      path,
+      undefined,
+      `the profile mixes the metrics ${metrics.join(', ')}, and a plan uses one. Choose with --metric.`,
+    );
+  }
+  return rows;
+}
+
+function profiledModel({ header, rows }: MethodProfile): string | undefined {
+  return header.model ?? rows.find((row) => row.model !== undefined)?.model;
+}
+
+function isForeign(profile: MethodProfile, model: Model): boolean {
+  const others = [profiledModel(profile), ...profile.rows.map((row) => row.model)].filter(
+    (name) => name !== undefined,
+  );
+  if (others.some((name) => name !== model.name && name !== model.name.split('@')[0])) return true;
+  const { kvDtype } = profile.header;
+  return kvDtype !== undefined && model.kvDtype !== undefined && kvDtype !== model.kvDtype;
+}
+
+function mismatch(profile: MethodProfile, model: Model, path: string): EvicpressError {
+  const dtype = profile.header.kvDtype === undefined ? '' : ` (${profile.header.kvDtype})`;
+  return errors.badFile(
+    path,
+    undefined,
+    `the profile is of model ${profiledModel(profile) ?? 'unnamed'}${dtype}, the plan is for ${model.name}${model.kvDtype === undefined ? '' : ` (${model.kvDtype})`}. Profile that model, or pass --allow-model-mismatch to use the figures as assumptions.`,
+  );
+}

@@ -1,0 +1,97 @@
+import { kvBytes } from '../cost/prefill.js';
+import { errors, printable } from '../errors.js';
+import type { ContextRow, ContextsFile } from '../formats/contexts.js';
+import type { Model } from '../formats/model.js';
+import type { Demand } from './demand.js';
+
+/**
+ * The demand a contexts file states, parents before their children. A size in bytes alone is turned into
+ * tokens by the model, and the other way round.
+ * @param path for messages.
+ * @throws EvicpressError where parents form a circle.
+ */
+export function demandOfContexts(file: ContextsFile, model: Model, path: string): Demand {
+  const rows = parentsFirst(file.rows, path);
+  const rowOf = new Map(rows.map((row, i) => [row.context, i]));
+  const classes = new Dictionary();
+  const tenants = new Dictionary();
+  const n = rows.length;
+  const tokens = new Float64Array(n);
+  const startTokens = new Float64Array(n);
+  const parents = new Int32Array(n).fill(-1);
+  const pins = new Map<number, { tier: string; method?: string; compressionRatio?: number }>();
+  rows.forEach((row, i) => {
+    tokens[i] =
+      row.tokens ?? Math.max(1, (row.fullBytes! - (model.kvFixedBytes ?? 0)) / model.kvBytesPerToken);
+    if (row.parent !== undefined) parents[i] = rowOf.get(row.parent)!;
+    startTokens[i] =
+      row.startTokens ?? (parents[i]! < 0 ? 0 : startTokens[parents[i]!]! + tokens[parents[i]!]!);
+    if (row.pin !== undefined) pins.set(i, row.pin);
+  });
+  const floors = rows.some((row) => row.minQuality !== undefined);
+  return {
+    contexts: n,
+    ids: rows.map((row) => row.context),
+    tokens,
+    startTokens,
+    fullBytes: Float64Array.from(rows, (row, i) => row.fullBytes ?? kvBytes(model, tokens[i]!)),
+    accesses: Float64Array.from(rows, (row) => row.accesses!),
+    requestShare: Float64Array.from(rows, (row) => row.requestShare ?? 1),
+    parents,
+    classOf: Int32Array.from(rows, (row) => classes.index(row.class)),
+    classes: classes.names,
+    tenantOf: Int32Array.from(rows, (row) => tenants.index(row.tenant)),
+    tenants: tenants.names,
+    ...(floors ? { minQuality: Float64Array.from(rows, (row) => row.minQuality ?? 0) } : {}),
+    ...(pins.size > 0 ? { pins } : {}),
+    periodSeconds: file.header.periodSeconds ?? null,
+  };
+}
+
+/** The rows as they are where no row has a parent or all parents come first; else reordered so. */
+function parentsFirst(rows: readonly ContextRow[], path: string): readonly ContextRow[] {
+  const placed = new Set<string>();
+  const waiting = new Map<string, ContextRow[]>();
+  const sorted: ContextRow[] = [];
+  for (const row of rows) {
+    if (row.parent !== undefined && !placed.has(row.parent)) {
+      const list = waiting.get(row.parent);
+      if (list === undefined) waiting.set(row.parent, [row]);
+      else list.push(row);
+      continue;
+    }
+    const ready = [row];
+    for (let next = ready.pop(); next !== undefined; next = ready.pop()) {
+      sorted.push(next);
+      placed.add(next.context);
+      ready.push(...(waiting.get(next.context)?.reverse() ?? []));
+      waiting.delete(next.context);
+    }
+  }
+  if (sorted.length < rows.length) {
+    const stuck = rows.find((row) => !placed.has(row.context))!;
+    throw errors.badFile(
+      path,
+      undefined,
+      `the parents of context "${printable(stuck.context)}" form a circle; a context cannot be its own ancestor.`,
+    );
+  }
+  return sorted;
+}
+
+/** Names to dense numbers, in order of first appearance. */
+class Dictionary {
+  readonly names: string[] = [];
+  private readonly indexOf = new Map<string, number>();
+
+  /** The name's number; −1 where there is none. */
+  index(name: string | undefined): number {
+    if (name === undefined) return -1;
+    let index = this.indexOf.get(name);
+    if (index === undefined) {
+      index = this.names.push(name) - 1;
+      this.indexOf.set(name, index);
+    }
+    return index;
+  }
+}

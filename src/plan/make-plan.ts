@@ -1,0 +1,120 @@
+import { type Placement, type PlanHeader, RECOMPUTE, type Rules, UNCOMPRESSED } from '../formats/plan.js';
+import { formatHeader } from '../formats/schema.js';
+import { baselineUtility, gapOfSpan } from './baseline.js';
+import { KEEP_NOTHING, type Problem, qualityOf, storedBytesOf, ttftOf } from './problem.js';
+import { couplingRows } from './rows.js';
+import type { Solution } from './solvers/solver.js';
+
+/** What a plan says beyond its solution. */
+export interface PlanFacts {
+  readonly model: string | null;
+  readonly generation: number;
+  readonly rules: Rules;
+  readonly inputs: readonly { readonly path: string; readonly sha256: string }[];
+  /** More fields of the objective: floors, targets. */
+  readonly objective?: Readonly<Record<string, unknown>>;
+}
+
+/** The header of a plan: prices, proof and sums, as the contract states them. */
+export function planHeader(problem: Problem, solution: Solution, facts: PlanFacts): PlanHeader {
+  const rows = couplingRows(problem);
+  const priceOf = (t: number) => {
+    const row = rows.findIndex((entry) => entry.kind === 'capacity' && entry.tier === t);
+    return row < 0 ? 0 : solution.prices[row]!;
+  };
+  const usedBytes = usedByTier(problem, solution.choices);
+  const gap = Math.max(0, solution.bound - solution.utility);
+  return {
+    ...formatHeader('plan'),
+    format: 'evicpress.plan',
+    generation: facts.generation,
+    model: facts.model,
+    periodSeconds: problem.demand.periodSeconds,
+    objective: { alpha: problem.alpha, ...facts.objective },
+    tiers: problem.tiers.map((tier, t) => ({
+      name: tier.name,
+      kind: tier.kind,
+      capacityBytes: Number.isFinite(tier.capacityBytes) ? tier.capacityBytes : null,
+      usedBytes: usedBytes[t]!,
+      price: priceOf(t),
+    })),
+    summary: {
+      contexts: problem.demand.contexts,
+      utility: solution.utility,
+      bound: Math.max(solution.bound, solution.utility),
+      relaxationBound: Math.max(solution.relaxationBound, solution.bound, solution.utility),
+      gap,
+      gapOfSpan: gapOfSpan(solution.bound, solution.utility, baselineUtility(problem)),
+      ...planMeans(problem, solution.choices),
+      solver: solution.solver,
+    },
+    rules: facts.rules,
+    inputs: [...facts.inputs],
+  };
+}
+
+/** Bytes stored in each tier, by tier. */
+export function usedByTier(problem: Problem, choices: Int32Array): Float64Array {
+  const used = new Float64Array(problem.tiers.length);
+  const count = problem.forms.storedBytes.length;
+  for (let i = 0; i < choices.length; i++) {
+    const choice = choices[i]!;
+    if (choice !== KEEP_NOTHING)
+      used[Math.floor(choice / count)]! += storedBytesOf(problem, i, choice % count);
+  }
+  return used;
+}
+
+/** Accesses-weighted means: Σ accesses·x / Σ accesses·requestShare. */
+export function planMeans(
+  problem: Problem,
+  choices: Int32Array,
+): { meanTtftSeconds: number; meanQuality: number } {
+  const { accesses, requestShare } = problem.demand;
+  let weight = 0;
+  let ttft = 0;
+  let quality = 0;
+  for (let i = 0; i < choices.length; i++) {
+    const f = accesses[i]!;
+    weight += f * requestShare[i]!;
+    ttft += f * ttftOf(problem, i, choices[i]!);
+    quality += f * requestShare[i]! * qualityOf(problem, choices[i]!);
+  }
+  return weight === 0
+    ? { meanTtftSeconds: 0, meanQuality: 1 }
+    : { meanTtftSeconds: ttft / weight, meanQuality: Math.min(1, quality / weight) };
+}
+
+/** The plan's rows, one context at a time. */
+export function* placements(problem: Problem, choices: Int32Array): Generator<Placement> {
+  for (let i = 0; i < choices.length; i++) yield placementOf(problem, i, choices[i]!);
+}
+
+/** One context's row under a choice. */
+export function placementOf(problem: Problem, i: number, choice: number): Placement {
+  const { demand, forms, tiers } = problem;
+  const parent = demand.parents[i]!;
+  const share = demand.requestShare[i]!;
+  const head = { context: demand.ids[i]!, ...(parent < 0 ? {} : { parent: demand.ids[parent]! }) };
+  const tail = {
+    quality: qualityOf(problem, choice),
+    ttftSeconds: ttftOf(problem, i, choice),
+    accesses: demand.accesses[i]!,
+    ...(share === 1 ? {} : { requestShare: share }),
+  };
+  if (choice === KEEP_NOTHING)
+    return { ...head, tier: RECOMPUTE, method: UNCOMPRESSED, compressionRatio: 0, storedBytes: 0, ...tail };
+  const count = forms.storedBytes.length;
+  const form = choice % count;
+  const lossy = forms.lossyNames[forms.lossyOf[form]!];
+  const decompressSeconds = forms.decompressSecondsPerByte[form]! * demand.fullBytes[i]!;
+  return {
+    ...head,
+    tier: tiers[Math.floor(choice / count)]!.name,
+    method: lossy?.method ?? UNCOMPRESSED,
+    compressionRatio: lossy?.compressionRatio ?? 0,
+    storedBytes: storedBytesOf(problem, i, form),
+    ...tail,
+    ...(decompressSeconds === 0 ? {} : { decompressSeconds }),
+  };
+}

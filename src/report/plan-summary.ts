@@ -1,0 +1,74 @@
+import type { Placement, PlanHeader } from '../formats/plan.js';
+import { formatBytes, formatCount, formatSeconds, formatShare, significant } from '../units.js';
+
+/** What is stored where: one row per tier, method and ratio, as head and rows of a table. */
+export function planTable(header: PlanHeader, rows: Iterable<Placement>): [string[], string[][]] {
+  const groups = new Map<
+    string,
+    { tier: string; form: string; contexts: number; bytes: number; accesses: number }
+  >();
+  let accesses = 0;
+  for (const row of rows) {
+    const form = row.method === 'none' ? 'whole' : `${row.method}@${row.compressionRatio}`;
+    const key = `${row.tier} ${form}`;
+    const group = groups.get(key) ?? {
+      tier: row.tier,
+      form: row.tier === 'recompute' ? '' : form,
+      contexts: 0,
+      bytes: 0,
+      accesses: 0,
+    };
+    group.contexts++;
+    group.bytes += row.storedBytes;
+    group.accesses += row.accesses * (row.requestShare ?? 1);
+    groups.set(key, group);
+    accesses += row.accesses * (row.requestShare ?? 1);
+  }
+  const order = [...header.tiers.map((tier) => tier.name), 'recompute'];
+  const sorted = [...groups.values()].sort(
+    (a, b) => order.indexOf(a.tier) - order.indexOf(b.tier) || b.accesses - a.accesses,
+  );
+  return [
+    ['tier', 'stored as', 'contexts', 'bytes', 'accesses'],
+    sorted.map((group) => [
+      group.tier,
+      group.form,
+      formatCount(group.contexts),
+      group.tier === 'recompute' ? '' : formatBytes(group.bytes),
+      formatShare(accesses === 0 ? 0 : group.accesses / accesses),
+    ]),
+  ];
+}
+
+/** The plan in sentences: what it gives, what is proved, what more room would be worth. */
+export function planSummaryText(header: PlanHeader, solveSeconds: number, output: string): string {
+  const { summary, tiers, objective } = header;
+  const lines = [
+    '',
+    `Mean TTFT ${formatSeconds(summary.meanTtftSeconds)} at mean quality ${summary.meanQuality.toFixed(4)} (alpha ${objective.alpha}), ${formatCount(summary.contexts)} contexts, solved by ${summary.solver} in ${formatSeconds(solveSeconds)}.`,
+    proofText(header),
+    ...tiers.flatMap((tier) => priceText(header, tier)),
+    `Plan written to ${output}. Next: evicpress replay --plan ${output}`,
+  ];
+  return lines.join('\n');
+}
+
+function proofText({ summary }: PlanHeader): string {
+  if (summary.gap <= Math.abs(summary.bound) * 1e-12)
+    return `Proved optimal: no plan has a higher utility than ${significant(summary.utility, 6)} s.`;
+  return `Proved: no plan can be better by more than ${significant(summary.gap)} s of utility, ${summary.gapOfSpan.toExponential(1)} of what is to be won.`;
+}
+
+function priceText(header: PlanHeader, tier: PlanHeader['tiers'][number]): string[] {
+  if (tier.capacityBytes === null) return [`${tier.name}: ${formatBytes(tier.usedBytes)} used, unlimited.`];
+  const used = `${tier.name}: ${formatBytes(tier.usedBytes)} of ${formatBytes(tier.capacityBytes)} used`;
+  if (tier.price === 0) return [`${used}; more room is worth nothing.`];
+  const perGb = tier.price * 1e9;
+  const others = header.tiers.filter((other) => other !== tier && other.price > 0);
+  const exchange = others
+    .map((other) => ` or ${significant(perGb / (other.price * 1e9))} GB of ${other.name}`)
+    .join('');
+  return [
+    `${used}; one more GB is worth ${formatSeconds(perGb)} of waiting per period${exchange === '' ? '' : `, as much as${exchange.slice(3)}`}.`,
+  ];
+}
