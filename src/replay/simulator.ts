@@ -7,6 +7,7 @@ import { type Compression, curveOfBlocks } from './compression.js';
 import { fixedLevel } from './level-rule.js';
 import type { LogFacts } from './log-facts.js';
 import { summarise } from './metrics.js';
+import { fullPrefill } from './policies/full-prefill.js';
 import { type QueueOptions, Queues } from './queues.js';
 import type { PolicyRun } from './runs.js';
 import { Scorekeeper, type Scores } from './scorekeeper.js';
