@@ -1,7 +1,8 @@
 import type { PolicyResult, ReplayResult } from '../formats/replay.js';
 import type { Terminal } from '../report/terminal.js';
 import { formatBytes, formatCount, formatSeconds, formatShare } from '../units.js';
-import type { ReplayInputs } from './replay-inputs.js';
+import type { Inputs } from './inputs.js';
+import { describeInputs } from './replay-inputs.js';
 
 /** A column: how a figure is shown, and which end of it is better. */
 interface Column {
@@ -15,12 +16,12 @@ interface Column {
 const CLAIRVOYANT = /^belady(\+|$)/;
 
 /** Prints one log's comparison: a row per policy, the winner of each column in the last row. */
-export function printReplay(terminal: Terminal, result: ReplayResult, inputs: ReplayInputs): void {
+export function printReplay(terminal: Terminal, result: ReplayResult, inputs: Inputs): void {
   const scored = result.requests - result.warm;
   terminal.say(
     `\n${String(result.log)}: ${formatCount(result.requests)} requests, the last ${formatCount(scored)} scored. ${inputs.tiers
       .map((tier) => `${tier.name} ${formatBytes(tier.capacityBytes)}`)
-      .join(', ')}; ${inputs.sources.join(', ')}.\n`,
+      .join(', ')}; ${describeInputs(inputs)}.\n`,
   );
   const columns = columnsOf(result, inputs);
   const rows = result.policies.map((policy) => [
@@ -37,7 +38,7 @@ export function printReplay(terminal: Terminal, result: ReplayResult, inputs: Re
     );
 }
 
-function columnsOf(result: ReplayResult, inputs: ReplayInputs): Column[] {
+function columnsOf(result: ReplayResult, inputs: Inputs): Column[] {
   const hitRate: Column =
     result.reuse === 'documents'
       ? { head: 'document hits', of: (p) => p.documentHitRate ?? 0, show: formatShare, better: 'more' }
@@ -45,7 +46,7 @@ function columnsOf(result: ReplayResult, inputs: ReplayInputs): Column[] {
   return [
     hitRate,
     ...inputs.tiers.map((tier) => ({
-      head: `of reusable: ${tier.name}`,
+      head: `from ${tier.name}`,
       of: (p: PolicyResult) => p.hitShare[tier.name] ?? 0,
       show: formatShare,
     })),

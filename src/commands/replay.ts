@@ -5,6 +5,7 @@ import { jsonText, writeWhole } from '../formats/files.js';
 import { readPlan } from '../formats/plan.js';
 import type { ReplayResult } from '../formats/replay.js';
 import { formatHeader } from '../formats/schema.js';
+import { fitCurves } from '../plan/curves.js';
 import { compressionOf } from '../replay/compression.js';
 import { LogFacts } from '../replay/log-facts.js';
 import { policyRun } from '../replay/runs.js';
@@ -13,7 +14,9 @@ import { openTerminal, type Terminal, type TerminalFlags } from '../report/termi
 import { loadTrace } from '../traces/load.js';
 import type { Trace } from '../traces/trace.js';
 import { parseNumber } from '../units.js';
-import { type InputFlags, logPaths, type ReplayInputs, replayInputs } from './replay-inputs.js';
+import { INPUT_OPTIONS, type InputFlags, type Inputs } from './inputs.js';
+import { collect } from './options.js';
+import { logPaths, replayInputs } from './replay-inputs.js';
 import { printReplay } from './replay-table.js';
 
 const DEFAULT_WARM = '0.5';
@@ -35,6 +38,7 @@ interface Flags extends TerminalFlags, InputFlags {
 
 /** `evicpress replay [LOG...]`: compares policies on request logs. */
 export default function replayCommand(command: Command): void {
+  for (const [name, description] of INPUT_OPTIONS) command.option(name, description);
   command
     .argument('[log...]', 'request logs; the bundled excerpt without any')
     .option(
@@ -42,11 +46,12 @@ export default function replayCommand(command: Command): void {
       `policies, e.g. lru,lru+int4,belady (default: ${DEFAULT_POLICIES.join(',')})`,
     )
     .option('--plan <file>', 'the plan that policy evicpress follows')
-    .option('--tiers <file|name>', 'tier profile, or the name of a bundled one')
-    .option('--methods <file|name>', 'method profile; none offers no compression')
-    .option('--model <name|file>', 'the served model')
-    .option('--allow-model-mismatch', 'use a method profile of another model')
-    .option('--capacity <tier=size>', 'room in a tier: 80GB, 5484blocks, 0, unlimited; repeatable', collect)
+    .option(
+      '--capacity <tier=size>',
+      'room in a tier: 80GB, 5484blocks, 0, unlimited; repeatable',
+      collect,
+      [],
+    )
     .option('--warm <fraction>', `share of the requests that only fill the caches (default: ${DEFAULT_WARM})`)
     .option('--load <factor>', 'arrivals this many times as fast as in the log', '1')
     .option('--engines <n>', 'prefill servers; without it no request waits for another')
@@ -68,6 +73,7 @@ async function run(logs: readonly string[], flags: Flags): Promise<void> {
     const trace = await loadTrace(path, readLogOptions(flags));
     for (const warning of trace.warnings) terminal.warn(`${path}: ${warning}`);
     const inputs = await replayInputs(flags, config, trace.blockTokens);
+    for (const warning of inputs.warnings) terminal.warn(warning);
     const result = await replayLog(path, trace, inputs, flags, config, terminal);
     printReplay(terminal, result, inputs);
     results.push(result);
@@ -81,7 +87,7 @@ async function run(logs: readonly string[], flags: Flags): Promise<void> {
 async function replayLog(
   path: string,
   trace: Trace,
-  inputs: ReplayInputs,
+  inputs: Inputs,
   flags: Flags,
   config: Config,
   terminal: Terminal,
@@ -92,7 +98,10 @@ async function replayLog(
   });
   const warm = Math.floor(warmShare * trace.requests);
   const engines = flags.engines ?? config.replay?.engines;
-  const compression = compressionOf(trace, inputs.curves);
+  const compression = compressionOf(
+    trace,
+    inputs.methods.rows.length === 0 ? undefined : fitCurves(inputs.methods.rows),
+  );
   const plan = flags.plan === undefined ? undefined : await readPlan(flags.plan);
   const setting: ReplaySetting = {
     trace,
@@ -123,8 +132,8 @@ async function replayLog(
   };
 }
 
-function defaultPolicies(inputs: ReplayInputs): string[] {
-  return inputs.curves === undefined ? DEFAULT_POLICIES : [...DEFAULT_POLICIES, DEFAULT_CLASS_RULE];
+function defaultPolicies(inputs: Inputs): string[] {
+  return inputs.methods.rows.length === 0 ? DEFAULT_POLICIES : [...DEFAULT_POLICIES, DEFAULT_CLASS_RULE];
 }
 
 function readLogOptions(flags: Flags) {
@@ -140,8 +149,4 @@ function wholeCount(text: string, flag: string): number {
   if (!Number.isInteger(value))
     throw new EvicpressError(`${flag}: "${printable(text)}" is not a whole number.`);
   return value;
-}
-
-function collect(value: string, before: string[] | undefined): string[] {
-  return [...(before ?? []), value];
 }
