@@ -1,0 +1,1 @@
+"""Python side of evicpress: what has to run inside a serving engine or beside a model."""

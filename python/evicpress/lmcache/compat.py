@@ -1,0 +1,71 @@
+"""Everything of LMCache that this adapter touches, in one place, and the version it was written against."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+
+from lmcache.v1.distributed.api import (
+    GroupedObjectKeys,
+    MemoryLayoutDesc,
+    ObjectKey,
+    PrefetchLockMode,
+    PrefetchTaskSpec,
+)
+from lmcache.v1.distributed.internal_api import L2AdapterListener
+from lmcache.v1.distributed.serde.async_processor import AsyncSerdeProcessor
+from lmcache.v1.distributed.serde.base import Deserializer, Serializer
+from lmcache.v1.distributed.serde.factory import register_serde_factory as register_serde
+from lmcache.v1.distributed.storage_controllers.prefetch_policy import (
+    DefaultPrefetchPolicy,
+    PrefetchPlan,
+    register_prefetch_policy,
+)
+from lmcache.v1.distributed.storage_controllers.store_policy import StorePolicy, register_store_policy
+from lmcache.v1.distributed.storage_controllers.utils import L2AdapterDescriptor
+from lmcache.v1.distributed.storage_manager import StorageManager
+from lmcache.v1.memory_management import MemoryObj
+from lmcache.v1.mp_observability.event import Event, EventType
+from lmcache.v1.mp_observability.otel_init import register_gauge
+
+SUPPORTED_VERSION = "0.5.6"
+
+__all__ = [
+    "AsyncSerdeProcessor",
+    "DefaultPrefetchPolicy",
+    "Deserializer",
+    "Event",
+    "EventType",
+    "GroupedObjectKeys",
+    "L2AdapterDescriptor",
+    "L2AdapterListener",
+    "MemoryLayoutDesc",
+    "MemoryObj",
+    "ObjectKey",
+    "PrefetchLockMode",
+    "PrefetchPlan",
+    "PrefetchTaskSpec",
+    "Serializer",
+    "StorageManager",
+    "StorePolicy",
+    "register_gauge",
+    "register_prefetch_policy",
+    "register_serde",
+    "register_store_policy",
+]
+
+
+def check_version() -> None:
+    """Refuses to run against another LMCache than the one this was written and tested for.
+
+    Raises:
+        RuntimeError: with what is installed and what is needed.
+    """
+    try:
+        installed = version("lmcache")
+    except PackageNotFoundError:
+        raise RuntimeError(f"LMCache is not installed. Install it with: pip install lmcache=={SUPPORTED_VERSION}") from None
+    if installed != SUPPORTED_VERSION:
+        raise RuntimeError(
+            f"LMCache {installed} is installed, but this adapter is written for {SUPPORTED_VERSION}. "
+            f"Install that version, or run the stock server without a plan."
+        )

@@ -1,0 +1,197 @@
+"""The one object that knows the plan in force and where every chunk is; policies ask it, the keeper acts on it.
+
+Thread-safe: LMCache calls the policies from its store and prefetch threads, the keeper has a thread of its own.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter, OrderedDict
+from dataclasses import dataclass, field
+from typing import Iterable
+
+from .compat import ObjectKey
+from .plan_file import RECOMPUTE, ChunkId, Plan, Target
+from .routes import Routes
+from .rules import UnseenRules
+
+
+@dataclass
+class Counters:
+    """What has happened since the server started; all of it appears in the server's metrics."""
+
+    hit_chunks: Counter[Target] = field(default_factory=Counter)
+    load_seconds: Counter[Target] = field(default_factory=Counter)
+    load_bytes: Counter[Target] = field(default_factory=Counter)
+    stored_chunks: Counter[Target] = field(default_factory=Counter)
+    stored_bytes: Counter[Target] = field(default_factory=Counter)
+    chunks_planned: int = 0
+    chunks_unseen: int = 0
+    plans_loaded: int = 0
+    plans_refused: int = 0
+    prefetch_failures: int = 0
+    l1_allocation_failures: int = 0
+    migrated_chunks: int = 0
+    migrated_bytes: int = 0
+    dropped_chunks: int = 0
+    evicted_chunks: int = 0
+
+
+def chunk_of(key: ObjectKey) -> ChunkId:
+    return ChunkId(key.cache_salt, key.chunk_hash)
+
+
+class Director:
+    """Plan, whereabouts and counters of one server."""
+
+    def __init__(self, routes: Routes) -> None:
+        self.routes = routes
+        self.counters = Counters()
+        self.lock = threading.RLock()
+        self.plan: Plan | None = None
+        self.plan_loaded_at: float | None = None
+        self.last_refusal: str | None = None
+        self.rules = UnseenRules(None, routes)
+        #: Keys resident in L1 by last use, oldest first; kept by what the policies see.
+        self.l1: OrderedDict[ObjectKey, float] = OrderedDict()
+        #: Per adapter: keys whose transfer into it has completed, with their stored bytes, oldest use first.
+        self.stored: dict[int, OrderedDict[ObjectKey, int]] = {r.index: OrderedDict() for r in routes.adapters}
+        self.bytes_in: dict[int, int] = {r.index: 0 for r in routes.adapters}
+        #: Keys the keeper itself is loading; not a request's hits.
+        self.migrating: set[ObjectKey] = set()
+        #: Bytes of an uncompressed chunk, once one has been seen.
+        self.chunk_bytes = 0
+        #: Wakes the keeper when something has changed.
+        self.changed = threading.Event()
+
+    def adopt(self, plan: Plan) -> None:
+        """Puts a plan in force. Raises PlanRefused where this server cannot carry it out."""
+        self.routes.check(plan)
+        with self.lock:
+            self.plan = plan
+            self.rules = UnseenRules(plan, self.routes)
+            self.plan_loaded_at = time.time()
+            self.last_refusal = None
+            self.counters.plans_loaded += 1
+        self.changed.set()
+
+    def refuse(self, reason: str) -> None:
+        """Notes that a plan was refused; the one in force stays."""
+        with self.lock:
+            self.last_refusal = reason
+            self.counters.plans_refused += 1
+
+    def planned(self, key: ObjectKey) -> Target | None:
+        """The place the plan gives a key's chunk, or None where the plan does not know it."""
+        plan = self.plan
+        placement = plan.chunks.get(chunk_of(key)) if plan else None
+        return placement.target if placement else None
+
+    def wanted(self, key: ObjectKey) -> Target | None:
+        """Where a chunk's L2 copy belongs: by plan, else by the rules; None for no copy in L2."""
+        target = self.planned(key)
+        if target is None:
+            return self.rules.place(key.cache_salt, self.chunk_bytes)
+        return None if target.tier == RECOMPUTE or self.routes.in_l1(target) else target
+
+    def belongs_in_l1(self, key: ObjectKey) -> bool:
+        """Whether a chunk may stay in L1: pinned there by the plan, or unseen (least recently used goes first)."""
+        target = self.planned(key)
+        return target is None or self.routes.in_l1(target)
+
+    def note_l1(self, keys: Iterable[ObjectKey]) -> None:
+        """Keys that were written to or used in L1."""
+        now = time.monotonic()
+        with self.lock:
+            for key in keys:
+                self.l1[key] = now
+                self.l1.move_to_end(key)
+        self.changed.set()
+
+    def forget_l1(self, key: ObjectKey) -> None:
+        with self.lock:
+            self.l1.pop(key, None)
+
+    def note_stored(self, index: int, keys: list[ObjectKey], sizes: list[int]) -> None:
+        """Transfers into an adapter that have completed: only now do the placements count."""
+        route = self.routes.of(index)
+        if route is None:
+            return
+        with self.lock:
+            self.record(index, zip(keys, sizes))
+            self.counters.stored_chunks[route.target] += len(keys)
+            self.counters.stored_bytes[route.target] += sum(sizes)
+        self.changed.set()
+
+    def record(self, index: int, entries: Iterable[tuple[ObjectKey, int]]) -> None:
+        """What an adapter holds, also where it was there before this server started."""
+        with self.lock:
+            table = self.stored[index]
+            for key, size in entries:
+                self.bytes_in[index] += size - table.get(key, 0)
+                table[key] = size
+                table.move_to_end(key)
+
+    def note_used(self, index: int, keys: Iterable[ObjectKey]) -> None:
+        with self.lock:
+            table = self.stored.get(index, OrderedDict())
+            for key in keys:
+                if key in table:
+                    table.move_to_end(key)
+
+    def note_deleted(self, index: int, keys: Iterable[ObjectKey]) -> None:
+        with self.lock:
+            table = self.stored.get(index, OrderedDict())
+            for key in keys:
+                self.bytes_in[index] -= table.pop(key, 0)
+
+    def used_bytes(self, tier: str) -> int:
+        """Bytes the tier's adapters hold."""
+        with self.lock:
+            return sum(self.bytes_in[route.index] for route in self.routes.adapters if route.target.tier == tier)
+
+    def status(self) -> dict[str, object]:
+        """For the server's /status."""
+        with self.lock:
+            plan, counters = self.plan, self.counters
+            known = counters.chunks_planned + counters.chunks_unseen
+            return {
+                "generation": plan.generation if plan else None,
+                "sha256": plan.sha256 if plan else None,
+                "contexts": plan.contexts if plan else 0,
+                "contexts_without_keys": plan.contexts_without_keys if plan else 0,
+                "chunks": len(plan.chunks) if plan else 0,
+                "chunk_conflicts": plan.conflicts if plan else 0,
+                "plan_loaded_at": self.plan_loaded_at,
+                "plans_refused": counters.plans_refused,
+                "last_refusal": self.last_refusal,
+                "unseen_share": counters.chunks_unseen / known if known else 0.0,
+                "l1_chunks": len(self.l1),
+                "tiers": {
+                    f"{route.target.tier}/{route.target.method}": {
+                        "chunks": len(self.stored[route.index]),
+                        "bytes": self.bytes_in[route.index],
+                    }
+                    for route in self.routes.adapters
+                },
+                "misplaced_chunks": self.misplaced_count(),
+                "migrated_chunks": counters.migrated_chunks,
+                "dropped_chunks": counters.dropped_chunks,
+                "evicted_chunks": counters.evicted_chunks,
+                "prefetch_failures": counters.prefetch_failures,
+                "l1_allocation_failures": counters.l1_allocation_failures,
+            }
+
+    def misplaced_count(self) -> int:
+        """Chunks of the plan that an adapter holds in another place than the plan gives them."""
+        with self.lock:
+            return sum(1 for _ in self.misplaced())
+
+    def misplaced(self) -> Iterable[tuple[ObjectKey, int, Target]]:
+        """(key, adapter that holds it, where the plan wants it), for every such chunk."""
+        for route in self.routes.adapters:
+            for key in self.stored[route.index]:
+                target = self.planned(key)
+                if target is not None and target != route.target:
+                    yield key, route.index, target

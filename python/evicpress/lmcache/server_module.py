@@ -1,0 +1,106 @@
+"""What LMCache loads at startup: joins director and keeper to the running server."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from .compat import Event, EventType, L2AdapterListener, MemoryLayoutDesc, ObjectKey, StorageManager
+from .director import Director
+from .inventory import held
+from .keeper import Keeper
+from .metrics import register_metrics
+
+#: Set by the command line before the server starts; LMCache passes JSON only.
+director: Director | None = None
+
+
+class _Whereabouts(L2AdapterListener):
+    """Tells the director what one adapter has stored, used and deleted."""
+
+    def __init__(self, director: Director, index: int) -> None:
+        self._director, self._index = director, index
+
+    def on_l2_keys_stored(self, keys: list[ObjectKey], sizes: list[int]) -> None:
+        self._director.note_stored(self._index, keys, sizes)
+
+    def on_l2_keys_accessed(self, keys: list[ObjectKey]) -> None:
+        self._director.note_used(self._index, keys)
+
+    def on_l2_keys_deleted(self, keys: list[ObjectKey]) -> None:
+        self._director.note_deleted(self._index, keys)
+
+
+def attach(director: Director, storage: StorageManager, event_bus: Any) -> None:
+    """Takes stock of the adapters, listens to them, and to loads and failures on the event bus."""
+    for descriptor, adapter in storage.l2_adapters():
+        route = director.routes.of(descriptor.index)
+        if route is not None:
+            adapter.register_listener(_Whereabouts(director, descriptor.index))
+            director.record(route.index, held(route, adapter))
+    started: dict[tuple[int, int], tuple[float, int]] = {}
+
+    def load_submitted(event: Event) -> None:
+        meta = event.metadata
+        started[(meta["adapter_index"], meta["task_id"])] = (time.monotonic(), meta.get("total_bytes", 0))
+
+    def load_completed(event: Event) -> None:
+        meta = event.metadata
+        begun = started.pop((meta["adapter_index"], meta["task_id"]), None)
+        route = director.routes.of(meta["adapter_index"])
+        if begun is not None and route is not None:
+            with director.lock:
+                director.counters.load_seconds[route.target] += time.monotonic() - begun[0]
+                director.counters.load_bytes[route.target] += begun[1]
+
+    def prefetch_failed(event: Event) -> None:
+        director.counters.prefetch_failures += len(event.metadata.get("keys", ()))
+
+    def allocation_failed(event: Event) -> None:
+        director.counters.l1_allocation_failures += len(event.metadata.get("keys", ()))
+
+    def written(event: Event) -> None:
+        for meta in event.metadata.get("meta", ())[:1]:
+            director.chunk_bytes = meta.size_bytes
+
+    event_bus.subscribe(EventType.L2_LOAD_TASK_SUBMITTED, load_submitted)
+    event_bus.subscribe(EventType.L2_LOAD_TASK_COMPLETED, load_completed)
+    event_bus.subscribe(EventType.L2_PREFETCH_FAILED, prefetch_failed)
+    event_bus.subscribe(EventType.L1_ALLOCATION_FAILED, allocation_failed)
+    event_bus.subscribe(EventType.L1_WRITE_FINISHED, written)
+
+
+class PlanModule:
+    """LMCache's engine-module protocol around the keeper."""
+
+    def __init__(self, context: Any, director: Director, keeper: Keeper) -> None:
+        self._context, self._director, self._keeper = context, director, keeper
+
+    @property
+    def context(self) -> Any:
+        return self._context
+
+    def report_status(self) -> dict:
+        return {"is_healthy": self._keeper.is_alive(), "evicpress": self._director.status()}
+
+    def close(self) -> None:
+        self._keeper.close()
+
+
+def build_server_modules(build: Any) -> PlanModule:
+    """LMCache calls this with what it has built so far and our options as JSON."""
+    if director is None:
+        raise RuntimeError("start this server with python -m evicpress.lmcache")
+    context = build.server_context
+
+    def layout_of(key: ObjectKey) -> MemoryLayoutDesc | None:
+        world_size = ObjectKey.WorldSizeFromKVRank(key.kv_rank)
+        layouts = context.layout_desc_registry.find_group_layout_descs(key.model_name, world_size)
+        return (layouts or {}).get(key.object_group_id)
+
+    attach(director, context.storage_manager, context.event_bus)
+    register_metrics(director)
+    keeper = Keeper(director, context.storage_manager, build.config["plan"], layout_of, **build.config["keeper"])
+    keeper.look_for_plan()
+    keeper.start()
+    return PlanModule(context, director, keeper)
