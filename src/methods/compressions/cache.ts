@@ -25,6 +25,8 @@ export interface PrefilledCache extends KvCache {
 export interface CompressedCache {
   /** Bytes really stored, scales and positions included where the method needs them to decompress. */
   readonly storedBytes: number;
+  /** Seconds of work done for an earlier ratio of the same cache and not repeated; part of the cost of compressing. */
+  readonly reusedSeconds?: number;
   /** The cache that attention will see. */
   decompress(): KvCache;
 }

@@ -12,8 +12,12 @@ export function combination(dropper: Compression, quantizer: Compression): Compr
     smallestRatio: quantizer.fixedRatio!,
     compress(cache, compressionRatio) {
       const dropped = droppedShare(name, compressionRatio, quantizer.fixedRatio!);
-      const kept = dropper.compress(cache, dropped).decompress();
-      return quantizer.compress({ ...kept, queries: cache.queries }, quantizer.fixedRatio!);
+      const kept = dropper.compress(cache, dropped);
+      const quantized = quantizer.compress(
+        { ...kept.decompress(), queries: cache.queries },
+        quantizer.fixedRatio!,
+      );
+      return { ...quantized, reusedSeconds: kept.reusedSeconds ?? 0 };
     },
   };
 }

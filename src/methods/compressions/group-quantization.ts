@@ -44,74 +44,84 @@ export function groupQuantization(name: string, bits: 8 | 4): Compression {
   };
 }
 
-/** The groups of one head: either [tokens / 64 rounded up][channel], or [token][channels / 64 rounded up]. */
-function groupsPerHead({ tokens, headSize }: KvCache, perChannel: boolean): number {
-  return perChannel ? Math.ceil(tokens / GROUP_SIZE) * headSize : tokens * Math.ceil(headSize / GROUP_SIZE);
+/**
+ * Visits every group: where it starts, how far apart its values lie, how many they are. Per channel a group is up
+ * to 64 tokens of one channel, else up to 64 channels of one token.
+ */
+function forEachGroup(
+  { tokens, kvHeads, headSize }: KvCache,
+  perChannel: boolean,
+  visit: (group: number, start: number, stride: number, count: number) => void,
+): void {
+  let group = 0;
+  for (let head = 0; head < kvHeads; head++) {
+    const first = head * tokens * headSize;
+    if (perChannel) {
+      for (let token = 0; token < tokens; token += GROUP_SIZE) {
+        const count = Math.min(GROUP_SIZE, tokens - token);
+        for (let channel = 0; channel < headSize; channel++) {
+          visit(group++, first + token * headSize + channel, headSize, count);
+        }
+      }
+    } else {
+      for (let row = first; row < first + tokens * headSize; row += headSize) {
+        for (let channel = 0; channel < headSize; channel += GROUP_SIZE) {
+          visit(group++, row + channel, 1, Math.min(GROUP_SIZE, headSize - channel));
+        }
+      }
+    }
+  }
 }
 
-function groupOf(token: number, channel: number, headSize: number, perChannel: boolean): number {
-  return perChannel
-    ? Math.floor(token / GROUP_SIZE) * headSize + channel
-    : token * Math.ceil(headSize / GROUP_SIZE) + Math.floor(channel / GROUP_SIZE);
+function countGroups({ tokens, kvHeads, headSize }: KvCache, perChannel: boolean): number {
+  const groups = (length: number) => Math.ceil(length / GROUP_SIZE);
+  return kvHeads * (perChannel ? groups(tokens) * headSize : tokens * groups(headSize));
 }
 
 function quantize(tensor: Float32Array, cache: KvCache, bits: 8 | 4, perChannel: boolean): QuantizedTensor {
-  const { tokens, kvHeads, headSize } = cache;
-  const perHead = groupsPerHead(cache, perChannel);
-  const lowest = new Float32Array(perHead * kvHeads).fill(Number.POSITIVE_INFINITY);
-  const highest = new Float32Array(perHead * kvHeads).fill(Number.NEGATIVE_INFINITY);
-  for (let row = 0; row < kvHeads * tokens; row++) {
-    const first = Math.floor(row / tokens) * perHead;
-    for (let channel = 0; channel < headSize; channel++) {
-      const group = first + groupOf(row % tokens, channel, headSize, perChannel);
-      const value = tensor[row * headSize + channel]!;
-      if (value < lowest[group]!) lowest[group] = value;
-      if (value > highest[group]!) highest[group] = value;
-    }
-  }
   const levels = 2 ** bits - 1;
-  const scales = Uint16Array.from(lowest, (low, group) => toHalf((highest[group]! - low) / levels));
-  const offsets = Uint16Array.from(lowest, toHalf);
-  const inverse = Float32Array.from(scales, (scale) => (scale === 0 ? 0 : 1 / fromHalf(scale)));
-  const offset = Float32Array.from(offsets, fromHalf);
+  const scales = new Uint16Array(countGroups(cache, perChannel));
+  const offsets = new Uint16Array(scales.length);
   const codes = new Uint8Array((tensor.length * bits) / 8);
-  for (let row = 0; row < kvHeads * tokens; row++) {
-    const first = Math.floor(row / tokens) * perHead;
-    for (let channel = 0; channel < headSize; channel++) {
-      const group = first + groupOf(row % tokens, channel, headSize, perChannel);
-      const at = row * headSize + channel;
-      const code = Math.min(
-        Math.max(Math.round((tensor[at]! - offset[group]!) * inverse[group]!), 0),
-        levels,
-      );
-      if (bits === 8) codes[at] = code;
-      else codes[at >> 1]! |= at % 2 === 0 ? code : code << 4;
+  forEachGroup(cache, perChannel, (group, start, stride, count) => {
+    const end = start + stride * count;
+    let lowest = tensor[start]!;
+    let highest = lowest;
+    for (let at = start; at < end; at += stride) {
+      const value = tensor[at]!;
+      if (value < lowest) lowest = value;
+      else if (value > highest) highest = value;
     }
-  }
+    scales[group] = toHalf((highest - lowest) / levels);
+    offsets[group] = toHalf(lowest);
+    const scale = fromHalf(scales[group]!);
+    const offset = fromHalf(offsets[group]!);
+    const inverse = scale === 0 ? 0 : 1 / scale;
+    for (let at = start; at < end; at += stride) {
+      const code = Math.min(Math.max(Math.round((tensor[at]! - offset) * inverse), 0), levels);
+      if (bits === 8) codes[at] = code;
+      else codes[at >> 1]! |= code << ((at & 1) * 4);
+    }
+  });
   return { codes, scales, offsets };
 }
 
 function dequantize(
-  quantized: QuantizedTensor,
+  { codes, scales, offsets }: QuantizedTensor,
   cache: KvCache,
   bits: 8 | 4,
   perChannel: boolean,
 ): Float32Array {
-  const { tokens, kvHeads, headSize } = cache;
-  const { codes } = quantized;
-  const perHead = groupsPerHead(cache, perChannel);
-  const scale = Float32Array.from(quantized.scales, fromHalf);
-  const offset = Float32Array.from(quantized.offsets, fromHalf);
-  const tensor = new Float32Array(kvHeads * tokens * headSize);
-  for (let row = 0; row < kvHeads * tokens; row++) {
-    const first = Math.floor(row / tokens) * perHead;
-    for (let channel = 0; channel < headSize; channel++) {
-      const group = first + groupOf(row % tokens, channel, headSize, perChannel);
-      const at = row * headSize + channel;
+  const tensor = new Float32Array(cache.kvHeads * cache.tokens * cache.headSize);
+  forEachGroup(cache, perChannel, (group, start, stride, count) => {
+    const scale = fromHalf(scales[group]!);
+    const offset = fromHalf(offsets[group]!);
+    const end = start + stride * count;
+    for (let at = start; at < end; at += stride) {
       const code = bits === 8 ? codes[at]! : (codes[at >> 1]! >> ((at & 1) * 4)) & 15;
-      tensor[at] = offset[group]! + scale[group]! * code;
+      tensor[at] = offset + scale * code;
     }
-  }
+  });
   return tensor;
 }
 

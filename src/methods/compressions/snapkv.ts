@@ -59,10 +59,20 @@ function windowAttention(
     let largest = Number.NEGATIVE_INFINITY;
     for (let token = 0; token < visible; token++) {
       const key = (kvHead * tokens + token) * headSize;
-      let product = 0;
-      for (let d = 0; d < headSize; d++) product += queries[query + d]! * keys[key + d]!;
-      weights[token] = product * scale;
-      largest = Math.max(largest, weights[token]!);
+      // Four sums at once: one alone waits for every addition before it starts the next.
+      let a = 0;
+      let b = 0;
+      let c = 0;
+      let e = 0;
+      for (let d = 0; d < headSize; d += 4) {
+        a += queries[query + d]! * keys[key + d]!;
+        b += queries[query + d + 1]! * keys[key + d + 1]!;
+        c += queries[query + d + 2]! * keys[key + d + 2]!;
+        e += queries[query + d + 3]! * keys[key + d + 3]!;
+      }
+      const weight = (a + b + c + e) * scale;
+      weights[token] = weight;
+      if (weight > largest) largest = weight;
     }
     let sum = 0;
     for (let token = 0; token < visible; token++) {

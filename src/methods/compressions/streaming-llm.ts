@@ -1,4 +1,4 @@
-import { keptTokens, type ScoredLayer, tokenDropping } from './token-dropping.js';
+import { type ScoredLayer, tokenDropping } from './token-dropping.js';
 
 /** First tokens that always stay: attention rests on them whatever they say. */
 const SINKS = 4;
@@ -9,16 +9,13 @@ const SINKS = 4;
  */
 export const streamingLlm = tokenDropping('streaming-llm', streamingLlmScores);
 
-/** 1 for what stays, 0 for the middle that goes. */
-export function streamingLlmScores(
-  { tokens, kvHeads }: Pick<ScoredLayer, 'tokens' | 'kvHeads'>,
-  compressionRatio: number,
-): Float64Array {
-  const dropped = tokens - keptTokens(tokens, compressionRatio);
-  const scores = new Float64Array(kvHeads * tokens).fill(1);
-  for (let head = 0; head < kvHeads; head++) {
-    const start = head * tokens + Math.min(SINKS, tokens);
-    scores.fill(0, start, Math.min(start + dropped, (head + 1) * tokens));
-  }
-  return scores;
+/** The later the higher, and the first four above all. */
+export function streamingLlmScores({
+  tokens,
+  kvHeads,
+}: Pick<ScoredLayer, 'tokens' | 'kvHeads'>): Float64Array {
+  return Float64Array.from({ length: kvHeads * tokens }, (_, i) => {
+    const token = i % tokens;
+    return token < SINKS ? 2 * tokens - token : token;
+  });
 }

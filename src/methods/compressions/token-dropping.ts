@@ -11,24 +11,29 @@ export interface ScoredLayer extends KvLayer {
 }
 
 /** Importance of every token for every head, [kvHeads, tokens]: the lowest are dropped. */
-export type Scorer = (layer: ScoredLayer, compressionRatio: number) => Float64Array;
+export type Scorer = (layer: ScoredLayer) => Float64Array;
 
 /**
  * A compression that drops tokens: per layer and head it keeps the tokens with the highest scores, as kvpress's
- * ScorerPress does. Kept keys keep their rotary positions, so nothing but keys and values is stored.
+ * ScorerPress does. Kept keys keep their rotary positions, so nothing but keys and values is stored. The scores
+ * do not depend on the ratio, so a cache is scored once for all of them.
  */
 export function tokenDropping(name: string, score: Scorer): Compression {
+  const scored = new WeakMap<PrefilledCache, { scores: readonly Float64Array[]; seconds: number }>();
   return {
     name,
     compress(cache, compressionRatio) {
       const kept = keptTokens(cache.tokens, compressionRatio);
       if (kept === cache.tokens) return { storedBytes: fullBytes(cache), decompress: () => cache };
-      const layers = cache.layers.map((_, index) => {
-        const layer = layerOf(cache, index);
-        return gather(layer, selectTokens(score(layer, compressionRatio), cache.tokens, kept));
-      });
+      const known = scored.get(cache);
+      const startedAt = performance.now();
+      const scores = known?.scores ?? cache.layers.map((_, index) => score(layerOf(cache, index)));
+      if (known === undefined) scored.set(cache, { scores, seconds: (performance.now() - startedAt) / 1000 });
+      const layers = cache.layers.map((_, index) =>
+        gather(layerOf(cache, index), selectTokens(scores[index]!, cache.tokens, kept)),
+      );
       const result: KvCache = { ...shapeOf(cache), tokens: kept, layers };
-      return { storedBytes: fullBytes(result), decompress: () => result };
+      return { storedBytes: fullBytes(result), reusedSeconds: known?.seconds ?? 0, decompress: () => result };
     },
   };
 }

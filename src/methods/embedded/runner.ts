@@ -84,7 +84,7 @@ async function prepare(
       const candidate = await compareAnswers(decoder, decoder.prefix(restored), questions, reference);
       return {
         storedBytes: compressed.storedBytes,
-        compressSeconds: (beforeDecompress - beforeCompress) / 1000,
+        compressSeconds: (beforeDecompress - beforeCompress) / 1000 + (compressed.reusedSeconds ?? 0),
         decompressSeconds: (afterDecompress - beforeDecompress) / 1000,
         answers: candidate.answers.map((answer) => tokenizer.decode(answer)),
         tokenAgreement: candidate.tokenAgreement,
