@@ -10,7 +10,15 @@ export function transferSeconds(transfer: Transfer, bytes: number, streams = 1):
   const slowdown = streams === 1 ? 1 : transfer.bytesPerSecond / bytesPerSecondPerStream(transfer, streams);
   if (transfer.table !== undefined && transfer.table.length > 0)
     return tableSeconds(transfer.table, bytes) * slowdown;
-  return transfer.latencySeconds + (bytes / transfer.bytesPerSecond) * slowdown;
+  return latencyAt(transfer, streams) + (bytes / transfer.bytesPerSecond) * slowdown;
+}
+
+/** Latency of each of `streams` concurrent transfers, interpolated between measured counts. */
+function latencyAt(transfer: Transfer, streams: number): number {
+  const points = transfer.byStreams ?? [];
+  if (streams === 1 || points.length === 0) return transfer.latencySeconds;
+  const latency = (point: StreamsPoint) => point.latencySeconds ?? transfer.latencySeconds;
+  return interpolate(points, streams, latency, transfer.latencySeconds);
 }
 
 /**
@@ -33,15 +41,31 @@ export function bytesPerSecondPerStream(transfer: Transfer, streams: number): nu
 
 /** What all of `streams` concurrent transfers get together, in bytes per second. */
 export function totalBytesPerSecond(transfer: Transfer, streams: number): number {
-  const points = [...(transfer.byStreams ?? [])].sort((a, b) => a.streams - b.streams);
+  const points = transfer.byStreams ?? [];
   if (streams <= 1 || points.length === 0) return transfer.bytesPerSecond;
+  return interpolate(points, streams, (point) => point.bytesPerSecond, transfer.bytesPerSecond);
+}
+
+type StreamsPoint = NonNullable<Transfer['byStreams']>[number];
+
+/** A figure between the measured numbers of streams; the nearest one's outside them. */
+function interpolate(
+  unordered: readonly StreamsPoint[],
+  streams: number,
+  figure: (point: StreamsPoint) => number,
+  alone: number,
+): number {
+  const points = [...unordered].sort((a, b) => a.streams - b.streams);
   const above = points.findIndex((point) => point.streams >= streams);
-  if (above === -1) return points.at(-1)!.bytesPerSecond;
+  if (above === -1) return figure(points.at(-1)!);
   const high = points[above]!;
-  if (above === 0 || high.streams === streams) return high.bytesPerSecond;
-  const low = points[above - 1]!;
-  const at = (streams - low.streams) / (high.streams - low.streams);
-  return low.bytesPerSecond + at * (high.bytesPerSecond - low.bytesPerSecond);
+  if (high.streams === streams) return figure(high);
+  const low = points[above - 1];
+  // Below the fewest streams measured: between one stream and those.
+  const from =
+    low === undefined ? { streams: 1, value: alone } : { streams: low.streams, value: figure(low) };
+  const at = (streams - from.streams) / (high.streams - from.streams);
+  return from.value + at * (figure(high) - from.value);
 }
 
 /** Log-log interpolation; outside the table the nearest segment's slope, kept between flat and proportional. */

@@ -9,7 +9,16 @@ export const transferSchema = z.looseObject({
   /** One stream. */
   bytesPerSecond: positive,
   medianRelativeError: nonNegative.optional(),
-  byStreams: z.array(z.looseObject({ streams: count.min(1), bytesPerSecond: positive })).optional(),
+  /** All streams together; the latency of each, where it differs from that of one stream alone. */
+  byStreams: z
+    .array(
+      z.looseObject({
+        streams: count.min(1),
+        bytesPerSecond: positive,
+        latencySeconds: nonNegative.optional(),
+      }),
+    )
+    .optional(),
   /** Replaces the affine law; interpolated log-log, sizes ascending. */
   table: z.array(z.looseObject({ bytes: positive, seconds: positive })).optional(),
 });

@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads';
-import { EvicpressError } from '../errors.js';
+import { EvicpressError, errors } from '../errors.js';
 import { formatBytes } from '../units.js';
 import { type CopyReply, type CopyRequest, copyInWorker } from './copy-worker.js';
 import { availableMemoryBytes, lastLevelCacheBytes } from './host.js';
@@ -8,13 +8,10 @@ import { measureDevice } from './measure.js';
 
 /** Share of the memory that is available now which a KV cache is taken to get, unless told otherwise. */
 const CAPACITY_SHARE = 0.5;
-/**
- * Share of the available memory that one wave may use. The threads keep their arenas: with eight of them up to
- * 1 + 1/2 + … + 1/8 = 2.7 times this.
- */
-const ARENA_SHARE = 0.15;
-/** Each copy goes through an arena this many times the last-level cache, so that no cache can answer. */
+/** Source and destination each are this many times the last-level cache, so that no cache can answer. */
 const ARENA_CACHES = 4;
+/** Share of the available memory that the arenas may take together. */
+const MOST_SHARE_OF_AVAILABLE = 0.5;
 const MEGABYTE = 1e6;
 const SIZES = [1, 4, 16, 64, 256, 1024].map((megabytes) => megabytes * MEGABYTE);
 
@@ -36,41 +33,61 @@ export const dram: TierKind = {
         `Tier ${target.name}: dram takes no location. Write --tier ${target.name}=dram.`,
       );
     }
-    return measureDevice(target, openArena(target, settings), settings, openedAt);
+    return measureDevice(target, await openArena(target, settings), settings, openedAt);
   },
 };
 
-function openArena(target: TierTarget, settings: MeasureSettings): Device {
+async function openArena(target: TierTarget, settings: MeasureSettings): Promise<Device> {
   const available = availableMemoryBytes();
-  const mostStreams = Math.max(...settings.streams);
-  const arenaBytes = settings.scratchBytes ?? ARENA_SHARE * available;
-  const leastBytes = 2 * ARENA_CACHES * lastLevelCacheBytes();
-  if (arenaBytes > available || arenaBytes < leastBytes) {
+  const arenas = arenaSizes(Math.max(...settings.streams));
+  const needed = arenas.reduce((sum, bytes) => sum + bytes, 0);
+  const allowed = Math.min(settings.scratchBytes ?? available, MOST_SHARE_OF_AVAILABLE * available);
+  if (needed > allowed) {
     throw new EvicpressError(
-      `Tier ${target.name}: measuring memory takes at least ${formatBytes(leastBytes)}, but ${formatBytes(Math.min(arenaBytes, available))} may be used (${formatBytes(available)} available). Free some memory, or set --scratch.`,
+      `Tier ${target.name}: measuring memory past the processor's cache takes ${formatBytes(needed)}, but only ${formatBytes(allowed)} may be used. Free some memory, raise --scratch, or measure fewer --streams.`,
     );
   }
   const workers: Worker[] = [];
+  const close = async () => {
+    await Promise.all(workers.splice(0).map((worker) => worker.terminate()));
+  };
+  try {
+    for (const arenaBytes of arenas) {
+      settings.onProgress({
+        stage: `${target.name} preparing`,
+        done: workers.length,
+        total: arenas.length,
+        note: `${formatBytes(needed)} of test data`,
+      });
+      workers.push(startWorker());
+      await ask(workers.at(-1)!, { arenaBytes });
+      if (settings.signal.aborted) throw errors.interrupted('Nothing was left behind.');
+    }
+  } catch (error) {
+    await close();
+    throw error;
+  }
   return {
     tool: `memory copy, Node ${process.version}`,
     scope: 'node',
     capacityBytes: Math.floor((CAPACITY_SHARE * available) / MEGABYTE) * MEGABYTE,
     capacityRule: `${CAPACITY_SHARE} of the memory available when measured`,
     sizes: SIZES,
-    // A copy needs its source and its destination.
-    largestWaveBytes: arenaBytes / 2,
+    largestWaveBytes: Number.POSITIVE_INFINITY,
     directions: ['read'],
     overheadSeconds: 0.002,
     cpuBound: true,
     remarks: [],
-    async run(wave) {
-      while (workers.length < mostStreams) workers.push(startWorker());
-      return copyWave(workers.slice(0, wave.streams), wave, arenaBytes);
-    },
-    async close() {
-      await Promise.all(workers.splice(0).map((worker) => worker.terminate()));
-    },
+    details: { arenaBytes: needed },
+    run: (wave) => copyWave(workers.slice(0, wave.streams), wave),
+    close,
   };
+}
+
+/** One arena per thread: those under way together always exceed the cache by the same factor. */
+function arenaSizes(streams: number): number[] {
+  const alone = 2 * ARENA_CACHES * lastLevelCacheBytes();
+  return Array.from({ length: streams }, (_, i) => Math.ceil(alone / (i + 1) / 4096) * 4096);
 }
 
 function startWorker(): Worker {
@@ -82,23 +99,11 @@ function startWorker(): Worker {
  * Seconds per transfer of a whole wave: all streams start at one barrier and copy the same number of objects;
  * the wave ends with the last of them. With more streams than cores each copy for itself would tell too little.
  */
-async function copyWave(workers: readonly Worker[], wave: Wave, arenaBytes: number): Promise<number[]> {
+async function copyWave(workers: readonly Worker[], wave: Wave): Promise<number[]> {
   const barrier = new Int32Array(new SharedArrayBuffer(4));
-  const cacheBytes = ARENA_CACHES * lastLevelCacheBytes();
-  const perStream = Math.floor(
-    Math.min(arenaBytes / workers.length, Math.max(2 * wave.bytes, 2 * cacheBytes)),
-  );
   const copy = (rounds: number) =>
     Promise.all(
-      workers.map((worker) =>
-        ask(worker, {
-          bytes: wave.bytes,
-          arenaBytes: Math.max(perStream, 2 * wave.bytes),
-          rounds,
-          parties: workers.length,
-          barrier,
-        }),
-      ),
+      workers.map((worker) => ask(worker, { bytes: wave.bytes, rounds, parties: workers.length, barrier })),
     );
   const waves: number[] = [];
   const endsAt = performance.now() + 1e3 * wave.seconds;
@@ -112,7 +117,7 @@ async function copyWave(workers: readonly Worker[], wave: Wave, arenaBytes: numb
     // Rounds enough for some ten waves in the time given: waking threads must not weigh in.
     rounds = Math.max(1, Math.round((0.1 * wave.seconds) / waves.at(-1)!));
   } while (performance.now() < endsAt);
-  // The first wave touched fresh memory.
+  // The first wave also woke the threads.
   return waves.length > 1 ? waves.slice(1) : waves;
 }
 

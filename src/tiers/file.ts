@@ -1,8 +1,10 @@
 import { resolve } from 'node:path';
 import { errors } from '../errors.js';
 import type { Tier } from '../formats/tiers.js';
-import { formatBytes } from '../units.js';
-import { startDirectMover } from './direct-io.js';
+import { formatBytes, formatShare } from '../units.js';
+import { type DirectMover, startDirectMover } from './direct-io.js';
+import { fioRead } from './fio.js';
+import { mean } from './fit.js';
 import type { Device, MeasureSettings, Remark, TierKind, TierTarget } from './kind.js';
 import { measureDevice } from './measure.js';
 import {
@@ -21,6 +23,12 @@ const SIZES = [1, 4, 16, 64, 256].map((megabytes) => megabytes * MEGABYTE);
 /** Test data by measuring time: writing it must leave most of the time for measuring. */
 const SCRATCH_BYTES_PER_SECOND = 50 * 2 ** 20;
 const MOST_SCRATCH_BYTES = 2 ** 30;
+/** fio takes a third of a second to start: it confirms the curve once, where there is time. */
+const FIO_FROM_SECONDS = 10;
+const FIO_SECONDS = 1;
+const FIO_OBJECT_BYTES = 64 * 2 ** 20;
+/** Our reader over fio in between: they tell the same. */
+const FIO_AGREES = [0.8, 1.25] as const;
 
 /**
  * A folder on a local disk, on NFS or in memory: objects are read and written in direct I/O, past the page
@@ -93,10 +101,32 @@ async function openFolder(target: TierTarget, settings: MeasureSettings): Promis
     remarks: remarksOn(room, scratch),
     details: { scratchBytes: bytes, directIo: scratch.direct, ...room },
     run: (wave) => guarded(mover.run(wave)),
+    ...(settings.seconds < FIO_FROM_SECONDS || !scratch.direct
+      ? {}
+      : { confirm: () => guarded(askFio(mover, scratch, bytes)) }),
     async close() {
       settings.signal.removeEventListener('abort', stop);
       close();
     },
+  };
+}
+
+/** The same minute by fio, between two readings of our own: a disk's level shifts. */
+async function askFio(mover: DirectMover, scratch: Scratch, scratchBytes: number) {
+  const bytes = Math.min(FIO_OBJECT_BYTES, scratchBytes);
+  const own = async () => {
+    const waves = await mover.run({ direction: 'read', bytes, streams: 1, seconds: FIO_SECONDS / 2 });
+    return bytes / mean(waves);
+  };
+  const before = await own();
+  const fio = await fioRead(`/proc/${process.pid}/fd/${scratch.fd}`, scratchBytes, FIO_SECONDS);
+  if (fio === undefined) return { remarks: [], details: {} };
+  const ratio = Number((mean([before, await own()]) / fio.bytesPerSecond).toPrecision(3));
+  const text = `our own reader reaches ${formatShare(ratio)} of what fio reads`;
+  const agrees = ratio >= FIO_AGREES[0] && ratio <= FIO_AGREES[1];
+  return {
+    remarks: agrees ? [] : [{ level: 'noisy' as const, text }],
+    details: { fio: { ...fio, ratio } },
   };
 }
 

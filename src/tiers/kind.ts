@@ -83,6 +83,11 @@ export interface Device {
   readonly details?: Readonly<Record<string, unknown>>;
   /** Seconds of each wave, from the first transfer's start to the last one's end; at least one. */
   run(wave: Wave): Promise<number[]>;
+  /** A second opinion by another program, taken last; absent where there is none. */
+  confirm?(): Promise<{
+    readonly remarks: readonly Remark[];
+    readonly details: Readonly<Record<string, unknown>>;
+  }>;
   /** Removes all test data. Safe to call twice. */
   close(): Promise<void>;
 }

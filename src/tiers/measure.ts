@@ -44,7 +44,9 @@ export async function measureDevice(
     const left = Math.max(1, settings.seconds - (performance.now() - openedAt) / 1e3);
     const series = await measureSeries(target, device, settings, left);
     const measured = device.directions.map((direction) => conclude(direction, series.get(direction)!));
-    return describeTier(target, device, settings, measured, loadWhileAlone([...series.values()].flat()));
+    const load = loadWhileAlone([...series.values()].flat());
+    const opinion = await device.confirm?.();
+    return describeTier(target, device, settings, measured, load, opinion);
   } finally {
     await device.close();
   }
@@ -192,6 +194,7 @@ function describeTier(
   settings: MeasureSettings,
   measured: readonly Measured[],
   load: Load,
+  opinion: Awaited<ReturnType<NonNullable<Device['confirm']>>> | undefined,
 ): Tier {
   const read = measured.find((one) => one.direction === 'read')!;
   const write = measured.find((one) => one.direction === 'write') ?? read;
@@ -212,9 +215,9 @@ function describeTier(
       measured.map((one) => one.evidence),
       load,
       device.cpuBound,
-      device.remarks,
+      [...device.remarks, ...(opinion?.remarks ?? [])],
     ),
-    ...(device.details === undefined ? {} : { details: device.details }),
+    ...(device.details === undefined ? {} : { details: { ...device.details, ...opinion?.details } }),
     samples: read.samples.map(plainSample),
     ...(write === read ? {} : { writeSamples: write.samples.map(plainSample) }),
   };

@@ -81,7 +81,11 @@ export interface Scratch {
  * @throws EvicpressError where the folder cannot be written.
  */
 export function openScratch(folder: string, tier: string): Scratch {
-  removeLeftovers(folder);
+  try {
+    removeLeftovers(folder);
+  } catch (error) {
+    throw folderFault(error, folder, tier);
+  }
   const path = join(folder, `${PREFIX}${hostname()}-${process.pid}-${randomBytes(4).toString('hex')}`);
   const flags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL;
   let fd: number;

@@ -1,0 +1,98 @@
+import { describe, expect, it } from 'vitest';
+import { fitTransfer, type Sample } from '../../src/tiers/fit.js';
+import { planPass, shuffled } from '../../src/tiers/schedule.js';
+import { type Evidence, findBurst, judge } from '../../src/tiers/verdict.js';
+import { randomFrom } from '../support/instances.js';
+
+const QUIET: Evidence = {
+  direction: 'read',
+  heldOutError: 0.02,
+  passError: 0.03,
+  spread: 0.1,
+  rSquared: 0.998,
+};
+const IDLE = { stolenShare: 0, cpuPressure: 0 };
+
+describe('judge', () => {
+  it('finds a quiet device good', () => {
+    expect(judge([QUIET], IDLE, true, [])).toEqual({ level: 'good', reasons: [] });
+  });
+
+  it.each([
+    ['heldOutError', 0.3, /left out of the fit are off by 30\.0 %/],
+    ['passError', 0.5, /two passes differ by 50\.0 %/],
+    ['spread', 0.9, /spread by 90\.0 %/],
+    ['rSquared', 0.3, /explains only 0\.30 of the variance/],
+  ])('names %s when it fails', (field, value, reason) => {
+    const verdict = judge([{ ...QUIET, [field]: value }], IDLE, false, []);
+    expect(verdict.level).toBe('bad');
+    expect(verdict.reasons.join()).toMatch(reason);
+  });
+
+  it('blames the processor only on tiers that it sets the pace of', () => {
+    const busy = { stolenShare: 0, cpuPressure: 0.9 };
+    expect(judge([QUIET], busy, true, []).level).toBe('bad');
+    expect(judge([QUIET], busy, false, []).level).toBe('good');
+  });
+});
+
+describe('findBurst', () => {
+  const shuffledPoints = (seconds: (bytes: number, index: number) => number): Sample[] =>
+    shuffled(
+      [1, 1, 4, 4, 16, 16, 64, 64, 256, 256, 1, 4, 16, 64].map((megabytes) => megabytes * 1e6),
+      5,
+    ).map((bytes, index) => ({ bytes, streams: 1, pass: 1, seconds: seconds(bytes, index) }));
+
+  it('finds where a bucket ran empty, and both speeds', () => {
+    const samples = shuffledPoints((bytes, index) => bytes / (index < 5 ? 1e9 : 0.4e9));
+    const burst = findBurst(samples, fitTransfer(samples).transfer);
+    expect(burst?.endsAt).toBe(5);
+    expect(burst!.fastBytesPerSecond / 1e9).toBeCloseTo(1, 1);
+    expect(burst!.slowBytesPerSecond / 0.4e9).toBeCloseTo(1, 1);
+  });
+
+  it('sees none in a steady device with noise', () => {
+    for (let seed = 1; seed <= 20; seed++) {
+      const random = randomFrom(seed);
+      const samples = shuffledPoints((bytes) => (bytes / 1e9) * (0.8 + 0.4 * random()));
+      expect(findBurst(samples, fitTransfer(samples).transfer)).toBeUndefined();
+    }
+  });
+
+  it('does not take a large object for the end of a burst', () => {
+    const samples = shuffledPoints((bytes) => 0.01 + bytes / 1e9);
+    expect(findBurst(samples, fitTransfer(samples).transfer)).toBeUndefined();
+  });
+});
+
+describe('planPass', () => {
+  const sizes = [1e6, 4e6, 16e6, 64e6, 256e6];
+
+  it('takes every point where there is time', () => {
+    const { points, secondsPerPoint } = planPass(sizes, [1, 2, 4, 8], 4e9, 10, 10e9, 0);
+    expect(points).toHaveLength(20);
+    expect(secondsPerPoint).toBeCloseTo(0.5);
+  });
+
+  it('gives up the largest waves of a slow device, but keeps three sizes of one stream', () => {
+    const { points } = planPass(sizes, [1, 2, 4, 8], 4e9, 2, 50e6, 0);
+    expect(points.some((point) => point.bytes * point.streams > 100e6)).toBe(false);
+    const alone = points.filter((point) => point.streams === 1).map((point) => point.bytes);
+    expect(alone).toEqual(expect.arrayContaining([1e6, 4e6, 16e6]));
+    expect(planPass(sizes, [1, 2, 4, 8], 4e9, 2, 1e3, 0).points).toHaveLength(3);
+  });
+
+  it('never asks for more than a device can hold', () => {
+    const { points } = planPass(sizes, [1, 8], 256e6, 100, 1e9, 0);
+    expect(Math.max(...points.map((point) => point.bytes * point.streams))).toBeLessThanOrEqual(256e6);
+  });
+});
+
+describe('shuffled', () => {
+  it('keeps every element and depends on the seed alone', () => {
+    const items = Array.from({ length: 20 }, (_, i) => i);
+    expect([...shuffled(items, 1)].sort((a, b) => a - b)).toEqual(items);
+    expect(shuffled(items, 1)).toEqual(shuffled(items, 1));
+    expect(shuffled(items, 1)).not.toEqual(shuffled(items, 2));
+  });
+});
