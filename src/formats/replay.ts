@@ -1,7 +1,19 @@
 import { z } from 'zod';
-import { count, fraction, nonNegative } from './schema.js';
+import { readJson } from './files.js';
+import { checkFormat, checkShape, count, fraction, nonNegative } from './schema.js';
 
 const byTier = z.record(z.string(), z.number());
+
+/** One window of a policy's run over time, by the log's clock. */
+export const seriesPointSchema = z.looseObject({
+  startSeconds: z.number(),
+  requests: count,
+  /** Share of the tokens an unlimited cache would serve, over all tiers. */
+  hitShare: nonNegative,
+  meanTtftSeconds: nonNegative,
+  meanQuality: fraction,
+});
+export type SeriesPoint = z.infer<typeof seriesPointSchema>;
 
 /** What one policy did with the scored part of a log. */
 export const policyResultSchema = z.looseObject({
@@ -19,6 +31,8 @@ export const policyResultSchema = z.looseObject({
   /** Busy share of the prefill servers; above .95 the policy is marked saturated. */
   utilization: nonNegative,
   saturated: z.boolean().optional(),
+  /** The same over time, in windows of equal length. */
+  series: z.array(seriesPointSchema).optional(),
 });
 export type PolicyResult = z.infer<typeof policyResultSchema>;
 
@@ -31,3 +45,15 @@ export const replaySchema = z.looseObject({
   policies: z.array(policyResultSchema),
 });
 export type ReplayResult = z.infer<typeof replaySchema>;
+
+/**
+ * Reads the results of a replay, one per log.
+ * @throws EvicpressError
+ */
+export async function readReplays(path: string): Promise<ReplayResult[]> {
+  const value = await readJson(path, 'a replay', 'Make one with `evicpress replay LOG`.');
+  checkFormat(value, 'replay', path);
+  const first = checkShape(replaySchema, value, path);
+  if (!Array.isArray(first.logs)) return [first];
+  return first.logs.map((log) => checkShape(replaySchema, log, path));
+}

@@ -12,6 +12,7 @@ export const FORMAT_KINDS = [
   'contexts',
   'plan',
   'replay',
+  'size',
   'journal',
   'state',
 ] as const;
