@@ -23,7 +23,8 @@ export const contextRowSchema = z.looseObject({
     .optional(),
   text: z.string().optional(),
   queries: z.array(z.string()).optional(),
-  answers: z.array(z.string()).optional(),
+  /** Per query the right answer, or several that are right. */
+  answers: z.array(z.union([z.string(), z.array(z.string())])).optional(),
 });
 export type ContextRow = z.infer<typeof contextRowSchema>;
 

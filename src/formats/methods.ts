@@ -1,7 +1,16 @@
 import { z } from 'zod';
 import { errors, printable } from '../errors.js';
-import { readNdjson } from './files.js';
-import { checkFormat, checkShape, fraction, label, nonNegative, positive, ratio } from './schema.js';
+import { readNdjson, writePieces } from './files.js';
+import {
+  checkFormat,
+  checkShape,
+  formatHeader,
+  fraction,
+  label,
+  nonNegative,
+  positive,
+  ratio,
+} from './schema.js';
 
 /** The context name of pooled rows, which stand for every context (of their class) without rows of its own. */
 export const ANY_CONTEXT = '*';
@@ -84,6 +93,19 @@ export async function readMethods(path: string): Promise<MethodProfile> {
     },
   );
   return { header, rows };
+}
+
+/** Writes a method profile whole or not at all. @throws EvicpressError */
+export async function writeMethods(
+  path: string,
+  header: Omit<MethodsHeader, 'format' | 'version'>,
+  rows: readonly MethodRow[],
+): Promise<void> {
+  const lines = [{ ...formatHeader('methods'), ...header }, ...rows];
+  await writePieces(
+    path,
+    lines.map((line) => `${JSON.stringify(line)}\n`),
+  );
 }
 
 /** Whether the first value of an NDJSON file is its header. */

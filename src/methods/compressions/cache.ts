@@ -5,8 +5,8 @@ export interface KvLayer {
 }
 
 /**
- * A context's KV cache. The numbers are half-precision numbers held in 32-bit floats, because JavaScript
- * computes with those: a value counts as two bytes.
+ * A context's KV cache. The numbers are bfloat16 numbers, the model's own type, held in 32-bit floats because
+ * JavaScript computes with those: a value counts as two bytes.
  */
 export interface KvCache {
   readonly tokens: number;
@@ -45,7 +45,7 @@ export interface Compression {
   compress(cache: PrefilledCache, compressionRatio: number): CompressedCache;
 }
 
-/** Bytes of a half-precision number, the type the model's cache has. */
+/** Bytes of a bfloat16 number, the type the model's cache has. */
 export const VALUE_BYTES = 2;
 
 /** Bytes of the uncompressed cache. */

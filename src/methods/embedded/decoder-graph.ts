@@ -40,7 +40,7 @@ export function decoderShape(gguf: GgufFile): DecoderShape {
 }
 
 /**
- * Builds the ONNX graph of a Llama-style decoder from a GGUF file: 8-bit weights, KV cache in half precision.
+ * Builds the ONNX graph of a Llama-style decoder from a GGUF file: 8-bit weights, KV cache rounded to bfloat16.
  *
  * Inputs and outputs are the ones Hugging Face decoders are published with (`input_ids`, `attention_mask`,
  * `position_ids`, `past_key_values.N.key|value` → `logits`, `present.N.key|value`) and four more:
@@ -86,7 +86,7 @@ export function buildDecoder(gguf: GgufFile): readonly Uint8Array[] {
 /** Cosines and sines of the rotary positions, [window, headSize / 2]. */
 function rotationTables(graph: OnnxGraph, gguf: GgufFile, shape: DecoderShape): void {
   const base = Number(gguf.metadata.get('llama.rope.freq_base') ?? 10000);
-  const half = shape.headSize / 2;
+  const asStored = shape.headSize / 2;
   const cosines = new Float32Array(shape.window * half);
   const sines = new Float32Array(shape.window * half);
   for (let position = 0; position < shape.window; position++) {
@@ -212,8 +212,8 @@ function attention(
     return graph.node('Transpose', [split], { perm: [0, 2, 1, 3] });
   };
   const rotate = (x: string) => graph.contrib('RotaryEmbedding', [x, 'position_ids', 'cosines', 'sines']);
-  const half = (x: string) =>
-    graph.node('Cast', [graph.node('Cast', [x], { to: ONNX_TYPE.float16 })], { to: ONNX_TYPE.float });
+  const asStored = (x: string) =>
+    graph.node('Cast', [graph.node('Cast', [x], { to: ONNX_TYPE.bfloat16 })], { to: ONNX_TYPE.float });
   const cacheShape = (tokens: string, batch: number | string) => [batch, kvHeads, tokens, headSize];
 
   const queries = rotate(project('q', heads));
@@ -230,7 +230,7 @@ function attention(
     graph.input(`prefix_key_values.${layer}.${part}`, 'float', cacheShape('prefix', 1));
   const own = (part: 'key' | 'value', fresh: string): string => {
     const past = graph.input(`past_key_values.${layer}.${part}`, 'float', cacheShape('past', 'batch'));
-    const present = graph.node('Concat', [past, half(fresh)], { axis: 2 }, `present.${layer}.${part}`);
+    const present = graph.node('Concat', [past, asStored(fresh)], { axis: 2 }, `present.${layer}.${part}`);
     graph.output(present, 'float', cacheShape('present', 'batch'));
     return graph.node('Transpose', [present], { perm: [1, 0, 2, 3] });
   };

@@ -1,7 +1,7 @@
 import { ProtobufMessage } from './protobuf.js';
 
 /** Element types of ONNX tensors (TensorProto.DataType) that our graphs use. */
-export const ONNX_TYPE = { float: 1, uint8: 2, int64: 7, bool: 9, float16: 10 } as const;
+export const ONNX_TYPE = { float: 1, uint8: 2, int64: 7, bool: 9, bfloat16: 16 } as const;
 export type OnnxType = keyof typeof ONNX_TYPE;
 
 /** A node's attribute: numbers that are whole become ints, `{ float }` stays a float. */

@@ -33,7 +33,7 @@ export async function openEmbeddedRunner(
   return {
     name: 'embedded',
     model: decoder.name,
-    kvDtype: 'f16',
+    kvDtype: 'bf16',
     fixedRatio: (method) => findCompression(method).fixedRatio,
     smallestRatio: (method) => findCompression(method).smallestRatio ?? 0,
     prepare: (context, maxAnswerTokens) => prepare(decoder, context, maxAnswerTokens, longContexts),
