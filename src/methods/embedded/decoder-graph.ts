@@ -86,7 +86,7 @@ export function buildDecoder(gguf: GgufFile): readonly Uint8Array[] {
 /** Cosines and sines of the rotary positions, [window, headSize / 2]. */
 function rotationTables(graph: OnnxGraph, gguf: GgufFile, shape: DecoderShape): void {
   const base = Number(gguf.metadata.get('llama.rope.freq_base') ?? 10000);
-  const asStored = shape.headSize / 2;
+  const half = shape.headSize / 2;
   const cosines = new Float32Array(shape.window * half);
   const sines = new Float32Array(shape.window * half);
   for (let position = 0; position < shape.window; position++) {
