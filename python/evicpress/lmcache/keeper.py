@@ -8,6 +8,7 @@ uncompressed copy is dropped and will be recomputed by the next request that nee
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import shutil
@@ -29,6 +30,8 @@ POLL_SECONDS = 0.25
 GRACE_SECONDS = 20.0
 #: Longest wait for one chunk to be loaded for a migration.
 LOAD_SECONDS = 30.0
+#: A chunk that was just worked on, in vain or with a transfer under way, is looked at again after this time.
+RETRY_SECONDS = 3.0
 #: Chunks handled per turn, so that plan and room are looked at in between.
 CHUNKS_PER_TURN = 64
 
@@ -53,6 +56,7 @@ class Keeper:
         self._rate, self._staging_share, self._grace = migration_bytes_per_second, staging_share, grace_seconds
         self._seen_file: tuple[int, int, int] | None = None
         self._next_move_at = 0.0
+        self._not_before: dict[ObjectKey, float] = {}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="evicpress-keeper", daemon=True)
 
@@ -123,7 +127,7 @@ class Keeper:
                 if now - used_at < self._grace:
                     continue
                 # Was in L1 by an earlier plan, or its transfer failed: once more, from the copy in L1.
-                if self._allowed() and self._rewrite(key):
+                if not self._allowed() or self._rewrite(key):
                     continue
             self._delete_from_l1(key)
 
@@ -186,20 +190,22 @@ class Keeper:
     # --- migration ----------------------------------------------------------------------------------------
 
     def _migrate(self) -> None:
+        now = time.monotonic()
+        self._not_before = {key: at for key, at in self._not_before.items() if at > now}
         with self.director.lock:
-            work = []
-            for entry in self.director.misplaced():
-                work.append(entry)
-                if len(work) >= CHUNKS_PER_TURN:
-                    break
+            due = (entry for entry in self.director.misplaced() if entry[0] not in self._not_before)
+            work = list(itertools.islice(due, CHUNKS_PER_TURN))
         for key, index, target in work:
-            if self._stop.is_set() or not self._allowed():
+            if self._stop.is_set():
                 return
+            if not self._allowed():
+                self._stop.wait(min(POLL_SECONDS, self._next_move_at - time.monotonic()))
+                return
+            self._not_before[key] = time.monotonic() + RETRY_SECONDS
             try:
                 self._place(key, index, target)
             except Exception:
                 logger.exception("evicpress: chunk %s could not be moved", key.chunk_hash.hex())
-                self._spend(self.director.chunk_bytes)
         if work:
             self.director.changed.set()
 
@@ -246,7 +252,6 @@ class Keeper:
             logger.warning("evicpress: chunk %s stays in %s: %s", key.chunk_hash.hex(), holder.target.tier, error)
             if os.path.exists(temporary):
                 os.unlink(temporary)
-            self._spend(self.director.chunk_bytes)
             return True
         self.director.record(goal.index, [(key, size)])
         self._delete_from_l2(holder.index, key)
@@ -281,7 +286,6 @@ class Keeper:
             self.storage.wait_prefetch_status(handle, LOAD_SECONDS)
             result = self.storage.query_prefetch_status(handle)
             if result is None or result.l1_hit_count + result.l2_hit_count == 0:
-                self._spend(self.director.chunk_bytes)
                 return None
             try:
                 _keys, objects = self.storage.unsafe_read([key])
