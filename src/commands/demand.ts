@@ -1,8 +1,8 @@
 import { EvicpressError } from '../errors.js';
 import type { Config } from '../formats/config.js';
 import { readContexts } from '../formats/contexts.js';
+import type { Demand } from '../formats/demand.js';
 import type { Model } from '../formats/model.js';
-import type { Demand } from '../plan/demand.js';
 import { demandOfContexts } from '../plan/demand-of-contexts.js';
 import { loadTrace } from '../traces/load.js';
 import { segmentsOf } from '../traces/segments.js';

@@ -1,8 +1,8 @@
 import { kvBytes } from '../cost/prefill.js';
 import { errors, printable } from '../errors.js';
 import type { ContextRow, ContextsFile } from '../formats/contexts.js';
+import type { Demand } from '../formats/demand.js';
 import type { Model } from '../formats/model.js';
-import type { Demand } from './demand.js';
 
 /**
  * The demand a contexts file states, parents before their children. A size in bytes alone is turned into

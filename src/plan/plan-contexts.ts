@@ -1,9 +1,9 @@
+import type { Demand } from '../formats/demand.js';
 import type { MethodRow } from '../formats/methods.js';
 import type { Model } from '../formats/model.js';
 import type { Placement, PlanHeader, Rules } from '../formats/plan.js';
 import type { Tier } from '../formats/tiers.js';
 import { fitCurves } from './curves.js';
-import type { Demand } from './demand.js';
 import { placements, planHeader } from './make-plan.js';
 import { buildProblem, type Problem, type ProblemOptions } from './problem.js';
 import { couplingRows } from './rows.js';

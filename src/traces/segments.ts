@@ -1,5 +1,5 @@
+import type { Demand } from '../formats/demand.js';
 import type { Model } from '../formats/model.js';
-import type { Demand } from '../plan/demand.js';
 import type { Trace } from './trace.js';
 
 /** What a log's history asks for: its segments as contexts, and which segment each block is in. */

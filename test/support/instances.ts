@@ -1,8 +1,8 @@
+import type { Demand } from '../../src/formats/demand.js';
 import type { MethodRow } from '../../src/formats/methods.js';
 import type { Model } from '../../src/formats/model.js';
 import type { Tier } from '../../src/formats/tiers.js';
 import { fitCurves } from '../../src/plan/curves.js';
-import type { Demand } from '../../src/plan/demand.js';
 import { buildProblem, type Problem } from '../../src/plan/problem.js';
 
 /** A small deterministic generator of uniform numbers in [0, 1). */
