@@ -41,8 +41,13 @@ export class DenseIds {
   /** The ids by dense number, as text. */
   toTexts(): string[] {
     const texts = new Array<string>(this.size);
-    for (let i = 0; i < this.size; i++) texts[i] = this.textOf.get(i) ?? String(this.numbers[i]!);
+    for (let i = 0; i < this.size; i++) texts[i] = this.toText(i);
     return texts;
+  }
+
+  /** The id with a dense number, as text. */
+  toText(dense: number): string {
+    return this.textOf.get(dense) ?? String(this.numbers[dense]!);
   }
 
   private ofLargeNumber(id: number): number {

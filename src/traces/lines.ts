@@ -28,7 +28,7 @@ export async function* readLineBatches(path: string): AsyncGenerator<LineBatch> 
   let firstLine = 1;
   let any = false;
   try {
-    for await (const chunk of decompressed(path)) {
+    for await (const chunk of readDecompressed(path)) {
       const bytes: Buffer = rest === undefined ? chunk : Buffer.concat([rest, chunk]);
       const end = bytes.lastIndexOf(NEWLINE) + 1;
       if (bytes.length - end > MAX_LINE_BYTES)
@@ -69,7 +69,8 @@ async function requireFile(path: string): Promise<void> {
   if (info.isFile() && info.size === 0) throw errors.emptyFile(path, 'a request log');
 }
 
-async function* decompressed(path: string): AsyncGenerator<Buffer> {
+/** A file's bytes in chunks, decompressed where its content is gzip or zstd; errors pass as they are. */
+export async function* readDecompressed(path: string): AsyncGenerator<Buffer> {
   const raw = createReadStream(path, { highWaterMark: CHUNK_BYTES });
   try {
     const chunks = raw[Symbol.asyncIterator]() as AsyncIterator<Buffer>;

@@ -1,0 +1,180 @@
+import { readFileSync } from 'node:fs';
+import { mkdir, readFile, rm, stat, unlink } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { lock as lockFile } from 'proper-lockfile';
+import { EvicpressError, errors } from '../../errors.js';
+import { systemFault } from '../../formats/files.js';
+import { PRIVATE_FOLDER, writeDurably } from './private-files.js';
+
+/** A lock never goes stale by the clock alone: clocks jump. Takeover asks whether its process lives. */
+const NEVER_MS = 10 * 365 * 86_400_000;
+const UPDATE_MS = 5_000;
+/** A takeover is a few file operations; one that has not ended by then was killed. */
+const TAKEOVER_STALE_MS = 10_000;
+/** A lock of another host, or without owner, is dead when its holder has not touched it for so long. */
+const FOREIGN_STALE_MS = 600_000;
+const OWNERLESS_STALE_MS = 30_000;
+
+interface Owner {
+  readonly pid: number;
+  readonly host: string;
+  readonly boot: string;
+  /** Start of the process in clock ticks since boot: tells it from a later one with its number. */
+  readonly started: string;
+}
+
+/** The folder is ours until `release`. */
+export interface HeldLock {
+  /** @throws EvicpressError where somebody removed the lock while we worked. */
+  assertHeld(): void;
+  release(): Promise<void>;
+}
+
+/**
+ * Takes the lock of a state folder. The lock of a dead process is taken over, that of a live one never.
+ * @throws EvicpressError with exit code 4 where another run holds it.
+ */
+export async function takeLock(folder: string): Promise<HeldLock> {
+  try {
+    await mkdir(folder, { recursive: true, mode: PRIVATE_FOLDER });
+  } catch (error) {
+    throw systemFault(error, folder);
+  }
+  const held = (await acquire(folder)) ?? (await takeOver(folder));
+  if (held === undefined) throw errors.locked(folder, describe(await readOwner(folder)));
+  return held;
+}
+
+/** The lock, or undefined where somebody has it. */
+async function acquire(folder: string): Promise<HeldLock | undefined> {
+  let compromised = false;
+  let release: () => Promise<void>;
+  try {
+    release = await lockFile(join(folder, 'lock'), {
+      lockfilePath: lockPath(folder),
+      realpath: false,
+      stale: NEVER_MS,
+      update: UPDATE_MS,
+      onCompromised: () => {
+        compromised = true;
+      },
+    });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ELOCKED') return undefined;
+    throw systemFault(error, folder);
+  }
+  try {
+    await writeDurably(ownerPath(folder), `${JSON.stringify(thisProcess())}\n`);
+  } catch (error) {
+    await release().catch(() => undefined);
+    throw error;
+  }
+  return {
+    assertHeld() {
+      if (compromised)
+        throw new EvicpressError(
+          `${folder}: the lock was removed while this run held it. Leave it alone; start again.`,
+          4,
+        );
+    },
+    async release() {
+      // First the owner, then the lock: an owner that is written down always had the lock that lies there.
+      await unlink(ownerPath(folder)).catch(() => undefined);
+      await release().catch(() => undefined);
+    },
+  };
+}
+
+/** Removes the lock of a dead process and takes it, one process at a time. */
+async function takeOver(folder: string): Promise<HeldLock | undefined> {
+  if (!(await isDead(folder))) return undefined;
+  let leave: () => Promise<void>;
+  try {
+    leave = await lockFile(join(folder, 'takeover'), {
+      lockfilePath: join(folder, 'takeover.lock'),
+      realpath: false,
+      stale: TAKEOVER_STALE_MS,
+      onCompromised: () => undefined,
+    });
+  } catch {
+    return undefined;
+  }
+  try {
+    // Another run may have taken it over since we looked.
+    if (!(await isDead(folder))) return undefined;
+    await unlink(ownerPath(folder)).catch(() => undefined);
+    await rm(lockPath(folder), { recursive: true, force: true });
+    return await acquire(folder);
+  } finally {
+    await leave().catch(() => undefined);
+  }
+}
+
+async function isDead(folder: string): Promise<boolean> {
+  const owner = await readOwner(folder);
+  const us = thisProcess();
+  if (owner === undefined) return untouchedMs(folder, OWNERLESS_STALE_MS);
+  if (owner.host !== us.host) return untouchedMs(folder, FOREIGN_STALE_MS);
+  if (owner.boot !== us.boot) return true;
+  return !isAlive(owner);
+}
+
+function isAlive({ pid, started }: Owner): boolean {
+  try {
+    process.kill(pid, 0);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false;
+  }
+  const now = startOf(pid);
+  return now === '' || started === '' || now === started;
+}
+
+/** Whether a lock was not touched for so long, by the file system's clock and ours. */
+async function untouchedMs(folder: string, limitMs: number): Promise<boolean> {
+  const info = await stat(lockPath(folder)).catch(() => undefined);
+  return info !== undefined && Date.now() - info.mtimeMs > limitMs;
+}
+
+async function readOwner(folder: string): Promise<Owner | undefined> {
+  try {
+    const owner = JSON.parse(await readFile(ownerPath(folder), 'utf8')) as Owner;
+    return Number.isInteger(owner.pid) && owner.pid > 0 ? owner : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function thisProcess(): Owner {
+  return { pid: process.pid, host: hostname(), boot: bootId(), started: startOf(process.pid) };
+}
+
+function bootId(): string {
+  return readQuietly('/proc/sys/kernel/random/boot_id').trim();
+}
+
+/** Field 22 of /proc/PID/stat; empty where there is no /proc. The name in field 2 may hold blanks and brackets. */
+function startOf(pid: number): string {
+  const text = readQuietly(`/proc/${pid}/stat`);
+  return text.slice(text.lastIndexOf(')') + 2).split(' ')[19] ?? '';
+}
+
+function readQuietly(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
+}
+
+function describe(owner: Owner | undefined): string {
+  return owner === undefined ? 'just started' : `process ${owner.pid} on ${owner.host}`;
+}
+
+function lockPath(folder: string): string {
+  return join(folder, 'lock');
+}
+
+function ownerPath(folder: string): string {
+  return join(folder, 'lock-owner.json');
+}
