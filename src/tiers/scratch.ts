@@ -5,6 +5,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { EvicpressError, printable } from '../errors.js';
 import { formatBytes } from '../units.js';
+import { isAlive } from './process.js';
 
 const PREFIX = '.evicpress-scratch-';
 /** Less than this shows nothing of a disk. */
@@ -120,15 +121,6 @@ export function removeLeftovers(folder: string): void {
   for (const name of readdirSync(folder)) {
     const pid = name.startsWith(own) ? Number(/^(\d+)-/.exec(name.slice(own.length))?.[1]) : Number.NaN;
     if (Number.isInteger(pid) && !isAlive(pid)) removeFile(join(folder, name));
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }
 
