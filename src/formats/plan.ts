@@ -95,7 +95,7 @@ export interface Plan {
   readonly rows: readonly Placement[];
 }
 
-const endSchema = z.looseObject({ end: z.literal(true), rows: count, sha256: z.string() });
+export const endSchema = z.looseObject({ end: z.literal(true), rows: count, sha256: z.string() });
 
 /**
  * Writes a plan whole or not at all; its last line carries the number of rows and the sha256 of every byte
