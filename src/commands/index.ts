@@ -25,4 +25,9 @@ export const verbs: readonly Verb[] = [
     summary: 'compare the plan with other policies on a request log',
     load: () => import('./replay.js'),
   },
+  {
+    name: 'report',
+    summary: 'one page to open in a browser: the answer, charts, every context explained',
+    load: () => import('./report.js'),
+  },
 ];

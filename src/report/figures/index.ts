@@ -1,0 +1,23 @@
+import type { FigureKind } from '../figure.js';
+import { capacityCurve } from './capacity-curve.js';
+import { hitShare } from './hit-share.js';
+import { overTime } from './over-time.js';
+import { policyPlane } from './policy-plane.js';
+import { prices } from './prices.js';
+import { qualityCurves } from './quality-curves.js';
+import { storedWhere } from './stored-where.js';
+import { tierFits } from './tier-fits.js';
+import { ttftByPolicy } from './ttft-by-policy.js';
+
+/** Every figure, in the order of the page. */
+export const figureKinds: readonly FigureKind[] = [
+  policyPlane,
+  ttftByPolicy,
+  hitShare,
+  overTime,
+  capacityCurve,
+  storedWhere,
+  prices,
+  qualityCurves,
+  tierFits,
+];

@@ -1,0 +1,108 @@
+import type { PolicyResult } from '../../formats/replay.js';
+import { formatSeconds } from '../../units.js';
+import { listOf } from '../answer.js';
+import type { FigureKind, Panel } from '../figure.js';
+import { paretoFront } from '../pareto.js';
+import { logName, ROLE_COLOUR, ROLE_SHAPE, roleOf, secondsLabel } from './words.js';
+
+/** Policies on the plane of mean TTFT and mean quality, with the front that nobody beats in both. */
+export const policyPlane: FigureKind = {
+  name: 'policies',
+  draw({ replays }) {
+    const compared = replays.filter((replay) => new Set(replay.policies.map((p) => p.meanQuality)).size > 1);
+    if (compared.length === 0) return undefined;
+    const readings = compared.map((replay, i) => {
+      const front = frontOf(replay.policies).map((p) => p.policy);
+      return `${compared.length > 1 ? `${logName(replay, i)}: ` : ''}${listOf(front)} ${front.length === 1 ? 'is' : 'are'} on the front: no other policy is both faster and better.`;
+    });
+    return {
+      id: 'policies',
+      title: 'Policies: speed against quality',
+      reading: `Up and to the left is better. ${readings.join(' ')}`,
+      source: 'simulated by evicpress replay on the log, from the tiers’ and methods’ profiles',
+      panels: compared.map((replay, i) => panel(replay.policies, logName(replay, i))),
+    };
+  },
+};
+
+function frontOf(policies: readonly PolicyResult[]): PolicyResult[] {
+  const real = policies.filter((policy) => policy.saturated !== true && roleOf(policy.policy) !== 'bound');
+  return paretoFront(
+    real,
+    (policy) => policy.ttft.mean,
+    (policy) => policy.meanQuality,
+  );
+}
+
+function panel(policies: readonly PolicyResult[], name: string): Panel {
+  const front = new Set(frontOf(policies).map((policy) => policy.policy));
+  const values = policies.map((policy) => ({
+    policy: policy.policy,
+    role: roleOf(policy.policy),
+    front: front.has(policy.policy),
+    ttft: policy.ttft.mean,
+    p99: policy.ttft.p99,
+    quality: policy.meanQuality,
+    p10: policy.p10Quality,
+    hits: policy.prefixHitRate,
+  }));
+  const x = {
+    field: 'ttft',
+    type: 'quantitative',
+    title: 'mean TTFT',
+    scale: { zero: false, padding: 24 },
+    axis: { labelExpr: secondsLabel('datum.value') },
+  };
+  const y = {
+    field: 'quality',
+    type: 'quantitative',
+    title: 'mean quality',
+    scale: { zero: false, padding: 16 },
+    axis: { format: '.3~f' },
+  };
+  return {
+    name,
+    description: `Scatter of policies on ${name}: ${policies.map((p) => `${p.policy} ${formatSeconds(p.ttft.mean)} at quality ${p.meanQuality.toFixed(3)}`).join('; ')}.`,
+    spec: {
+      height: 320,
+      data: { values },
+      transform: [
+        { calculate: secondsLabel('datum.ttft'), as: 'ttftText' },
+        { calculate: secondsLabel('datum.p99'), as: 'p99Text' },
+      ],
+      encoding: { x, y },
+      layer: [
+        {
+          transform: [{ filter: 'datum.front' }],
+          mark: {
+            type: 'line',
+            interpolate: 'step-after',
+            color: '$accent',
+            strokeDash: [5, 4],
+            strokeWidth: 1.5,
+          },
+          encoding: { order: { field: 'ttft', type: 'quantitative' } },
+        },
+        {
+          mark: { type: 'point', size: 110, stroke: '$ground', strokeWidth: 1.5 },
+          encoding: {
+            color: ROLE_COLOUR,
+            shape: ROLE_SHAPE,
+            tooltip: [
+              { field: 'policy', title: 'policy' },
+              { field: 'ttftText', title: 'mean TTFT' },
+              { field: 'p99Text', title: 'p99 TTFT' },
+              { field: 'quality', title: 'mean quality', format: '.4f' },
+              { field: 'p10', title: 'worst tenth at most', format: '.4f' },
+              { field: 'hits', title: 'prefix hit rate', format: '.1%' },
+            ],
+          },
+        },
+        {
+          mark: { type: 'text', dy: -13, fontSize: 12, limit: 160 },
+          encoding: { text: { field: 'policy' } },
+        },
+      ],
+    },
+  };
+}
