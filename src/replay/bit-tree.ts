@@ -1,4 +1,4 @@
-/** A set of small whole numbers that finds its largest in a few steps: words of 32 bits, each level a summary of the one below. */
+/** A set of small whole numbers that finds its largest and its smallest in a few steps: words of 32 bits, each level a summary of the one below. */
 export class BitTree {
   private readonly levels: Int32Array[] = [];
 
@@ -31,6 +31,17 @@ export class BitTree {
       const word = this.levels[level]![value]!;
       if (word === 0) return -1;
       value = 32 * value + 31 - Math.clz32(word);
+    }
+    return value;
+  }
+
+  /** The smallest member, −1 where there is none. */
+  min(): number {
+    let value = 0;
+    for (let level = this.levels.length - 1; level >= 0; level--) {
+      const word = this.levels[level]![value]!;
+      if (word === 0) return -1;
+      value = 32 * value + 31 - Math.clz32(word & -word);
     }
     return value;
   }

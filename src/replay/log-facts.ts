@@ -4,6 +4,7 @@ import type { Trace } from '../traces/trace.js';
 export class LogFacts {
   private unlimited: Float64Array | undefined;
   private next: Int32Array | undefined;
+  private isChained: boolean | undefined;
 
   constructor(readonly trace: Trace) {}
 
@@ -11,6 +12,12 @@ export class LogFacts {
   get unlimitedTokens(): Float64Array {
     this.unlimited ??= unlimitedTokens(this.trace);
     return this.unlimited;
+  }
+
+  /** Whether an id stands for its whole prefix everywhere: no block has two different blocks before it. */
+  get chained(): boolean {
+    this.isChained ??= isChained(this.trace);
+    return this.isChained;
   }
 
   /**
@@ -60,4 +67,20 @@ function nextUses(trace: Trace): Int32Array {
     }
   }
   return next;
+}
+
+function isChained(trace: Trace): boolean {
+  if (trace.reuse === 'documents') return false;
+  const { blocks, blockOffsets, tokensOfBlock } = trace;
+  const before = new Int32Array(tokensOfBlock.length).fill(-2);
+  for (let r = 0; r < trace.requests; r++) {
+    let previous = -1;
+    for (let k = blockOffsets[r]!; k < blockOffsets[r + 1]!; k++) {
+      const block = blocks[k]!;
+      if (before[block] === -2) before[block] = previous;
+      else if (before[block] !== previous) return false;
+      previous = block;
+    }
+  }
+  return true;
 }

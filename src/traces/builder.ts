@@ -134,7 +134,7 @@ export class TraceBuilder {
   /** Blocks request by request in the final order, and renumbered to keep "in order of first appearance" true. */
   private blocksInOrder(order: Uint32Array | undefined) {
     const renumbered = Int32Array.from({ length: this.ids.size }, (_, i) => i);
-    if (order === undefined) {
+    if (order === undefined && this.numberedByAppearance()) {
       return {
         blocks: this.blocks.slice(0, this.blockCount),
         offsets: this.offsets.slice(0, this.requests + 1),
@@ -146,16 +146,27 @@ export class TraceBuilder {
     const offsets = new Float64Array(this.requests + 1);
     let next = 0;
     let at = 0;
-    order.forEach((r, i) => {
+    for (let i = 0; i < this.requests; i++) {
+      const r = order === undefined ? i : order[i]!;
       for (let k = this.offsets[r]!; k < this.offsets[r + 1]!; k++) {
         const b = this.blocks[k]!;
         if (renumbered[b] === -1) renumbered[b] = next++;
         blocks[at++] = renumbered[b]!;
       }
       offsets[i + 1] = at;
-    });
+    }
     for (let b = 0; b < renumbered.length; b++) if (renumbered[b] === -1) renumbered[b] = next++;
     return { blocks, offsets, renumbered };
+  }
+
+  /** A line that was skipped may have brought in ids that appear later, or never. */
+  private numberedByAppearance(): boolean {
+    let next = 0;
+    for (let k = 0; k < this.blockCount; k++) {
+      if (this.blocks[k]! > next) return false;
+      if (this.blocks[k] === next) next++;
+    }
+    return next === this.ids.size;
   }
 
   private growRequests(): void {

@@ -15,7 +15,7 @@ export const lru: PolicyKind = {
 };
 
 /** Blocks of one tier, the least recently used at the back. */
-class RecencyOrder implements EvictionOrder {
+export class RecencyOrder implements EvictionOrder {
   constructor(
     private readonly lists: Lists,
     private readonly tier: number,

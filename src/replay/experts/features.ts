@@ -1,0 +1,110 @@
+import type { Trace } from '../../traces/trace.js';
+import type { Column, RunTable } from './run-table.js';
+
+/** Buckets per feature. */
+export const BUCKETS = 32;
+
+/** The bucketed features of a run at one use; logarithms to base 2, in half octaves where they matter most. */
+export const FEATURES = [
+  'uses × where in the reused part',
+  'last gap',
+  'mean gap',
+  'uses × last gap',
+  'turn × gap since the turn before',
+  'output length',
+  'new blocks',
+  'path length',
+  'blocks before it',
+  'blocks behind it',
+  'run length',
+  'output length of the turn before',
+  'runs behind it × uses',
+  'last gap × new blocks',
+  'input tokens',
+  'share of the path known',
+] as const;
+export const FEATURE_COUNT = FEATURES.length;
+
+/** Computes the features of the runs of the walked path, in one row of `values` per run of the path. */
+export class FeatureReader {
+  values = new Uint8Array(256 * FEATURE_COUNT);
+  private readonly gapSum: Column<Int32Array>;
+  private readonly lastGap: Column<Int32Array>;
+  private readonly output: Column<Int32Array>;
+
+  constructor(
+    private readonly trace: Trace,
+    private readonly runs: RunTable,
+  ) {
+    this.gapSum = runs.int32();
+    this.lastGap = runs.int32();
+    this.output = runs.int32();
+  }
+
+  /** Reads the path that was walked, before it is settled. */
+  read(): void {
+    const { runs, trace } = this;
+    const { path, pathLength, knownLength, length, lastUse, uses, now } = runs;
+    if (this.values.length < pathLength * FEATURE_COUNT)
+      this.values = new Uint8Array(2 * pathLength * FEATURE_COUNT);
+    let total = 0;
+    for (let i = 0; i < pathLength; i++) total += length.data[path[i]!]!;
+    let known = 0;
+    for (let i = 0; i < knownLength; i++) known += length.data[path[i]!]!;
+    const outputTokens = trace.outputTokens[now]!;
+    const output = octaves(outputTokens);
+    const fresh = octaves(total - known);
+    const deepest = knownLength > 0 ? path[knownLength - 1]! : -1;
+    const turnGap = deepest === -1 ? 0 : octaves(now - lastUse.data[deepest]!);
+    const turn = Math.min(knownLength, 7);
+    const outputBefore = deepest === -1 ? 0 : octaves(this.output.data[deepest]!);
+    const input = halfOctaves(trace.inputTokens[now]! / 64);
+    const knownShare = total === 0 ? 0 : Math.round((15 * known) / total);
+    let before = 0;
+    for (let i = 0; i < pathLength; i++) {
+      const run = path[i]!;
+      const used = i < knownLength ? uses.data[run]! : 0;
+      const gap = used === 0 ? 0 : now - lastUse.data[run]!;
+      const gapSum = used === 0 ? 0 : this.gapSum.data[run]! + gap;
+      const blocks = length.data[run]!;
+      const behind = total - before - blocks;
+      const place = i >= knownLength ? 0 : i === knownLength - 1 ? 1 : 2;
+      const f = i * FEATURE_COUNT;
+      const { values } = this;
+      const usesBucket = Math.min(octaves(used), 7);
+      values[f] = Math.min(9, smallCount(used)) * 3 + place;
+      values[f + 1] = halfOctaves(gap);
+      values[f + 2] = used === 0 ? 0 : halfOctaves(gapSum / used);
+      values[f + 3] = Math.min(usesBucket, 3) * 8 + Math.min(octaves(gap) >> 1, 7);
+      values[f + 4] = Math.min(turn, 3) * 8 + Math.min(turnGap >> 1, 7);
+      values[f + 5] = output;
+      values[f + 6] = fresh;
+      values[f + 7] = halfOctaves(total);
+      values[f + 8] = halfOctaves(before);
+      values[f + 9] = halfOctaves(behind);
+      values[f + 10] = halfOctaves(blocks);
+      values[f + 11] = outputBefore;
+      values[f + 12] = Math.min(pathLength - 1 - i, 7) * 4 + Math.min(usesBucket, 3);
+      values[f + 13] = Math.min(octaves(gap) >> 1, 7) * 4 + Math.min(fresh >> 1, 3);
+      values[f + 14] = input;
+      values[f + 15] = knownShare;
+      before += blocks;
+      this.lastGap.data[run] = gap;
+      this.gapSum.data[run] = gapSum;
+      this.output.data[run] = outputTokens;
+    }
+  }
+}
+
+function octaves(value: number): number {
+  return value < 1 ? 0 : Math.min(BUCKETS - 1, 32 - Math.clz32(value));
+}
+
+function halfOctaves(value: number): number {
+  return value < 1 ? 0 : Math.min(BUCKETS - 1, 1 + Math.floor(2 * Math.log2(value)));
+}
+
+/** 0, 1, 2, 3, 4, 5–6, 7–10, 11–18, …: exact where it matters. */
+function smallCount(count: number): number {
+  return count <= 4 ? count : 4 + octaves(count - 3) - 1;
+}

@@ -1,0 +1,62 @@
+import { BitTree } from '../bit-tree.js';
+import { RunLists } from './growing-lists.js';
+import type { Column, RunTable } from './run-table.js';
+import { Shadow } from './shadow.js';
+
+/** Scores are told apart to this part of a half-life. */
+const STEPS_PER_HALF_LIFE = 64;
+/** Room for log2 of the largest decayed count. */
+const LARGEST_LOG_COUNT = 40;
+
+/**
+ * Least frequently used with exponential decay. A run's score is log2 of its decayed count, counted forward
+ * from the start of the log, so that it changes only when the run is used: log2(sum of 2^(t / half-life)).
+ */
+export class FrequencyShadow extends Shadow {
+  private readonly score: Column<Float64Array>;
+  private readonly list: Column<Int32Array>;
+  private readonly lists: RunLists;
+  private readonly filled: BitTree;
+
+  constructor(
+    runs: RunTable,
+    blockBytes: Column<Float64Array>,
+    capacityBytes: number,
+    private readonly halfLife: number,
+    requests: number,
+  ) {
+    super(`lfu half-life ${halfLife}`, runs, blockBytes, capacityBytes);
+    this.score = runs.float64();
+    this.list = runs.int32();
+    const lists = Math.ceil((requests / halfLife + LARGEST_LOG_COUNT) * STEPS_PER_HALF_LIFE) + 1;
+    this.lists = new RunLists(runs, lists);
+    this.filled = new BitTree(lists);
+  }
+
+  protected touch(run: number, known: boolean): void {
+    if (known) this.forget(run);
+    const now = this.runs.now / this.halfLife;
+    const before = this.runs.uses.data[run] === 1 ? Number.NEGATIVE_INFINITY : this.score.data[run]!;
+    const score = now + Math.log2(1 + 2 ** (before - now));
+    this.score.data[run] = score;
+    const list = Math.floor(score * STEPS_PER_HALF_LIFE);
+    this.list.data[run] = list;
+    this.lists.pushFront(list, run);
+    this.filled.add(list);
+  }
+
+  protected cut(run: number, head: number): void {
+    this.lists.insertAhead(this.list.data[run]!, head, run);
+    if (this.resident.data[run] === 0) this.forget(run);
+  }
+
+  protected victim(): number {
+    return this.lists.back(this.filled.min());
+  }
+
+  protected forget(run: number): void {
+    const list = this.list.data[run]!;
+    this.lists.remove(list, run);
+    if (this.lists.isEmpty(list)) this.filled.delete(list);
+  }
+}

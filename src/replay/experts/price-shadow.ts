@@ -1,0 +1,95 @@
+import { AGE_BINS, ageBin } from './ages.js';
+import { RunLists } from './growing-lists.js';
+import type { Column, RunTable } from './run-table.js';
+import { Shadow } from './shadow.js';
+import { CLASSES, type Worth } from './worth.js';
+
+/**
+ * Gives up what its class and age make worth least. Only leaves stand in the lists, held runs with no held run
+ * behind them: what lies deeper is of no use without what lies before it.
+ */
+export class PriceShadow extends Shadow {
+  /** By run: the list it stands in, of leaves only. */
+  private readonly list: Column<Int32Array>;
+  private readonly lists: RunLists;
+  /** By run: held runs right behind it. */
+  private readonly children: Column<Int32Array>;
+  /** No list of a lower rank holds anything. */
+  private lowest = 0;
+
+  constructor(
+    name: string,
+    runs: RunTable,
+    blockBytes: Column<Float64Array>,
+    capacityBytes: number,
+    private readonly worth: Worth,
+  ) {
+    super(name, runs, blockBytes, capacityBytes);
+    this.list = runs.int32();
+    this.children = runs.int32();
+    this.lists = new RunLists(runs, CLASSES * AGE_BINS);
+  }
+
+  /** The order of lists by worth has changed. */
+  onNewOrder(): void {
+    this.lowest = 0;
+  }
+
+  /** A run has entered an age bin. */
+  onAge(run: number, bin: number): void {
+    if (this.resident.data[run] === 0 || this.children.data[run]! > 0) return;
+    this.leave(run);
+    this.enter(run, bin);
+  }
+
+  protected touch(run: number, known: boolean): void {
+    if (!known) this.countChild(run, 1);
+    if (this.children.data[run]! > 0) return;
+    if (known) this.leave(run);
+    this.enter(run, 0);
+  }
+
+  protected cut(run: number, head: number): void {
+    const leaf = this.children.data[run] === 0;
+    if (this.resident.data[run]! > 0) {
+      this.children.data[head] = 1;
+    } else if (leaf) {
+      this.lists.insertAhead(this.list.data[run]!, head, run);
+      this.leave(run);
+    }
+  }
+
+  protected victim(): number {
+    const { order } = this.worth;
+    let run = this.lists.back(order[this.lowest]!);
+    while (run === -1) run = this.lists.back(order[++this.lowest]!);
+    return run;
+  }
+
+  protected forget(run: number): void {
+    this.leave(run);
+    this.countChild(run, -1);
+  }
+
+  private enter(run: number, bin: number): void {
+    const list = this.worth.classOf.data[run]! * AGE_BINS + bin;
+    this.list.data[run] = list;
+    this.lists.pushFront(list, run);
+    this.lowest = Math.min(this.lowest, this.worth.rankOf[list]!);
+  }
+
+  private leave(run: number): void {
+    this.lists.remove(this.list.data[run]!, run);
+  }
+
+  private countChild(run: number, by: number): void {
+    const parent = this.runs.parent.data[run]!;
+    if (parent === -1) return;
+    const children = this.children.data;
+    const before = children[parent]!;
+    children[parent] = before + by;
+    if (this.resident.data[parent] === 0) return;
+    if (before === 0) this.leave(parent);
+    else if (before + by === 0) this.enter(parent, ageBin(this.runs.now - this.runs.lastUse.data[parent]!));
+  }
+}

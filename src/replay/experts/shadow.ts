@@ -1,0 +1,89 @@
+import type { Column, RunTable, SplitObserver } from './run-table.js';
+
+/**
+ * A cache of its own that holds no data, only which blocks it would hold: of every run a part from its head.
+ * It plays the whole log under one rule, so that rules can be compared as they go.
+ */
+export abstract class Shadow implements SplitObserver {
+  /** By run: how many of its blocks, from the head, the shadow holds. */
+  readonly resident: Column<Int32Array>;
+  usedBytes = 0;
+  /** Hears of blocks that the shadow gives up: from `held` of the run's blocks it goes down to `kept`. */
+  onEvict: ((run: number, held: number, kept: number) => void) | undefined;
+
+  constructor(
+    readonly name: string,
+    protected readonly runs: RunTable,
+    /** By run: bytes of one block. */
+    protected readonly blockBytes: Column<Float64Array>,
+    protected readonly capacityBytes: number,
+  ) {
+    this.resident = runs.int32();
+    runs.observe(this);
+  }
+
+  /** Blocks of the walked path that the shadow holds, as a prefix; asked before `update`. */
+  hitBlocks(prefix: boolean): number {
+    const { path, knownLength, length } = this.runs;
+    let hits = 0;
+    for (let i = 0; i < knownLength; i++) {
+      const run = path[i]!;
+      const held = this.resident.data[run]!;
+      hits += held;
+      if (prefix && held < length.data[run]!) break;
+    }
+    return hits;
+  }
+
+  /** A run's blocks have changed their size. */
+  resize(run: number, before: number, after: number): void {
+    this.usedBytes += this.resident.data[run]! * (after - before);
+  }
+
+  /** Takes in the walked path, tail first, and makes room. */
+  update(): void {
+    const { path, pathLength, length } = this.runs;
+    const resident = this.resident.data;
+    for (let i = pathLength - 1; i >= 0; i--) {
+      const run = path[i]!;
+      const held = resident[run]!;
+      const missing = length.data[run]! - held;
+      if (missing > 0) {
+        resident[run] = held + missing;
+        this.usedBytes += missing * this.blockBytes.data[run]!;
+      }
+      this.touch(run, held > 0);
+    }
+    this.makeRoom();
+  }
+
+  onSplit(run: number, head: number, length: number): void {
+    const resident = this.resident.data;
+    const held = resident[run]!;
+    resident[head] = Math.min(held, length);
+    resident[run] = held - resident[head]!;
+    if (held > 0) this.cut(run, head);
+  }
+
+  private makeRoom(): void {
+    while (this.usedBytes > this.capacityBytes) {
+      const run = this.victim();
+      const each = this.blockBytes.data[run]!;
+      const held = this.resident.data[run]!;
+      const blocks = Math.min(held, Math.ceil((this.usedBytes - this.capacityBytes) / each));
+      this.resident.data[run] = held - blocks;
+      this.usedBytes -= blocks * each;
+      if (blocks === held) this.forget(run);
+      this.onEvict?.(run, held, held - blocks);
+    }
+  }
+
+  /** A run has been used; `known` says whether the shadow held any of it before. */
+  protected abstract touch(run: number, known: boolean): void;
+  /** A run that was held has been cut: `head` is new, `run` keeps the rest, held or not. */
+  protected abstract cut(run: number, head: number): void;
+  /** The run to give up blocks of next. */
+  protected abstract victim(): number;
+  /** No block of the run is held any more. */
+  protected abstract forget(run: number): void;
+}

@@ -1,0 +1,145 @@
+import { AGE_BINS, AGE_EDGES, ageBin } from './ages.js';
+import { FEATURE_COUNT, type FeatureReader } from './features.js';
+import { ReturnModel } from './return-model.js';
+import type { Column, RunTable } from './run-table.js';
+
+const RETURN_BINS = 16;
+const GAP_BINS = 4;
+/** Classes of runs: by how likely and how soon they come back. */
+export const CLASSES = RETURN_BINS * GAP_BINS;
+/** Uses that a class's hazard borrows from what is known of all classes. */
+const PRIOR_WEIGHT = 20;
+/** Every so many requests counts are decayed and the worth is computed anew. */
+const REFRESH_EVERY = 32;
+/** Values are told apart to this part when lists are ordered; with the list's number a double holds the key. */
+const VALUE_STEPS = 2 ** 40;
+/** Half-life of the counts, in requests. */
+const COUNT_HALF_LIFE = 4000;
+
+/**
+ * What a block of a class is worth at an age: the expected discounted number of next uses, E[exp(−T / τ)]
+ * from now on. The hazard of each class and age is counted from uses and non-uses; a run's class comes from
+ * the return model at its last use.
+ */
+export class Worth {
+  /** By run: its class at its last use. */
+  readonly classOf: Column<Uint8Array>;
+  /** Lists (class · AGE_BINS + bin) from the least worth to the most, and the rank of each. */
+  readonly order = Int32Array.from({ length: CLASSES * AGE_BINS }, (_, i) => i);
+  readonly rankOf = Int32Array.from({ length: CLASSES * AGE_BINS }, (_, i) => i);
+  readonly value = new Float64Array(CLASSES * AGE_BINS);
+  private readonly model = new ReturnModel();
+  private readonly features: Column<Uint8Array>;
+  private readonly learned: Column<Uint8Array>;
+  /** Blocks that entered an age, and of these those used within it. */
+  private readonly entered = new Float64Array(CLASSES * AGE_BINS);
+  private readonly used = new Float64Array(CLASSES * AGE_BINS);
+  private readonly prior = new Float64Array(AGE_BINS);
+  private readonly keys = new Float64Array(CLASSES * AGE_BINS);
+  private readonly censorBin: number;
+  onNewOrder: (() => void) | undefined;
+
+  constructor(
+    private readonly runs: RunTable,
+    private readonly reader: FeatureReader,
+    /** Requests after which a next use counts 1/e. */
+    readonly tau: number,
+  ) {
+    this.classOf = runs.uint8();
+    this.features = runs.uint8(FEATURE_COUNT);
+    this.learned = runs.uint8();
+    this.censorBin = Math.min(AGE_BINS - 1, ageBin(3 * tau));
+    this.refresh();
+  }
+
+  /** Learns what the walked path tells about the runs' last uses; before it is settled. */
+  learn(): void {
+    const { path, knownLength, lastUse, length, now } = this.runs;
+    for (let i = 0; i < knownLength; i++) {
+      const run = path[i]!;
+      const gap = now - lastUse.data[run]!;
+      const blocks = length.data[run]!;
+      this.used[this.classOf.data[run]! * AGE_BINS + ageBin(gap)]! += blocks;
+      if (this.learned.data[run] === 0) {
+        const discount = Math.exp(-gap / this.tau);
+        this.model.learn(this.features.data, run * FEATURE_COUNT, discount, gap, 1);
+      }
+    }
+  }
+
+  /** Puts the runs of the walked path into classes, by the features just read. */
+  classify(): void {
+    const { path, pathLength, length } = this.runs;
+    const { values } = this.reader;
+    let deeper = Number.NEGATIVE_INFINITY;
+    for (let i = pathLength - 1; i >= 0; i--) {
+      const run = path[i]!;
+      const at = i * FEATURE_COUNT;
+      // What lies deeper is of no use without this run, which is therefore worth at least as much.
+      deeper = Math.max(deeper, this.model.logit(values, at));
+      const logGap = this.model.logGap(values, at);
+      const group = returnBin(deeper) * GAP_BINS + gapBin(logGap);
+      this.classOf.data[run] = group;
+      this.learned.data[run] = 0;
+      this.features.data.set(values.subarray(at, at + FEATURE_COUNT), run * FEATURE_COUNT);
+      this.entered[group * AGE_BINS]! += length.data[run]!;
+    }
+    if (this.runs.now % REFRESH_EVERY === 0) this.refresh();
+  }
+
+  /** A run enters an age bin unused. */
+  onAge(run: number, bin: number): void {
+    this.entered[this.classOf.data[run]! * AGE_BINS + bin]! += this.runs.length.data[run]!;
+    if (bin === this.censorBin && this.learned.data[run] === 0) {
+      this.learned.data[run] = 1;
+      this.model.learn(this.features.data, run * FEATURE_COUNT, 0, Number.POSITIVE_INFINITY, 1);
+    }
+  }
+
+  private refresh(): void {
+    const { entered, used, value, order, rankOf, keys } = this;
+    const decay = 2 ** (-REFRESH_EVERY / COUNT_HALF_LIFE);
+    const { prior } = this;
+    for (let bin = 0; bin < AGE_BINS; bin++) {
+      let uses = 0.02;
+      let all = 1;
+      for (let group = 0; group < CLASSES; group++) {
+        uses += used[group * AGE_BINS + bin]!;
+        all += entered[group * AGE_BINS + bin]!;
+      }
+      prior[bin] = Math.min(1, uses / all);
+    }
+    for (let group = 0; group < CLASSES; group++) {
+      let ahead = 0;
+      for (let bin = AGE_BINS - 1; bin >= 0; bin--) {
+        const at = group * AGE_BINS + bin;
+        const hazard = Math.min(1, (used[at]! + PRIOR_WEIGHT * prior[bin]!) / (entered[at]! + PRIOR_WEIGHT));
+        const width = widthOf(bin);
+        ahead = hazard * Math.exp(-width / 2 / this.tau) + (1 - hazard) * Math.exp(-width / this.tau) * ahead;
+        value[at] = ahead;
+        entered[at]! *= decay;
+        used[at]! *= decay;
+      }
+    }
+    for (let i = 0; i < keys.length; i++) keys[i] = Math.floor(value[i]! * VALUE_STEPS) * keys.length + i;
+    keys.sort();
+    for (let rank = 0; rank < keys.length; rank++) {
+      order[rank] = keys[rank]! % keys.length;
+      rankOf[order[rank]!] = rank;
+    }
+    this.onNewOrder?.();
+  }
+}
+
+function widthOf(bin: number): number {
+  if (bin === 0) return AGE_EDGES[0]!;
+  return bin < AGE_EDGES.length ? AGE_EDGES[bin]! - AGE_EDGES[bin - 1]! : AGE_EDGES.at(-1)!;
+}
+
+function returnBin(logit: number): number {
+  return Math.max(0, Math.min(RETURN_BINS - 1, Math.floor((logit + 6) / 0.75)));
+}
+
+function gapBin(logGap: number): number {
+  return Math.max(0, Math.min(GAP_BINS - 1, Math.floor((logGap - 2) / 2.5)));
+}
