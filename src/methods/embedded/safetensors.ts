@@ -22,8 +22,9 @@ export function readSafetensors(bytes: Uint8Array, path: string): ReadonlyMap<st
   const tensors = new Map<string, FloatTensor>();
   for (const [name, { dtype, shape, data_offsets: offsets }] of Object.entries(header)) {
     if (dtype !== 'F32') continue;
-    const data = bytes.slice(8 + headerBytes + offsets[0], 8 + headerBytes + offsets[1]);
-    tensors.set(name, { shape, data: new Float32Array(data.buffer, data.byteOffset, data.byteLength / 4) });
+    // A copy, because a view of floats must start at a multiple of four.
+    const data = new Uint8Array(bytes.subarray(8 + headerBytes + offsets[0], 8 + headerBytes + offsets[1]));
+    tensors.set(name, { shape, data: new Float32Array(data.buffer) });
   }
   return tensors;
 }
