@@ -30,4 +30,19 @@ export const verbs: readonly Verb[] = [
     summary: 'one page to open in a browser: the answer, charts, every context explained',
     load: () => import('./report.js'),
   },
+  {
+    name: 'export',
+    summary: 'configuration that carries the plan out: lmcache, vllm, sglang, dynamo, llamacpp',
+    load: () => import('./export.js'),
+  },
+  {
+    name: 'apply',
+    summary: 'publish a plan as the one in force, after showing what it changes',
+    load: () => import('./apply.js'),
+  },
+  {
+    name: 'rollback',
+    summary: 'go back to an earlier plan',
+    load: () => import('./rollback.js'),
+  },
 ];

@@ -1,0 +1,87 @@
+import { chmod } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import { carriedOut } from '../engines/carried-out.js';
+import { engineNamed, engines } from '../engines/index.js';
+import { carriedOutText } from '../engines/words.js';
+import { EvicpressError } from '../errors.js';
+import { loadModel, profilePath, RESULTS_FOLDER } from '../formats/bundled.js';
+import { readConfig } from '../formats/config.js';
+import { writeWhole } from '../formats/files.js';
+import { readPlan } from '../formats/plan.js';
+import { readTiers, type Tier } from '../formats/tiers.js';
+import { openTerminal, type TerminalFlags } from '../report/terminal.js';
+import { parseNumber } from '../units.js';
+import { PUBLISH_FOLDER } from '../workflows/generations.js';
+import { IN_FORCE } from '../workflows/refresh/plan-store.js';
+
+interface ExportFlags extends TerminalFlags {
+  readonly engine?: string;
+  readonly plan: string;
+  readonly tiers?: string;
+  readonly model?: string;
+  readonly ranks: string;
+  readonly modelPath: string;
+  readonly state: string;
+  readonly output?: string;
+}
+
+/** `evicpress export`: an engine's files and command lines for this plan, and what it will not carry out. */
+export default function exportPlan(command: Command): void {
+  command
+    .option('--engine <name>', engines.map((engine) => engine.name).join(', '))
+    .option('--plan <plan>', 'the plan', join(RESULTS_FOLDER, 'plan.ndjson'))
+    .option('--tiers <file|name>', 'the tier profile of the plan: kinds, locations, reserved room')
+    .option('--model <name|file>', 'the served model: to say what in utility is not carried out')
+    .option('--ranks <n>', 'tensor-parallel ranks of one engine', '1')
+    .option('--model-path <name>', 'the model as the engine is to load it', 'MODEL')
+    .option('--state <folder>', 'where plans are published', PUBLISH_FOLDER)
+    .option('-o, --output <folder>', 'where the files go (default: .evicpress/export/ENGINE)')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  evicpress export --engine lmcache --tiers .evicpress/tiers.json\n  evicpress export --engine sglang --plan plan.ndjson --ranks 4 -o deploy/',
+    )
+    .action(async (_, cmd: Command) => run(cmd.optsWithGlobals() as ExportFlags));
+}
+
+async function run(flags: ExportFlags): Promise<void> {
+  const terminal = openTerminal(flags);
+  const config = await readConfig('.');
+  const name = flags.engine ?? config.engine;
+  if (name === undefined)
+    throw new EvicpressError(
+      `No engine given. Name it with --engine: ${engines.map((engine) => engine.name).join(', ')}.`,
+    );
+  const target = engineNamed(name);
+  const plan = await readPlan(flags.plan);
+  const tiersName = flags.tiers ?? config.tiers;
+  const tiers: readonly Tier[] =
+    tiersName === undefined ? [] : (await readTiers(profilePath('tiers', tiersName))).tiers;
+  const modelName = flags.model ?? config.model;
+  const model = modelName === undefined ? undefined : await loadModel(modelName);
+  const setting = {
+    tiers,
+    planPath: join(flags.state, IN_FORCE),
+    ranks: parseNumber(flags.ranks, '--ranks', { min: 1, max: 4096 }),
+    modelPath: flags.modelPath,
+    ...(model === undefined ? {} : { model }),
+  };
+  const folder = flags.output ?? join(RESULTS_FOLDER, 'export', target.name);
+  const files = target.files(plan, setting);
+  const verdict = carriedOut(plan, target, tiers, model);
+  const words = carriedOutText(verdict, target);
+  files.push({ path: 'README.txt', text: `${words}\n` });
+  for (const file of files) {
+    const path = join(folder, file.path);
+    await writeWhole(path, file.text);
+    if (file.executable === true) await chmod(path, 0o755);
+  }
+  terminal.say(words);
+  terminal.say(`\nWritten: ${files.map((file) => join(folder, file.path)).join(', ')}`);
+  terminal.result({
+    ...verdict,
+    checkedAgainst: target.checkedAgainst,
+    notes: target.capabilities.notes,
+    files: files.map((file) => join(folder, file.path)),
+  });
+}

@@ -1,0 +1,157 @@
+import { UNCOMPRESSED } from '../formats/plan.js';
+import { LMCACHE_CHUNK_TOKENS } from './chunk-hashes.js';
+import type { EngineTarget, ExportSetting } from './engine.js';
+import {
+  budgetBytes,
+  gibibytes,
+  type Place,
+  type PlannedTier,
+  placesOf,
+  plannedTiers,
+  script,
+  shellCommand,
+} from './places.js';
+
+/** The methods the adapter in python/ has a serde for. */
+const METHODS = ['int8', 'int4', 'fp8'];
+/** Share of L1 that loads pass through where the tier profile reserves nothing. */
+const DEFAULT_STAGING_SHARE = 0.2;
+
+/**
+ * LMCache with the adapter of python/: follows the plan context by context. Memory is LMCache's L1 for what is
+ * uncompressed, and an adapter on tmpfs, inside the same budget, for what is compressed; every other tier has
+ * one L2 adapter per method.
+ */
+export const lmcache: EngineTarget = {
+  name: 'lmcache',
+  checkedAgainst: 'LMCache 0.5.6 with vLLM 0.32.0 (parsed and run)',
+  capabilities: {
+    methods: METHODS,
+    instanceMethods: [],
+    tierKinds: ['dram', 'file', 'redis', 's3'],
+    perContext: true,
+    notes: [
+      'Token-dropping methods cannot be loaded: LMCache and vLLM count tokens by position.',
+      'A plan with a tier or method the server has no adapter for is refused as a whole; the one in force stays.',
+      'Contexts without engine keys in the plan are treated as unseen: the rules of their class apply.',
+      'A chunk that several contexts share is kept in the best quality any of them asks for.',
+    ],
+  },
+  files(plan, setting) {
+    const tiers = plannedTiers(plan, setting.tiers);
+    const places = placesOf(plan);
+    return [
+      {
+        path: 'lmcache-server.sh',
+        executable: true,
+        text: script(
+          `LMCache server for plan generation ${plan.header.generation}; it follows later plans by itself.\nSizes are GiB (2^30) per node, for all ranks together.`,
+          `export LMCACHE_TRACK_USAGE=false\nexec ${shellCommand('python -m evicpress.lmcache', serverFlags(tiers, places, setting, chunkTokens(plan.rows)))}`,
+        ),
+      },
+      {
+        path: 'vllm.sh',
+        executable: true,
+        text: script(
+          'vLLM beside that server. Its own prefix cache on the GPU stays in front.',
+          `exec ${shellCommand('vllm serve', [
+            [setting.modelPath],
+            ...(setting.ranks > 1 ? [['--tensor-parallel-size', String(setting.ranks)]] : []),
+            [
+              '--kv-transfer-config',
+              JSON.stringify({
+                kv_connector: 'LMCacheMPConnector',
+                kv_role: 'kv_both',
+                kv_connector_extra_config: { 'lmcache.mp.host': 'tcp://127.0.0.1', 'lmcache.mp.port': 5555 },
+              }),
+            ],
+          ])} "$@"`,
+        ),
+      },
+    ];
+  },
+};
+
+function chunkTokens(
+  rows: readonly { readonly keys?: { readonly chunkSize: number } | undefined }[],
+): number {
+  return rows.find((row) => row.keys !== undefined)?.keys?.chunkSize ?? LMCACHE_CHUNK_TOKENS;
+}
+
+function serverFlags(
+  tiers: readonly PlannedTier[],
+  places: readonly Place[],
+  setting: ExportSetting,
+  chunkSize: number,
+): string[][] {
+  const memory = tiers.find((tier) => tier.kind === 'dram');
+  const compressed = places
+    .filter((place) => place.tier === memory?.name && place.method !== UNCOMPRESSED)
+    .reduce((sum, place) => sum + place.storedBytes, 0);
+  const reserved = memory?.reservedBytes ?? 0;
+  const l1Bytes = Math.max(0, budgetBytes(memory) + reserved - compressed);
+  const stagingShare =
+    reserved > 0 && l1Bytes > 0 ? Math.min(0.9, reserved / l1Bytes) : DEFAULT_STAGING_SHARE;
+  return [
+    ['--plan', setting.planPath],
+    ...(memory === undefined ? [] : [['--l1-tier', memory.name]]),
+    ['--staging-share', stagingShare.toFixed(3)],
+    ['--host', '127.0.0.1', '--port', '5555', '--http-host', '127.0.0.1', '--http-port', '8080'],
+    ['--chunk-size', String(chunkSize)],
+    ['--l1-size-gb', String(gibibytes(l1Bytes))],
+    // The plan owns L1: LMCache's own eviction would drop what is pinned.
+    ['--eviction-policy', 'noop'],
+    ['--supported-transfer-mode', 'auto'],
+    ...adapters(tiers, places, memory).map((spec) => ['--l2-adapter', JSON.stringify(spec)]),
+  ];
+}
+
+/** Every method of the plan in every tier, so that later plans find their places too; fast to slow, whole caches first. */
+function adapters(
+  tiers: readonly PlannedTier[],
+  places: readonly Place[],
+  memory: PlannedTier | undefined,
+): Record<string, unknown>[] {
+  const methods = [
+    UNCOMPRESSED,
+    ...METHODS.filter((method) => places.some((place) => place.method === method)),
+  ];
+  return tiers
+    .filter((tier) => lmcache.capabilities.tierKinds.includes(tier.kind))
+    .flatMap((tier) =>
+      methods
+        .filter((method) => tier !== memory || method !== UNCOMPRESSED)
+        .map((method) => adapter(tier, method)),
+    );
+}
+
+/** One L2 adapter: the tier's storage, the method's serde, and the mark that tells our adapter what it stands for. */
+function adapter(tier: PlannedTier, method: string): Record<string, unknown> {
+  return {
+    ...storage(tier, method),
+    evicpress_tier: tier.name,
+    ...(method === UNCOMPRESSED ? {} : { serde: { type: `evicpress-${method}` } }),
+  };
+}
+
+function storage(tier: PlannedTier, method: string): Record<string, unknown> {
+  switch (tier.kind) {
+    case 'dram':
+      return { type: 'fs_native', base_path: `/dev/shm/evicpress/${method}` };
+    case 'redis': {
+      const url = new URL(tier.location ?? 'redis://127.0.0.1:6379');
+      return { type: 'resp', host: url.hostname, port: Number(url.port || 6379) };
+    }
+    case 's3': {
+      const bucket = new URL(tier.location ?? 's3://bucket').hostname;
+      const region = process.env.AWS_REGION ?? 'us-east-1';
+      return { type: 's3', s3_endpoint: `${bucket}.s3.${region}.amazonaws.com`, s3_region: region };
+    }
+    default:
+      return {
+        type: 'fs_native',
+        base_path: `${tier.location ?? `/var/cache/evicpress/${tier.name}`}/${method}`,
+        use_odirect: true,
+      };
+  }
+}
