@@ -1,6 +1,9 @@
 import { KEEP_NOTHING, type Problem, storedBytesOf, utilityOf } from './problem.js';
 import { addUse, type Row } from './rows.js';
 
+/** States expanded, per unit of width, before the search ends with what it has. */
+const WORK_PER_WIDTH = 1500;
+
 /** What the search of the core found. */
 export interface CoreResult {
   /** Better choices than the incumbent's, where found. */
@@ -26,7 +29,8 @@ interface Item {
  * bound − Σ losses − Σ λ·slack, so only choices that lose less than the incumbent's gap can be in a better
  * plan: the core, usually a few dozen contexts. It is searched by dynamic programming over states (use, loss),
  * the most promising contexts first, states pruned by what they must still lose and by dominance. More than
- * `width` states are cut to the best; the best promise among those cut off then limits what is proved. (The
+ * `width` states, or than `4 · width` contexts, are cut to the best; the best promise among those cut off then
+ * limits what is proved. (The
  * idea is the expanding core of Pisinger's minimal algorithm for the multiple-choice knapsack, 1995.)
  * @param start choices near the Lagrangian optimum, ties already split.
  * @param incumbent utility of the best plan known.
@@ -40,7 +44,17 @@ export function searchCore(
   width: number,
 ): CoreResult {
   const { base, bound, items } = openCore(problem, rows, prices, start, incumbent);
-  const search = new CoreSearch(problem, rows, prices, base, items, bound - incumbent, width);
+  const search = new CoreSearch(
+    problem,
+    rows,
+    prices,
+    base,
+    items.slice(0, 4 * width),
+    bound - incumbent,
+    width,
+  );
+  for (const item of items.slice(4 * width))
+    search.leastDropped = Math.min(search.leastDropped, Math.min(...item.losses));
   search.run();
   const improved = search.best();
   return {
@@ -105,21 +119,23 @@ function openCore(
   const change = new Float64Array(R);
   for (let i = 0; i < n; i++) {
     if (bestValue[i]! - valueOf(i, start[i]!) <= tie) base[i] = start[i]!;
-    const near: { choice: number; loss: number }[] = [];
+    const near: { choice: number; loss: number; change: Float64Array }[] = [];
     each(i, (choice, value) => {
       const loss = Math.max(0, bestValue[i]! - value);
-      if (choice !== base[i] && loss < gap) near.push({ choice, loss });
+      if (choice === base[i] || loss >= gap) return;
+      change.fill(0);
+      addUse(problem, rows, i, base[i]!, change, -1);
+      addUse(problem, rows, i, choice, change);
+      // What neither frees nor fills room only loses.
+      if (change.some((amount) => amount !== 0)) near.push({ choice, loss, change: change.slice() });
     });
     if (near.length === 0) continue;
     const changes = new Float64Array(near.length * R);
     let rate = Number.POSITIVE_INFINITY;
-    near.forEach(({ choice, loss }, a) => {
-      change.fill(0);
-      addUse(problem, rows, i, base[i]!, change, -1);
-      addUse(problem, rows, i, choice, change);
-      changes.set(change, a * R);
+    near.forEach(({ loss, change: amounts }, a) => {
+      changes.set(amounts, a * R);
       let priced = 0;
-      for (let r = 0; r < R; r++) priced += prices[r]! * Math.abs(change[r]!);
+      for (let r = 0; r < R; r++) priced += prices[r]! * Math.abs(amounts[r]!);
       rate = Math.min(rate, loss === 0 ? 0 : loss / priced);
     });
     items.push({
@@ -156,7 +172,6 @@ class CoreSearch {
   private readonly item: number[] = [-1];
   private readonly alternative: number[] = [-1];
   private bestTrail = -1;
-  private readonly singleRow: boolean;
 
   constructor(
     private readonly problem: Problem,
@@ -172,7 +187,6 @@ class CoreSearch {
     this.reliefRate = rows.map(() => new Float64Array(items.length + 1).fill(Number.POSITIVE_INFINITY));
     this.fillRate = new Float64Array(items.length + 1).fill(Number.POSITIVE_INFINITY);
     for (let k = items.length - 1; k >= 0; k--) this.addRates(k);
-    this.singleRow = rows.length === 1;
   }
 
   run(): void {
@@ -181,7 +195,19 @@ class CoreSearch {
     for (let i = 0; i < base.length; i++) addUse(problem, rows, i, base[i]!, use);
     let states: States = { length: 1, use, loss: new Float64Array(1), trail: new Int32Array(1) };
     this.judge(states, 0);
-    for (let k = 0; k < items.length && states.length > 0; k++) states = this.expand(states, k);
+    let work = 0;
+    for (let k = 0; k < items.length && states.length > 0; k++) {
+      work += states.length * (1 + items[k]!.losses.length);
+      if (work > this.width * WORK_PER_WIDTH) {
+        for (let s = 0; s < states.length; s++)
+          this.leastDropped = Math.min(
+            this.leastDropped,
+            this.promise(states.use, s * R, states.loss[s]!, k),
+          );
+        return;
+      }
+      states = this.expand(states, k);
+    }
   }
 
   /** The best plan's choices; undefined where the incumbent was not beaten. */
@@ -292,7 +318,7 @@ class CoreSearch {
     const { R } = this;
     let order: number[] = [];
     for (let s = 0; s < states.length; s++) if (promises[s]! < this.gap) order.push(s);
-    if (this.singleRow) order = this.undominated(states, order);
+    if (R <= 2) order = this.undominated(states, order);
     if (order.length > this.width) {
       order.sort((a, b) => promises[a]! - promises[b]! || a - b);
       this.leastDropped = Math.min(this.leastDropped, promises[order[this.width]!]!);
@@ -312,16 +338,32 @@ class CoreSearch {
     return kept;
   }
 
-  /** With one row: keeps a state only if none that uses no more reaches as much utility. */
+  /**
+   * With one or two rows: keeps a state only if none that uses no more of either reaches as much utility. States
+   * come by use of the first row; a Fenwick tree over the ranks of the second holds the most utility so far.
+   */
   private undominated(states: States, order: number[]): number[] {
-    const price = this.prices[0]!;
+    const { R, prices } = this;
     const { use, loss } = states;
-    order.sort((a, b) => use[a]! - use[b]! || loss[a]! - loss[b]! || a - b);
-    let most = Number.NEGATIVE_INFINITY;
+    const utility = (s: number): number => {
+      let sum = -loss[s]!;
+      for (let r = 0; r < R; r++) sum += prices[r]! * use[s * R + r]!;
+      return sum;
+    };
+    const second = (s: number) => (R === 1 ? 0 : use[s * R + 1]!);
+    const ranks = new Map<number, number>();
+    [...new Set(order.map(second))]
+      .sort((a, b) => a - b)
+      .forEach((value, at) => {
+        ranks.set(value, at + 1);
+      });
+    const most = new Float64Array(ranks.size + 1).fill(Number.NEGATIVE_INFINITY);
+    order.sort((a, b) => use[a * R]! - use[b * R]! || second(a) - second(b) || loss[a]! - loss[b]! || a - b);
     return order.filter((s) => {
-      const utility = price * use[s]! - loss[s]!;
-      if (utility <= most) return false;
-      most = utility;
+      const mine = utility(s);
+      const rank = ranks.get(second(s))!;
+      for (let at = rank; at > 0; at -= at & -at) if (most[at]! >= mine) return false;
+      for (let at = rank; at < most.length; at += at & -at) if (mine > most[at]!) most[at] = mine;
       return true;
     });
   }

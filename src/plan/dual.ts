@@ -107,6 +107,6 @@ export function minimizeBound(lagrangian: Lagrangian, options: DualOptions): Dua
     active: [...mix.weights].map(([answer, weight]) => ({ prices: asked[answer]!, weight })),
     evaluations: asked.length,
     atEdge,
-    infeasible: mix.artificial > 1e-9,
+    infeasible: mix.artificial > 1e-6,
   };
 }

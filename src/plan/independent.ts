@@ -39,7 +39,7 @@ export class IndependentLagrangian implements Lagrangian {
     lists?: ScanList,
   ) {
     this.limits = Float64Array.from(rows, (row) => row.limit);
-    this.tabled = problem.tiers.some((tier) => (tier.read.table?.length ?? 0) > 0);
+    this.tabled = problem.tiers.some((tier) => tier.tabled);
     this.lists = lists ?? scanLists(problem, this.tabled);
     this.capacityRow = rowByTier(problem, rows, 'capacity');
     this.bandwidthRow = rowByTier(problem, rows, 'bandwidth');
@@ -125,8 +125,8 @@ export class IndependentLagrangian implements Lagrangian {
     const { capacityRow, bandwidthRow, open } = this;
     const count = forms.storedBytes.length;
     const T = tiers.length;
-    const latency = Float64Array.from(tiers, (tier) => tier.read.latencySeconds);
-    const perByte = Float64Array.from(tiers, (tier) => 1 / tier.read.bytesPerSecond);
+    const latency = Float64Array.from(tiers, (tier) => tier.latencySeconds);
+    const perByte = Float64Array.from(tiers, (tier) => tier.secondsPerByte);
     const capacityPrice = Float64Array.from(tiers, (_, t) =>
       capacityRow[t]! < 0 ? 0 : prices[capacityRow[t]!]!,
     );

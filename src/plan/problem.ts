@@ -17,6 +17,10 @@ export interface ProblemTier {
   /** Capacity less what the engine reserves; Infinity for unlimited. */
   readonly capacityBytes: number;
   readonly read: Transfer;
+  /** The affine law of `read`, for inner loops; `tabled` says that the table replaces it. */
+  readonly latencySeconds: number;
+  readonly secondsPerByte: number;
+  readonly tabled: boolean;
   /** Bandwidth budget in bytes loaded per second; Infinity for none. */
   readonly bytesPerSecondBudget: number;
 }
@@ -86,6 +90,9 @@ export function buildProblem(
     kind: tier.kind,
     capacityBytes: usableBytes(tier),
     read: tier.read,
+    latencySeconds: tier.read.latencySeconds,
+    secondsPerByte: 1 / tier.read.bytesPerSecond,
+    tabled: (tier.read.table?.length ?? 0) > 0,
     bytesPerSecondBudget:
       options.bandwidthShare === undefined
         ? Number.POSITIVE_INFINITY
@@ -137,7 +144,10 @@ function assignOptions(
   const n = demand.contexts;
   const curveOf = new Int32Array(n);
   const allowed = new Uint32Array(n);
-  const everywhere = tiers.reduce((mask, tier, t) => (forbidden.has(tier.name) ? mask : mask | (1 << t)), 0);
+  const everywhere = tiers.reduce(
+    (mask, tier, t) => (forbidden.has(tier.name) || !hasRoom(tier) ? mask : mask | (1 << t)),
+    0,
+  );
   const recomputeBit = forbidden.has('recompute') ? 0 : 1 << tiers.length;
   const children = hasParents ? countChildren(demand) : undefined;
   for (let i = 0; i < n; i++) {
@@ -162,12 +172,20 @@ function assignOptions(
   return { curveOf, allowed };
 }
 
+function hasRoom(tier: ProblemTier): boolean {
+  return tier.capacityBytes > 0 && tier.bytesPerSecondBudget > 0;
+}
+
 function pinnedTier(context: string, tier: string, tiers: readonly ProblemTier[]): number {
   const index = tiers.findIndex((entry) => entry.name === tier);
   if (tier === 'recompute') return 1 << tiers.length;
   if (index < 0)
     throw new EvicpressError(
       `Context "${printable(context)}" is pinned to tier "${printable(tier)}", which is not in the tier profile. Tiers: ${tiers.map((entry) => entry.name).join(', ')}.`,
+    );
+  if (!hasRoom(tiers[index]!))
+    throw new EvicpressError(
+      `Context "${printable(context)}" is pinned to tier ${tier}, which has no room. Raise its capacity, or drop the pin.`,
     );
   return 1 << index;
 }
@@ -264,11 +282,12 @@ export function storedBytesOf(problem: Problem, i: number, form: number): number
 /** Seconds until context i is loaded from a tier in a form (contract: the plan's sums). */
 export function loadSecondsOf(problem: Problem, i: number, tier: number, form: number): number {
   const { demand, forms } = problem;
-  const load = segmentLoadSeconds(
-    problem.tiers[tier]!.read,
-    storedBytesOf(problem, i, form),
-    demand.requestShare[i]!,
-  );
+  const { tabled, read, latencySeconds, secondsPerByte } = problem.tiers[tier]!;
+  const bytes = storedBytesOf(problem, i, form);
+  const share = demand.requestShare[i]!;
+  const load = tabled
+    ? segmentLoadSeconds(read, bytes, share)
+    : share * latencySeconds + bytes * secondsPerByte;
   return load + forms.decompressSecondsPerByte[form]! * demand.fullBytes[i]!;
 }
 

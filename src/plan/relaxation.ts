@@ -33,7 +33,7 @@ export function solveRelaxation(problem: Problem, start?: Float64Array): Relaxat
   const rows = couplingRows(problem);
   const span = roughSpan(problem);
   const tolerance = TOLERANCE * span;
-  const floor = leastUtility(problem) - span;
+  const floor = leastUtility(problem) - Math.max(1, span);
   const n = problem.demand.contexts;
   if (problem.hasParents || n < SAMPLE_FROM || rows.length === 0 || rows.length > 4) {
     const lagrangian = problem.hasParents

@@ -15,11 +15,12 @@ export interface Row {
 export function couplingRows(problem: Problem): Row[] {
   const rows: Row[] = [];
   problem.tiers.forEach((tier, t) => {
-    if (Number.isFinite(tier.capacityBytes))
+    // A tier without room is not offered at all: it needs no row.
+    if (Number.isFinite(tier.capacityBytes) && tier.capacityBytes > 0)
       rows.push({ kind: 'capacity', tier: t, limit: tier.capacityBytes });
   });
   problem.tiers.forEach((tier, t) => {
-    if (Number.isFinite(tier.bytesPerSecondBudget)) {
+    if (Number.isFinite(tier.bytesPerSecondBudget) && tier.bytesPerSecondBudget > 0) {
       rows.push({
         kind: 'bandwidth',
         tier: t,

@@ -47,9 +47,9 @@ export class TreeLagrangian implements Lagrangian {
     this.stateOf = new Int32Array(this.n);
     this.price = new Float64Array(tiers.length);
     this.accessPrice = new Float64Array(tiers.length);
-    this.latency = Float64Array.from(tiers, (tier) => tier.read.latencySeconds);
-    this.secondsPerByte = Float64Array.from(tiers, (tier) => 1 / tier.read.bytesPerSecond);
-    this.tabled = tiers.some((tier) => (tier.read.table?.length ?? 0) > 0);
+    this.latency = Float64Array.from(tiers, (tier) => tier.latencySeconds);
+    this.secondsPerByte = Float64Array.from(tiers, (tier) => tier.secondsPerByte);
+    this.tabled = tiers.some((tier) => tier.tabled);
   }
 
   choose(prices: Float64Array, use: Float64Array, choices: Int32Array = new Int32Array(this.n)): number {

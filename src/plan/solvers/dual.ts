@@ -2,6 +2,7 @@ import { Assignment } from '../assignment.js';
 import { baselineUtility, gapOfSpan, totalUtility } from '../baseline.js';
 import { blendAnswers } from '../blend.js';
 import { searchCore } from '../core.js';
+import { exchange } from '../exchange.js';
 import { IndependentLagrangian } from '../independent.js';
 import { infeasiblePlan } from '../infeasible.js';
 import type { Problem } from '../problem.js';
@@ -15,8 +16,8 @@ import type { Solution, SolveOptions, Solver } from './solver.js';
 const REPAIR_ALL = 50_000;
 /** Up to here a plan that is not near enough is polished: the core searched, the greedies tried. */
 const POLISH_ALL = 20_000;
-/** A plan this near the bound, as a share of the span, needs no polish. */
-const NEAR_ENOUGH = 1e-9;
+/** Rounds of exchanges. */
+const EXCHANGES = 5;
 /** Beyond this share of the span the instance is hard (a few giants): the greedies get a try. */
 const HARD = 1e-5;
 
@@ -26,16 +27,29 @@ const HARD = 1e-5;
  */
 export const dual: Solver = {
   name: 'dual',
-  solve: (problem, options) => solveByPrices(problem, 'dual', 400, options),
+  solve: (problem, options) =>
+    solveByPrices(problem, 'dual', { widths: [200, 2000, 10_000], enough: 1e-6 }, options),
 };
 
 /** The same with a far wider search: proves optimality where that can be done in seconds. */
 export const exact: Solver = {
   name: 'exact',
-  solve: (problem, options) => solveByPrices(problem, 'exact', 60_000, options),
+  solve: (problem, options) =>
+    solveByPrices(problem, 'exact', { widths: [200, 2000, 60_000], enough: 1e-12 }, options),
 };
 
-function solveByPrices(problem: Problem, name: string, width: number, options: SolveOptions = {}): Solution {
+/** How far a plan is polished: widths of the core search, and the share of the span that is near enough. */
+interface Effort {
+  readonly widths: readonly number[];
+  readonly enough: number;
+}
+
+function solveByPrices(
+  problem: Problem,
+  name: string,
+  { widths, enough }: Effort,
+  options: SolveOptions = {},
+): Solution {
   const relaxation = solveRelaxation(problem, options.start);
   const { optimum, rows, lagrangian } = relaxation;
   const baseline = baselineUtility(problem);
@@ -43,20 +57,23 @@ function solveByPrices(problem: Problem, name: string, width: number, options: S
   let best = repairedPlan(problem, relaxation, blended.slice());
   let { bound } = optimum;
   const gap = () => (best === undefined ? 1 : gapOfSpan(bound, best.utility, baseline));
-  const polish = () => {
-    if (best === undefined || problem.hasParents) return;
+  // Each width starts from the plan of the one before: a better plan makes the core smaller.
+  const polish = (width: number) => {
+    if (best === undefined || problem.hasParents || gap() <= enough) return;
     const found = searchCore(problem, rows, optimum.prices, blended, best.utility, width);
     if (found.choices !== undefined)
       best = better(best, { choices: found.choices, utility: totalUtility(problem, found.choices) });
     bound = Math.min(bound, Math.max(found.bound, best!.utility));
   };
+  if (best !== undefined && problem.demand.contexts <= POLISH_ALL)
+    best = exchangedPlan(problem, relaxation, blended, best, enough * (bound - baseline));
   if (problem.demand.contexts <= POLISH_ALL) {
-    if (gap() > NEAR_ENOUGH) polish();
+    polish(widths[0]!);
     if (gap() > HARD) {
       for (const score of ['drop', 'drop-per-byte'] as const)
         best = better(best, greedyPlan(problem, relaxation, score));
-      polish();
     }
+    for (const width of widths.slice(1)) if (gap() > HARD || name === 'exact') polish(width);
   }
   if (best === undefined) throw infeasiblePlan(problem);
   return {
@@ -94,6 +111,34 @@ function repairedPlan(
   if (!fits) return undefined;
   fillRoom(assignment, optimum.prices, candidates);
   return { choices: assignment.choices, utility: totalUtility(problem, assignment.choices) };
+}
+
+/** Betters the best plan by exchanges, from the blended optimum and then from what that gave. */
+function exchangedPlan(
+  problem: Problem,
+  { rows, optimum }: Relaxation,
+  blended: Int32Array,
+  best: Candidate,
+  tolerance: number,
+): Candidate {
+  let plan = best;
+  let from = blended;
+  for (let round = 0; round < EXCHANGES && optimum.bound - plan.utility > tolerance; round++) {
+    const assignment = new Assignment(problem, rows, from.slice());
+    const room = rows.reduce((sum, row, r) => sum + optimum.prices[r]! * (row.limit - assignment.use[r]!), 0);
+    const gap = optimum.bound - plan.utility;
+    const left = exchange(
+      assignment,
+      optimum.prices,
+      optimum.bound - totalUtility(problem, assignment.choices) - room,
+      gap,
+    );
+    if (left < gap)
+      plan = { choices: assignment.choices, utility: totalUtility(problem, assignment.choices) };
+    else if (round > 0) break;
+    from = plan.choices;
+  }
+  return plan;
 }
 
 function greedyPlan(
