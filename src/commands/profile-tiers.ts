@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Command } from 'commander';
-import { EvicpressError } from '../errors.js';
-import { RESULTS_FOLDER } from '../formats/bundled.js';
+import { EvicpressError, errors } from '../errors.js';
+import { loadModel, RESULTS_FOLDER } from '../formats/bundled.js';
 import { readConfig } from '../formats/config.js';
 import { jsonText, writeWhole } from '../formats/files.js';
 import { formatHeader } from '../formats/schema.js';
@@ -10,8 +10,8 @@ import type { Tier } from '../formats/tiers.js';
 import { pick } from '../registry.js';
 import { openTerminal, type Terminal, type TerminalFlags } from '../report/terminal.js';
 import { describeHost } from '../tiers/host.js';
-import { tierKinds } from '../tiers/index.js';
-import type { MeasureSettings, TierTarget } from '../tiers/kind.js';
+import { besideKinds, tierKinds } from '../tiers/index.js';
+import type { BesideFigures, MeasureSettings, TierTarget } from '../tiers/kind.js';
 import { parseTargets } from '../tiers/targets.js';
 import { parseBytes, parseNumber } from '../units.js';
 import { printTiers } from './tiers-table.js';
@@ -29,6 +29,7 @@ interface Flags extends TerminalFlags {
   readonly streams?: string;
   readonly scratch?: string;
   readonly capacity?: string[];
+  readonly model?: string;
   readonly seed: string;
   readonly quick?: boolean;
   readonly strict?: boolean;
@@ -37,7 +38,7 @@ interface Flags extends TerminalFlags {
 
 /** `evicpress profile tiers`: measures the tiers and writes `tiers.json`. */
 export function addProfileTiers(command: Command): Command {
-  const kinds = tierKinds.map((kind) => `${kind.name} = ${kind.summary}`).join('; ');
+  const kinds = [...tierKinds, ...besideKinds].map((kind) => `${kind.name} = ${kind.summary}`).join('; ');
   return command
     .description('measure storage tiers: latency and bandwidth by size and number of streams')
     .option('--tier <name=kind[:location]>', `a tier to measure, repeatable (${kinds})`, collect)
@@ -46,6 +47,7 @@ export function addProfileTiers(command: Command): Command {
     .option('--streams <list>', `transfers at once (default: ${DEFAULT_STREAMS})`)
     .option('--scratch <size>', 'the most room that test data may take on each tier')
     .option('--capacity <tier=size>', 'room the cache may have, repeatable', collect)
+    .option('--model <name>', 'the model an engine serves: written with its measured prefill')
     .option('--seed <n>', 'order of the measurements', '1')
     .option('--quick', `a first look: ${QUICK_SECONDS} s for each tier, fewer sizes and streams`)
     .option('--strict', 'exit 3 when a tier cannot be trusted')
@@ -59,31 +61,84 @@ async function profileTiers(flags: Flags): Promise<void> {
   const targets = parseTargets(flags.tier ?? fromConfig(config.profile?.tier) ?? defaultTiers());
   const capacities = parseCapacities(flags.capacity ?? fromConfig(config.capacity) ?? [], targets);
   const settings = readSettings(flags, config.profile?.secondsPerTier);
+  const model = flags.model ?? config.model;
+  if (model === undefined && targets.some((target) => target.kind === 'engine')) {
+    throw errors.missingInput(
+      'model to go with the measured prefill',
+      'Name the model the engine serves: --model llama-3.1-8b (see `evicpress profile --list`).',
+    );
+  }
   const output = flags.output ?? join(RESULTS_FOLDER, 'tiers.json');
 
-  const tiers = await untilInterrupted(async (signal) => {
-    const measured: Tier[] = [];
-    for (const target of targets) {
-      const kind = pick('tier kind', tierKinds, target.kind);
-      const capacityBytes = capacities.get(target.name);
-      measured.push(
-        await kind.measure(target, {
-          ...settings,
-          signal,
-          onProgress: terminal.progress,
-          ...(capacityBytes === undefined ? {} : { capacityBytes }),
-        }),
-      );
-    }
-    return measured;
-  }).finally(() => terminal.finish());
+  const { tiers, beside } = await untilInterrupted((signal) =>
+    measureAll(targets, capacities, { ...settings, signal, onProgress: terminal.progress }),
+  ).finally(() => terminal.finish());
 
-  const profile = { ...formatHeader('tiers'), tiers, host: describeHost() };
-  await writeWhole(output, jsonText(profile));
-  printTiers(terminal, tiers);
-  if (output !== '-') terminal.say(`\nWritten to ${output}.`);
+  const profile = { ...formatHeader('tiers'), tiers, ...byField(beside), host: describeHost() };
+  const written = await writeProfile(profile, output, model);
+  if (tiers.length > 0) printTiers(terminal, tiers);
+  for (const { name, summary } of beside) terminal.say(`  ${name}: ${summary}`);
+  if (output !== '-') terminal.say(`\nWritten to ${written.join(' and ')}.`);
   terminal.result({ ...profile, output });
   if (flags.strict === true) refuseBad(tiers, terminal);
+}
+
+/** What is measured, fast to slow, and what belongs beside it. */
+interface AllMeasured {
+  readonly tiers: Tier[];
+  readonly beside: BesideFigures[];
+}
+
+async function measureAll(
+  targets: readonly TierTarget[],
+  capacities: ReadonlyMap<string, number | null>,
+  settings: MeasureSettings,
+): Promise<AllMeasured> {
+  const measured: AllMeasured = { tiers: [], beside: [] };
+  for (const target of targets) {
+    const other = besideKinds.find((kind) => kind.name === target.kind);
+    if (other !== undefined) {
+      measured.beside.push(await other.measure(target, settings));
+      continue;
+    }
+    const kind = pick('tier kind', tierKinds, target.kind);
+    const capacityBytes = capacities.get(target.name);
+    const own = capacityBytes === undefined ? settings : { ...settings, capacityBytes };
+    measured.tiers.push(await kind.measure(target, own));
+  }
+  return measured;
+}
+
+/** `{links: [...], engines: [...]}`, without the fields that would be empty. */
+function byField(figures: readonly BesideFigures[]): Record<string, BesideFigures[]> {
+  const fields: Record<string, BesideFigures[]> = {};
+  for (const one of figures) {
+    const { field } = pick('tier kind', besideKinds, one.kind);
+    fields[field] = [...(fields[field] ?? []), one];
+  }
+  return fields;
+}
+
+/**
+ * Writes the profile, unless there is no tier in it; and beside it the model with the prefill speed that an engine
+ * has shown, where the model is named. @returns the files written.
+ */
+async function writeProfile(
+  profile: { readonly tiers: readonly Tier[]; readonly engines?: readonly BesideFigures[] },
+  output: string,
+  modelName: string | undefined,
+): Promise<string[]> {
+  const written: string[] = [];
+  if (profile.tiers.length > 0) {
+    await writeWhole(output, jsonText(profile));
+    written.push(output);
+  }
+  const engine = profile.engines?.[0];
+  if (engine === undefined || modelName === undefined) return written;
+  const model = { ...(await loadModel(modelName)), prefill: engine.prefill, source: 'measured' };
+  const path = join(output === '-' ? RESULTS_FOLDER : dirname(output), 'model.json');
+  await writeWhole(path, jsonText({ ...formatHeader('model'), ...model }));
+  return [...written, path];
 }
 
 function collect(value: string, previous: string[] = []): string[] {

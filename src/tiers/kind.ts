@@ -1,3 +1,4 @@
+import type { Source } from '../formats/schema.js';
 import type { Tier } from '../formats/tiers.js';
 import type { OnProgress } from '../progress.js';
 
@@ -42,6 +43,25 @@ export interface TierKind {
   detect(folder: string): Promise<FoundTier[]>;
   /** @throws EvicpressError in one clear line; nothing is left behind then either. */
   measure(target: TierTarget, settings: MeasureSettings): Promise<Tier>;
+}
+
+/**
+ * A kind of thing that is no tier to place caches on but belongs in the profile beside them: the link to a GPU,
+ * the speed at which an engine prefills.
+ */
+export interface BesideKind extends Omit<TierKind, 'measure'> {
+  /** The field of the profile that holds what is measured. */
+  readonly field: 'links' | 'engines';
+  measure(target: TierTarget, settings: MeasureSettings): Promise<BesideFigures>;
+}
+
+/** What was measured, and how to say it in one line. */
+export interface BesideFigures {
+  readonly name: string;
+  readonly kind: string;
+  readonly summary: string;
+  readonly source: Source;
+  readonly [field: string]: unknown;
 }
 
 export type Direction = 'read' | 'write';

@@ -1,6 +1,6 @@
 import { EvicpressError, printable } from '../errors.js';
 import { pick } from '../registry.js';
-import { tierKinds } from './index.js';
+import { besideKinds, tierKinds } from './index.js';
 import type { TierTarget } from './kind.js';
 
 /**
@@ -33,7 +33,11 @@ function parseTarget(text: string): TierTarget {
       `--tier: "${printable(name)}" cannot be the name of a tier. Use letters, digits, ".", "_" and "-"${name === 'recompute' ? '; "recompute" is the option to keep nothing' : ''}.`,
     );
   }
-  const kind = pick('tier kind', tierKinds, kindText.replace(/^(redis|s3)s$/, '$1')).name;
+  const kind = pick(
+    'tier kind',
+    [...tierKinds, ...besideKinds],
+    kindText.replace(/^(redis|s3)s$/, '$1'),
+  ).name;
   if (location === undefined || location === '') return { name, kind };
   return { name, kind, location: location.startsWith('//') ? `${kindText}:${location}` : location };
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { tierKinds } from '../../src/tiers/index.js';
+import { besideKinds, tierKinds } from '../../src/tiers/index.js';
 import { parseTargets } from '../../src/tiers/targets.js';
 
 describe('parseTargets', () => {
@@ -27,7 +27,7 @@ describe('parseTargets', () => {
 });
 
 describe('every tier kind', () => {
-  it.each(tierKinds.map((kind) => [kind.name, kind] as const))(
+  it.each([...tierKinds, ...besideKinds].map((kind) => [kind.name, kind] as const))(
     '%s can be found and says what it is',
     async (name, kind) => {
       expect(name).toMatch(/^[a-z][a-z0-9-]*$/);
