@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { verbs } from './commands/index.js';
-import { EvicpressError, nearestName } from './errors.js';
+import { EvicpressError, nearestName, printable, systemFault } from './errors.js';
 
 /**
  * Runs the command line and sets the exit code. The one place that catches errors: what the user can fix is
@@ -29,7 +29,7 @@ export async function createProgram(argv: readonly string[]): Promise<Command> {
     .option('-q, --quiet', 'print results and errors only')
     .option('--json', 'print one JSON object')
     .option('--progress <form>', 'progress as text, json or none')
-    .showSuggestionAfterError(false)
+    .showSuggestionAfterError(true)
     .enablePositionalOptions(false)
     .exitOverride()
     .configureOutput({ outputError: () => undefined });
@@ -95,6 +95,11 @@ function report(error: unknown): number {
 
 function usageMessage(error: CommanderError): string {
   const message = error.message.replace(/^error: /, '');
+  const option = /^unknown option '(.*)'(?:\n\(Did you mean (.*)\?\))?/.exec(message);
+  if (option !== null) {
+    const near = option[2] === undefined ? '' : ` Did you mean ${option[2]}?`;
+    return `Unknown option ${printable(option[1]!)}.${near} See the command's --help.`;
+  }
   const unknown = /^unknown command '(.*)'/.exec(message);
   const known = verbs.map((verb) => verb.name);
   if (unknown !== null) {
@@ -107,5 +112,5 @@ function usageMessage(error: CommanderError): string {
 
 function leaveQuietlyWhenThePipeCloses(error: NodeJS.ErrnoException): void {
   if (error.code === 'EPIPE') process.exit(0);
-  throw error;
+  process.exit(report(systemFault(error, 'standard output')));
 }

@@ -48,6 +48,36 @@ export const errors = {
   },
 } as const;
 
+/** Turns an error of the operating system into a message for people; other errors pass unchanged. */
+export function systemFault(error: unknown, path: string): unknown {
+  const { code } = error as NodeJS.ErrnoException;
+  const shown = printable(path);
+  switch (code) {
+    case 'ENOSPC':
+      return new EvicpressError(
+        `${shown}: no space left on the device. Free some room or write elsewhere with -o.`,
+      );
+    case 'EDQUOT':
+      return new EvicpressError(
+        `${shown}: the disk quota is used up. Free some room or write elsewhere with -o.`,
+      );
+    case 'EACCES':
+    case 'EPERM':
+      return new EvicpressError(`${shown}: permission denied. Choose a path this user may use.`);
+    case 'EROFS':
+      return new EvicpressError(`${shown}: the file system is read-only. Write elsewhere with -o.`);
+    case 'ENOENT':
+    case 'ENOTDIR':
+      return new EvicpressError(`${shown}: no such file or folder.`);
+    case 'EISDIR':
+      return new EvicpressError(`${shown}: this is a folder; expected a file.`);
+    case 'ENAMETOOLONG':
+      return new EvicpressError(`${shown}: the name is too long.`);
+    default:
+      return error;
+  }
+}
+
 /** Text from outside made safe for a terminal: control characters escaped, overlong text cut. */
 export function printable(text: string, limit = 200): string {
   const cut = text.length > limit ? `${text.slice(0, limit)}…` : text;

@@ -1,11 +1,23 @@
 import { randomBytes } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { type FileHandle, mkdir, open, readFile, rename, stat, unlink } from 'node:fs/promises';
+import {
+  type FileHandle,
+  mkdir,
+  open,
+  readFile,
+  realpath,
+  rename,
+  stat,
+  unlink,
+  writeFile,
+} from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { createGunzip } from 'node:zlib';
 import writeFileAtomic from 'write-file-atomic';
-import { EvicpressError, errors, printable } from '../errors.js';
+import { EvicpressError, errors, systemFault } from '../errors.js';
 import { parseJson } from './schema.js';
+
+export { systemFault };
 
 /** A line longer than this is refused rather than held in memory. */
 const MAX_LINE_CHARACTERS = 64 * 2 ** 20;
@@ -113,36 +125,6 @@ async function fileInfo(path: string, what: string, remedy: string) {
   return info;
 }
 
-/** Turns an error of the operating system into a message for people; other errors pass unchanged. */
-export function systemFault(error: unknown, path: string): unknown {
-  const { code } = error as NodeJS.ErrnoException;
-  const shown = printable(path);
-  switch (code) {
-    case 'ENOSPC':
-      return new EvicpressError(
-        `${shown}: no space left on the device. Free some room or write elsewhere with -o.`,
-      );
-    case 'EDQUOT':
-      return new EvicpressError(
-        `${shown}: the disk quota is used up. Free some room or write elsewhere with -o.`,
-      );
-    case 'EACCES':
-    case 'EPERM':
-      return new EvicpressError(`${shown}: permission denied. Choose a path this user may use.`);
-    case 'EROFS':
-      return new EvicpressError(`${shown}: the file system is read-only. Write elsewhere with -o.`);
-    case 'ENOENT':
-    case 'ENOTDIR':
-      return new EvicpressError(`${shown}: no such file or folder.`);
-    case 'EISDIR':
-      return new EvicpressError(`${shown}: this is a folder; expected a file.`);
-    case 'ENAMETOOLONG':
-      return new EvicpressError(`${shown}: the name is too long.`);
-    default:
-      return error;
-  }
-}
-
 /**
  * Writes a small file whole or not at all, making its folder where needed; `-` is standard output.
  * @throws EvicpressError when it cannot be written.
@@ -154,7 +136,8 @@ export async function writeWhole(path: string, text: string): Promise<void> {
   }
   try {
     await mkdir(dirname(path), { recursive: true });
-    await writeFileAtomic(path, text);
+    if (await isDevice(path)) await writeFile(path, text);
+    else await writeFileAtomic(path, text);
   } catch (error) {
     throw systemFault(error, path);
   }
@@ -167,7 +150,7 @@ export function jsonText(value: unknown): string {
 
 /**
  * Writes a large file from pieces, whole or not at all: temporary file in the same folder, fsync, rename.
- * `-` is standard output.
+ * `-` is standard output; what a symbolic link points to is replaced, not the link.
  * @throws EvicpressError when it cannot be written; nothing is left behind.
  */
 export async function writePieces(path: string, pieces: Iterable<string>): Promise<void> {
@@ -177,23 +160,34 @@ export async function writePieces(path: string, pieces: Iterable<string>): Promi
     }
     return;
   }
-  const folder = dirname(path);
-  const temporary = join(folder, `.${basename(path)}.${process.pid}.${randomBytes(4).toString('hex')}.tmp`);
+  const target = await realpath(path).catch(() => path);
+  const folder = dirname(target);
+  const temporary = join(folder, `.${basename(target)}.${process.pid}.${randomBytes(4).toString('hex')}.tmp`);
   let handle: FileHandle | undefined;
   try {
     await mkdir(folder, { recursive: true });
+    if (await isDevice(target)) {
+      await writeFile(target, pieces);
+      return;
+    }
     handle = await open(temporary, 'wx', 0o644);
     for (const piece of pieces) await handle.write(piece);
     await handle.sync();
     await handle.close();
     handle = undefined;
-    await rename(temporary, path);
+    await rename(temporary, target);
     await syncFolder(folder);
   } catch (error) {
     await handle?.close().catch(() => undefined);
     await unlink(temporary).catch(() => undefined);
     throw systemFault(error, path);
   }
+}
+
+/** A device or a pipe is written to: to rename over it would put a file in its place. */
+async function isDevice(path: string): Promise<boolean> {
+  const info = await stat(path).catch(() => undefined);
+  return info !== undefined && !info.isFile() && !info.isDirectory();
 }
 
 /** Makes a rename durable. Some file systems refuse to sync a folder; the data itself is synced by then. */
