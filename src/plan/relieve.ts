@@ -25,14 +25,16 @@ const MAX_PASSES = 8;
  */
 export function relieve(assignment: Assignment, options: RelieveOptions): boolean {
   for (let pass = 0; pass < MAX_PASSES && !withinLimits(assignment.rows, assignment.use); pass++) {
+    // In the last passes no other row may be overfilled any more, so that they end.
+    const patient = options.downward === true || pass < MAX_PASSES / 2;
     assignment.rows.forEach((_, r) => {
-      relieveRow(assignment, r, options);
+      relieveRow(assignment, r, options, patient);
     });
   }
   return withinLimits(assignment.rows, assignment.use);
 }
 
-function relieveRow(assignment: Assignment, r: number, options: RelieveOptions): void {
+function relieveRow(assignment: Assignment, r: number, options: RelieveOptions, patient: boolean): void {
   const { rows, use } = assignment;
   const row = rows[r]!;
   const limit = row.limit * (1 + 1e-12);
@@ -46,14 +48,14 @@ function relieveRow(assignment: Assignment, r: number, options: RelieveOptions):
     if (tier !== row.tier) return false;
     assignment.forAlternatives(i, (choice) => {
       assignment.changeOfUse(i, choice, change);
-      if (change[r]! >= 0 || overfillsAnother(assignment, r, change, options.downward === true)) return;
+      if (change[r]! >= 0 || overfillsAnother(assignment, r, change, patient)) return;
       if (
         options.downward === true &&
         choice !== KEEP_NOTHING &&
         Math.floor(choice / assignment.problem.forms.storedBytes.length) < tier
       )
         return;
-      const score = scoreOf(-assignment.gain(i, choice), change, r, options);
+      const score = scoreOf(-assignment.gain(i, choice), change, r, use[r]! - row.limit, options);
       if (score < best.score || (score === best.score && choice < best.choice)) {
         best.score = score;
         best.choice = choice;
@@ -82,31 +84,38 @@ function relieveRow(assignment: Assignment, r: number, options: RelieveOptions):
 }
 
 /**
- * Whether a change puts more into another row than that has room for. The downward greedy may overfill a lower
- * tier: its turn comes next.
+ * Whether a change puts more into another row than that has room for. A patient pass may overfill the tiers
+ * below: their turn comes next.
  */
 function overfillsAnother(
   assignment: Assignment,
   r: number,
   change: Float64Array,
-  downward: boolean,
+  patient: boolean,
 ): boolean {
   const { rows, use } = assignment;
   for (let other = 0; other < rows.length; other++) {
     if (other === r || change[other]! <= 0) continue;
-    if (downward && rows[other]!.tier > rows[r]!.tier) continue;
+    if (patient && rows[other]!.tier > rows[r]!.tier) continue;
     if (use[other]! + change[other]! > rows[other]!.limit) return true;
   }
   return false;
 }
 
-function scoreOf(drop: number, change: Float64Array, r: number, { score, prices }: RelieveOptions): number {
+/** @param over by how much the row is overfilled: relief beyond that is worth its price only. */
+function scoreOf(
+  drop: number,
+  change: Float64Array,
+  r: number,
+  over: number,
+  { score, prices }: RelieveOptions,
+): number {
   if (score === 'drop') return drop;
   if (score === 'drop-per-byte') return drop / -change[r]!;
+  const needed = Math.min(-change[r]!, over);
   let loss = drop;
-  for (let other = 0; other < change.length; other++)
-    if (other !== r) loss += prices![other]! * change[other]!;
-  return loss / -change[r]!;
+  for (let other = 0; other < change.length; other++) loss += prices![other]! * change[other]!;
+  return (loss + prices![r]! * (-change[r]! - needed)) / needed;
 }
 
 /**

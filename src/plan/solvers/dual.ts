@@ -16,6 +16,8 @@ import type { Solution, SolveOptions, Solver } from './solver.js';
 const REPAIR_ALL = 50_000;
 /** Up to here a plan that is not near enough is polished: the core searched, the greedies tried. */
 const POLISH_ALL = 20_000;
+/** With parents a repaired plan may be poor: the answers at prices this much dearer are tried beside it. */
+const DEARER = [1, 1.01, 1.03, 1.06, 1.1, 1.2, 1.4, 1.8, 2.5];
 /** Rounds of exchanges. */
 const EXCHANGES = 5;
 /** Beyond this share of the span the instance is hard (a few giants): the greedies get a try. */
@@ -65,6 +67,9 @@ function solveByPrices(
       best = better(best, { choices: found.choices, utility: totalUtility(problem, found.choices) });
     bound = Math.min(bound, Math.max(found.bound, best!.utility));
   };
+  if (problem.hasParents && problem.demand.contexts <= POLISH_ALL && gap() > HARD) {
+    for (const scale of DEARER) best = better(best, plannedAt(problem, relaxation, scale));
+  }
   if (best !== undefined && problem.demand.contexts <= POLISH_ALL)
     best = exchangedPlan(problem, relaxation, blended, best, enough * (bound - baseline));
   if (problem.demand.contexts <= POLISH_ALL) {
@@ -139,6 +144,21 @@ function exchangedPlan(
     from = plan.choices;
   }
   return plan;
+}
+
+/** The answer at dearer prices, made to fit and filled: with parents, often better than a repaired mix. */
+function plannedAt(
+  problem: Problem,
+  { rows, lagrangian, optimum }: Relaxation,
+  scale: number,
+): Candidate | undefined {
+  const choices = new Int32Array(problem.demand.contexts);
+  const prices = optimum.prices.map((price) => price * scale);
+  lagrangian.choose(prices, new Float64Array(rows.length), choices);
+  const assignment = new Assignment(problem, rows, choices);
+  if (!relieve(assignment, { score: 'priced', prices: optimum.prices })) return undefined;
+  fillRoom(assignment, optimum.prices);
+  return { choices: assignment.choices, utility: totalUtility(problem, assignment.choices) };
 }
 
 function greedyPlan(
