@@ -45,4 +45,19 @@ export const verbs: readonly Verb[] = [
     summary: 'go back to an earlier plan',
     load: () => import('./rollback.js'),
   },
+  {
+    name: 'refresh',
+    summary: 're-plan from what the log says since last time: one turn, for cron',
+    load: () => import('./refresh.js'),
+  },
+  {
+    name: 'drift',
+    summary: 'show what has changed since the plan in force was made, without acting',
+    load: () => import('./drift.js'),
+  },
+  {
+    name: 'history',
+    summary: 'published plans: why, what they promised and what came of it',
+    load: () => import('./history.js'),
+  },
 ];

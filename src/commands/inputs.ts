@@ -81,6 +81,17 @@ export async function loadInputs(flags: InputFlags, blockBytes?: (model: Model) 
   };
 }
 
+/** The files that `loadInputs` would read, for telling cheaply whether one of them changed. @throws EvicpressError */
+export function inputPaths(flags: InputFlags, config: Config): string[] {
+  const model = flags.model ?? config.model;
+  const methods = methodsPath(flags.methods ?? config.methods);
+  return [
+    tiersPath(flags.tiers ?? config.tiers),
+    ...(methods === undefined ? [] : [methods]),
+    ...(model?.endsWith('.json') ? [model] : []),
+  ];
+}
+
 /** A file's name as plans record it, with the sha256 of its bytes. */
 export async function fingerprint(path: string): Promise<{ path: string; sha256: string }> {
   const hash = createHash('sha256');

@@ -70,7 +70,8 @@ export async function reviewRollback(folder: string, to?: number): Promise<Chang
     inForcePath: store.inForcePath,
     difference: planDifference(before, plan),
     repairs,
-    carryOut: () => underLock(folder, store, inForce?.record, () => store.putInForce(target.generation)),
+    carryOut: () =>
+      underLock(folder, store, inForce?.record, () => store.goBack(target.generation, new Date())),
   };
 }
 

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { lock as lockFile } from 'proper-lockfile';
 import { EvicpressError, errors } from '../../errors.js';
 import { systemFault } from '../../formats/files.js';
-import { PRIVATE_FOLDER, writeDurably } from './private-files.js';
+import { writeDurably } from './private-files.js';
 
 /** A lock never goes stale by the clock alone: clocks jump. Takeover asks whether its process lives. */
 const NEVER_MS = 10 * 365 * 86_400_000;
@@ -37,7 +37,7 @@ export interface HeldLock {
  */
 export async function takeLock(folder: string): Promise<HeldLock> {
   try {
-    await mkdir(folder, { recursive: true, mode: PRIVATE_FOLDER });
+    await mkdir(folder, { recursive: true });
   } catch (error) {
     throw systemFault(error, folder);
   }

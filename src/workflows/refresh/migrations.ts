@@ -8,9 +8,10 @@ const STEPS: readonly ((state: Record<string, unknown>) => Record<string, unknow
     ...state,
     inputs: {},
     promise: null,
+    tierProbes: { checkedAt: null },
     tierChecks: {},
     tierCorrections: {},
-    settled: null,
+    decidedAtRequest: 0,
   }),
 ];
 

@@ -3,7 +3,7 @@ import { type FileHandle, mkdir, open, readdir, rename, unlink } from 'node:fs/p
 import { basename, dirname, join } from 'node:path';
 import { systemFault } from '../../formats/files.js';
 
-/** State is for its owner alone. */
+/** State is for its owner alone; the plan in force and the metrics are for other users' programs. */
 export const PRIVATE_FILE = 0o600;
 export const PRIVATE_FOLDER = 0o700;
 
@@ -17,7 +17,7 @@ export async function writeDurably(path: string, text: string, mode: number = PR
   const temporary = join(folder, `.${basename(path)}.${process.pid}.${randomBytes(4).toString('hex')}.tmp`);
   let handle: FileHandle | undefined;
   try {
-    await mkdir(folder, { recursive: true, mode: PRIVATE_FOLDER });
+    await mkdir(folder, { recursive: true });
     handle = await open(temporary, 'wx', mode);
     await handle.writeFile(text);
     await handle.sync();

@@ -14,6 +14,8 @@ const evidenceOfCheck = z.looseObject({
   checkedAt: z.string(),
   /** Measured seconds over the profile's, by tier. */
   slowdown: z.number().positive().optional(),
+  /** It could not be used at all. */
+  gone: z.boolean().optional(),
 });
 
 /** What a plan promised when it was published, and from which request on it is held to that. */
@@ -45,6 +47,8 @@ export const stateSchema = z.looseObject({
   /** Identity of each input file at the last finished turn. */
   inputs: z.record(z.string(), z.string()),
   promise: promiseSchema.nullable(),
+  /** When tiers were probed last. */
+  tierProbes: z.looseObject({ checkedAt: z.string().nullable() }),
   /** By tier: when it was probed last, and how slow it was. */
   tierChecks: z.record(z.string(), evidenceOfCheck),
   /** By tier: what a probe measured in place of the profile, for as long as the profile is the same file. */
@@ -52,8 +56,8 @@ export const stateSchema = z.looseObject({
     z.string(),
     z.looseObject({ profile: z.string(), measuredAt: z.string(), read: transferSchema }),
   ),
-  /** Digest of what the last finished turn decided on; equal again, there is nothing to do. */
-  settled: z.string().nullable(),
+  /** Requests counted when a turn last decided; equal again, the log has nothing new to say. */
+  decidedAtRequest: count,
 });
 export type RefreshState = z.infer<typeof stateSchema>;
 
@@ -72,9 +76,10 @@ export function freshState(logPath: string): RefreshState {
     window: EMPTY_WINDOW,
     inputs: {},
     promise: null,
+    tierProbes: { checkedAt: null },
     tierChecks: {},
     tierCorrections: {},
-    settled: null,
+    decidedAtRequest: 0,
   };
 }
 

@@ -1,0 +1,110 @@
+import type { Command } from 'commander';
+import { EvicpressError } from '../errors.js';
+import { readConfig } from '../formats/config.js';
+import { openTerminal, type TerminalFlags } from '../report/terminal.js';
+import { alertRules } from '../workflows/refresh/alerts.js';
+import { dashboard } from '../workflows/refresh/dashboard.js';
+import { schedules } from '../workflows/refresh/schedules/index.js';
+import { refreshTurn, type TurnResult } from '../workflows/refresh/turn.js';
+import { collect } from './options.js';
+import {
+  REFRESH_OPTIONS,
+  TURN_OPTIONS,
+  type TurnFlags,
+  teller,
+  turnOptions,
+  turnTools,
+} from './turn-options.js';
+
+interface RefreshFlags extends TurnFlags, TerminalFlags {
+  readonly logFormat: string;
+  readonly printCron?: boolean;
+  readonly printSystemd?: boolean;
+  readonly printK8s?: boolean;
+  readonly printAlerts?: boolean;
+  readonly printDashboard?: boolean;
+}
+
+/** `evicpress refresh`: one turn of re-planning. */
+export default function refresh(command: Command): void {
+  for (const [flags, description] of [...TURN_OPTIONS, ...REFRESH_OPTIONS])
+    command.option(flags, description);
+  command
+    .option('--capacity <tier=size>', 'capacity of a tier; repeat for more', collect, [])
+    .option('--log-format <form>', 'text or json', 'text');
+  for (const schedule of schedules) command.option(`--print-${schedule.name}`, `print ${schedule.summary}`);
+  command
+    .option('--print-alerts', 'print alert rules for Prometheus')
+    .option('--print-dashboard', 'print a dashboard for Grafana')
+    .addHelpText('after', EXAMPLES)
+    .action(async (_, cmd: Command) => run(cmd.optsWithGlobals() as RefreshFlags));
+}
+
+const EXAMPLES = `
+Exit codes: 0 done, whatever was decided; 1 something to put right; 4 another run is at it.
+
+Examples:
+  evicpress refresh --trace /var/log/vllm/requests.jsonl --model llama-3.1-8b --capacity dram=80GB
+  evicpress refresh --print-systemd
+  evicpress refresh --dry-run`;
+
+async function run(flags: RefreshFlags): Promise<void> {
+  const printed = textToPrint(flags);
+  if (printed !== undefined) {
+    process.stdout.write(printed);
+    return;
+  }
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
+  const terminal = openTerminal(flags);
+  const options = turnOptions(flags, await readConfig('.'));
+  const tell = teller(flags.logFormat, terminal);
+  const result = await tellingOfFailure(() => refreshTurn(options, turnTools(flags, options, tell)), tell);
+  tell('info', sentence(result, options.dryRun), { outcome: result.outcome, generation: result.generation });
+  terminal.result(summaryOf(result, options.dryRun));
+}
+
+function textToPrint(flags: RefreshFlags): string | undefined {
+  const asked = flags as unknown as Readonly<Record<string, unknown>>;
+  const schedule = schedules.find(
+    ({ name }) => asked[`print${name[0]!.toUpperCase()}${name.slice(1)}`] === true,
+  );
+  if (schedule !== undefined)
+    return schedule.text({ folder: process.cwd(), program: process.argv[1] ?? 'evicpress' });
+  if (flags.printAlerts === true) return alertRules();
+  if (flags.printDashboard === true) return dashboard();
+  return undefined;
+}
+
+/** With a log of objects, errors are in it too; the command line prints them as always. */
+async function tellingOfFailure<T>(work: () => Promise<T>, tell: ReturnType<typeof teller>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof EvicpressError) tell('error', error.message, { exitCode: error.exitCode });
+    throw error;
+  }
+}
+
+function sentence({ outcome, generation, newRequests, reason }: TurnResult, dryRun: boolean): string {
+  const would = dryRun ? ' (dry run: nothing was written)' : '';
+  const plan = generation === null ? 'no plan in force' : `generation ${generation} in force`;
+  return `${outcome}: ${newRequests} new requests, ${plan}: ${reason}.${would}`;
+}
+
+function summaryOf(result: TurnResult, dryRun: boolean) {
+  const { candidate, ...rest } = result;
+  return {
+    ...rest,
+    dryRun,
+    ...(candidate === undefined
+      ? {}
+      : {
+          candidate: {
+            summary: candidate.header.summary,
+            solveSeconds: candidate.solveSeconds,
+            score: candidate.score,
+            ...(candidate.comparison === undefined ? {} : { comparison: candidate.comparison }),
+          },
+        }),
+  };
+}

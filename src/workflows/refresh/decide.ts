@@ -1,0 +1,151 @@
+import type { MethodRow } from '../../formats/methods.js';
+import type { Placement, Plan, PlanHeader } from '../../formats/plan.js';
+import { RECOMPUTE } from '../../formats/plan.js';
+import type { Tier } from '../../formats/tiers.js';
+import { planContexts } from '../../plan/plan-contexts.js';
+import type { Trace } from '../../traces/trace.js';
+import { formatSeconds, formatShare } from '../../units.js';
+import { learnRules } from './class-rules.js';
+import { judgeStanding, type PlanScore, scorePlan } from './compare.js';
+import type { TurnInputs, TurnOptions } from './options.js';
+import { recentDemand } from './recent-demand.js';
+
+/** The first half of the recent requests fills the caches, the second half is judged. */
+const WARM_SHARE = 0.5;
+
+/** What a plan is made and judged from in this turn: the measurements, corrected where they drifted. */
+export interface Corrected {
+  readonly tiers: readonly Tier[];
+  readonly methods: readonly MethodRow[];
+  /** Tiers that cannot be used at all. */
+  readonly gone: readonly string[];
+}
+
+/** A new plan beside the one in force. */
+export interface Candidate {
+  readonly header: PlanHeader;
+  readonly rows: readonly Placement[];
+  readonly score: PlanScore;
+  readonly solveSeconds: number;
+  /** Undefined where no plan is in force. */
+  readonly comparison?: Comparison;
+}
+
+/** Old and new on the same recent log; gains are shares of the old plan's mean TTFT. */
+export interface Comparison {
+  readonly old: PlanScore;
+  /** By the replay of the recent log. */
+  readonly replayedGain: number;
+  /** By the plans' own sums on the new demand, the cost of moving subtracted. */
+  readonly predictedGain: number;
+  readonly bytesToMove: number;
+  readonly oldFits: boolean;
+}
+
+/**
+ * Makes the best plan for the recent demand, warm from the prices of the one in force, and compares the two.
+ * @returns undefined where nothing was reused yet, so that there is nothing to plan.
+ * @throws EvicpressError where no plan keeps every limit.
+ */
+export function makeCandidate(
+  trace: Trace,
+  inputs: TurnInputs,
+  corrected: Corrected,
+  inForce: Plan | undefined,
+  generation: number,
+  options: TurnOptions,
+): Candidate | undefined {
+  const { model } = inputs;
+  const demand = recentDemand(trace, {
+    model,
+    halfLifeSeconds: options.halfLifeSeconds,
+    periodSeconds: options.periodSeconds,
+  });
+  if (demand.contexts === 0) return undefined;
+  const usable = corrected.tiers.filter((tier) => !corrected.gone.includes(tier.name));
+  const planned = planContexts({
+    demand,
+    tiers: usable,
+    model,
+    methods: corrected.methods,
+    alpha: options.alpha,
+    solver: options.solver,
+    ...(options.minQuality === undefined ? {} : { minQuality: options.minQuality }),
+    ...(options.confidence === undefined ? {} : { confidence: options.confidence }),
+    ...(inForce === undefined ? {} : { previous: inForce.header }),
+    inputs: inputs.files,
+  });
+  const rows = [...planned.rows()];
+  const header: PlanHeader = {
+    ...planned.header,
+    generation,
+    rules: learnRules(planned.problem, rows, options.halfLifeSeconds),
+    ...(options.engine === undefined ? {} : { engine: options.engine }),
+  };
+  const yardstick = {
+    trace,
+    tiers: usable,
+    model,
+    methods: corrected.methods,
+    warm: Math.floor(WARM_SHARE * trace.requests),
+  };
+  const score = scorePlan({ header, rows }, yardstick, options.alpha);
+  const candidate = { header, rows, score, solveSeconds: planned.solveSeconds };
+  if (inForce === undefined) return candidate;
+  const old = scorePlan(inForce, yardstick, options.alpha);
+  const prices = header.tiers.map((tier) => tier.price);
+  const { problem, solution } = planned;
+  const standing = judgeStanding(inForce, trace, demand, problem, solution.choices, prices);
+  const requests = demand.accesses.reduce((sum, f, i) => sum + f * demand.requestShare[i]!, 0);
+  const moving = standing.bytesToMove * options.migrationSecondsPerByte;
+  const perRequest = (header.summary.utility - standing.utility - moving) / Math.max(requests, 1e-9);
+  const scale = Math.max(old.meanTtftSeconds, 1e-9);
+  return {
+    ...candidate,
+    comparison: {
+      old,
+      replayedGain: (score.utilitySeconds - old.utilitySeconds) / scale,
+      predictedGain: perRequest / scale,
+      bytesToMove: standing.bytesToMove,
+      oldFits: standing.fits,
+    },
+  };
+}
+
+/** Whether to publish, and why. */
+export interface Decision {
+  readonly publish: boolean;
+  readonly reason: string;
+}
+
+/**
+ * The new plan is published when the replay of the recent log finds it better by more than the least gain; when
+ * the replay finds no such difference, but no loss either, the plans' own sums decide.
+ */
+export function decide(
+  candidate: Candidate,
+  inForce: Plan | undefined,
+  invalid: readonly string[],
+  gone: readonly string[],
+  minGain: number,
+): Decision {
+  const { comparison } = candidate;
+  if (comparison === undefined || inForce === undefined) return { publish: true, reason: 'the first plan' };
+  if (invalid.length > 0) return { publish: true, reason: invalid.join('; ') };
+  const stranded = gone.filter((name) =>
+    inForce.rows.some((row) => row.tier === name && row.tier !== RECOMPUTE),
+  );
+  if (stranded.length > 0)
+    return {
+      publish: true,
+      reason: `the plan in force keeps contexts in ${stranded.join(', ')}, which is gone`,
+    };
+  if (!comparison.oldFits) return { publish: true, reason: 'the plan in force no longer fits the tiers' };
+  const { replayedGain, predictedGain, old } = comparison;
+  const replayed = `replayed on the recent log, a request gains ${formatShare(replayedGain)} of its TTFT of ${formatSeconds(old.meanTtftSeconds)}`;
+  const predicted = `by the plans' own sums ${formatShare(predictedGain)}`;
+  const least = `the least gain is ${formatShare(minGain)}`;
+  if (replayedGain > minGain) return { publish: true, reason: `${replayed}; ${least}` };
+  if (replayedGain < -minGain) return { publish: false, reason: `${replayed}; ${predicted}` };
+  return { publish: predictedGain > minGain, reason: `${replayed}, ${predicted}; ${least}` };
+}
