@@ -202,23 +202,20 @@ function attention(
 ): string {
   const { heads, kvHeads, headSize, hidden } = shape;
   const name = `blk.${layer}`;
-  const project = (part: 'q' | 'k' | 'v', count: number): string => {
-    const projected = linear(
-      graph,
-      input,
-      weight(graph, gguf, `${name}.attn_${part}.weight`, hidden, part === 'v' ? 0 : count),
-    );
-    const split = graph.node('Reshape', [projected, graph.constant('int64', [0, 0, count, headSize])]);
-    return graph.node('Transpose', [split], { perm: [0, 2, 1, 3] });
-  };
   const rotate = (x: string) => graph.contrib('RotaryEmbedding', [x, 'position_ids', 'cosines', 'sines']);
   const asStored = (x: string) =>
     graph.node('Cast', [graph.node('Cast', [x], { to: ONNX_TYPE.bfloat16 })], { to: ONNX_TYPE.float });
   const cacheShape = (tokens: string, batch: number | string) => [batch, kvHeads, tokens, headSize];
 
-  const queries = rotate(project('q', heads));
+  // One product for queries, keys and values; queries and keys are rotated together.
+  const projected = linear(graph, input, projections(graph, gguf, shape, layer));
+  const all = heads + 2 * kvHeads;
+  const split = graph.node('Reshape', [projected, graph.constant('int64', [0, 0, all, headSize])]);
+  const byHeadFirst = graph.node('Transpose', [split], { perm: [0, 2, 1, 3] });
+  const [turning, freshValues] = divide(graph, byHeadFirst, 1, [heads + kvHeads, kvHeads]);
+  const [queries, freshKeys] = divide(graph, rotate(turning!), 1, [heads, kvHeads]);
   const lastQueries = [
-    queries,
+    queries!,
     graph.constant('int64', [-QUERY_WINDOW]),
     graph.constant('int64', [2 ** 31]),
     graph.constant('int64', [2]),
@@ -236,11 +233,11 @@ function attention(
   };
   const prefixKeys = prefix('key');
   const prefixValues = prefix('value');
-  const keys = own('key', rotate(project('k', kvHeads)));
-  const values = own('value', project('v', kvHeads));
+  const keys = own('key', freshKeys!);
+  const values = own('value', freshValues!);
 
   // [batch, heads, length, headSize] → [kvHeads, batch, groups · length, headSize]
-  const grouped = graph.node('Reshape', [queries, graph.constant('int64', [0, kvHeads, -1, headSize])]);
+  const grouped = graph.node('Reshape', [queries!, graph.constant('int64', [0, kvHeads, -1, headSize])]);
   const byHead = graph.node('Transpose', [grouped], { perm: [1, 0, 2, 3] });
   const flat = graph.node('Reshape', [byHead, graph.constant('int64', [1, kvHeads, -1, headSize])]);
   const scale = { alpha: { float: headSize ** -0.5 }, transB: 1 };
@@ -266,7 +263,19 @@ function attention(
   return linear(graph, context, weight(graph, gguf, `${name}.attn_output.weight`, hidden));
 }
 
-/** SwiGLU: down(silu(gate(x)) · up(x)). */
+/** The weights of queries, keys and values of a layer as one matrix, the first two with their rows in order. */
+function projections(graph: OnnxGraph, gguf: GgufFile, shape: DecoderShape, layer: number): QuantizedWeight {
+  const { heads, kvHeads, hidden } = shape;
+  const matrix = (part: string) => tensorValues(gguf, `blk.${layer}.attn_${part}.weight`);
+  const rows = [
+    undoRotaryPermutation(matrix('q'), heads, hidden),
+    undoRotaryPermutation(matrix('k'), kvHeads, hidden),
+    matrix('v'),
+  ];
+  return stacked(graph, `blk.${layer}.attn_qkv`, rows, hidden);
+}
+
+/** SwiGLU: down(silu(gate(x)) · up(x)); gate and up are one product. */
 function feedForward(
   graph: OnnxGraph,
   gguf: GgufFile,
@@ -274,27 +283,44 @@ function feedForward(
   shape: DecoderShape,
   input: string,
 ): string {
-  const gate = linear(graph, input, weight(graph, gguf, `${name}.ffn_gate.weight`, shape.hidden));
-  const up = linear(graph, input, weight(graph, gguf, `${name}.ffn_up.weight`, shape.hidden));
-  const activated = graph.contrib('QuickGelu', [gate], { alpha: { float: 1 } });
   const inner = shapeOf(gguf, `${name}.ffn_down.weight`)[1]!;
+  const rows = ['gate', 'up'].map((part) => tensorValues(gguf, `${name}.ffn_${part}.weight`));
+  const both = linear(graph, input, stacked(graph, `${name}.ffn_gate_up`, rows, shape.hidden));
+  const [gate, up] = divide(graph, both, 2, [inner, inner]);
+  const activated = graph.contrib('QuickGelu', [gate!], { alpha: { float: 1 } });
   return linear(
     graph,
-    graph.node('Mul', [activated, up]),
+    graph.node('Mul', [activated, up!]),
     weight(graph, gguf, `${name}.ffn_down.weight`, inner),
   );
 }
 
-function weight(
+/** Splits a tensor along an axis into parts of these sizes. */
+function divide(graph: OnnxGraph, tensor: string, axis: number, sizes: readonly number[]): string[] {
+  const parts = sizes.map((_, i) => `${tensor}.part${i}`);
+  graph.nodeWithOutputs('Split', [tensor, graph.constant('int64', sizes)], parts, { axis });
+  return parts;
+}
+
+/** Matrices of `columns` columns, one below the other. */
+function stacked(
   graph: OnnxGraph,
-  gguf: GgufFile,
   name: string,
+  matrices: readonly Float32Array[],
   columns: number,
-  rotatedHeads = 0,
 ): QuantizedWeight {
+  const all = new Float32Array(matrices.reduce((sum, matrix) => sum + matrix.length, 0));
+  let at = 0;
+  for (const matrix of matrices) {
+    all.set(matrix, at);
+    at += matrix.length;
+  }
+  return quantizedWeight(graph, name, all, all.length / columns, columns);
+}
+
+function weight(graph: OnnxGraph, gguf: GgufFile, name: string, columns: number): QuantizedWeight {
   const matrix = tensorValues(gguf, name);
-  const ordered = rotatedHeads === 0 ? matrix : undoRotaryPermutation(matrix, rotatedHeads, columns);
-  return quantizedWeight(graph, name, ordered, matrix.length / columns, columns);
+  return quantizedWeight(graph, name, matrix, matrix.length / columns, columns);
 }
 
 /**

@@ -56,17 +56,23 @@ export async function openDecoder(models: EmbeddedModels): Promise<Decoder> {
   };
   const noPrefix = emptyCache('prefix', 1);
 
-  async function run({ prefix, past, ids, positions, mask, wanted }: ForwardInput) {
+  const answerOutputs = ['logits', ...parts.map((part) => `present.${part}`)];
+
+  async function run(
+    { prefix, past, ids, positions, mask, wanted }: ForwardInput,
+    outputs?: readonly string[],
+  ) {
     const table = (values: readonly (readonly number[])[]) =>
       integers(runtime, values.flat(), [values.length, values[0]!.length]);
-    return session.run({
+    const feeds = {
       input_ids: table(ids),
       position_ids: table(positions),
       attention_mask: table(mask),
       logit_positions: table(wanted),
       ...prefix,
       ...(past ?? emptyCache('past', ids.length)),
-    });
+    };
+    return outputs === undefined ? session.run(feeds) : session.run(feeds, outputs);
   }
 
   const presentAsPast = (output: Readonly<Record<string, Tensor>>): Past =>
@@ -114,7 +120,7 @@ export async function openDecoder(models: EmbeddedModels): Promise<Decoder> {
     },
 
     async forward(input) {
-      const output = await run(input);
+      const output = await run(input, answerOutputs);
       return { logits: output.logits!.data as Float32Array, past: presentAsPast(output) };
     },
 

