@@ -11,8 +11,16 @@ import { parseNumber } from '../units.js';
 import { blockBytesOf, DEMAND_OPTIONS, type DemandFlags, openDemand, readDemand } from './demand.js';
 import { fingerprint, INPUT_OPTIONS, type InputFlags, loadInputs } from './inputs.js';
 import { collect } from './options.js';
+import {
+  costOfEngine,
+  ENGINE_OPTIONS,
+  type EngineFlags,
+  enginesText,
+  offerOf,
+  withEngineKeys,
+} from './plan-engine.js';
 
-interface PlanFlags extends InputFlags, DemandFlags, TerminalFlags {
+interface PlanFlags extends InputFlags, DemandFlags, EngineFlags, TerminalFlags {
   readonly alpha?: string;
   readonly minQuality?: string;
   readonly confidence?: string;
@@ -30,7 +38,7 @@ const DEFAULT_ALPHA = '1';
 
 /** `evicpress plan`: the best option for every context at once. */
 export default function plan(command: Command): void {
-  for (const [flags, description] of [...DEMAND_OPTIONS, ...INPUT_OPTIONS])
+  for (const [flags, description] of [...DEMAND_OPTIONS, ...INPUT_OPTIONS, ...ENGINE_OPTIONS])
     command.option(flags, description);
   command
     .option(
@@ -70,7 +78,9 @@ async function run(flags: PlanFlags): Promise<void> {
       ? undefined
       : parseNumber(flags.confidence, '--confidence', { min: 0.5, max: 0.9999 });
   const previous = flags.previous === undefined ? undefined : await readPlan(flags.previous);
-  const planned = planContexts({
+  const engine = flags.engine ?? config.engine;
+  const { offered, forbidden } = offerOf(engine, tiers);
+  const request = {
     demand,
     tiers,
     model,
@@ -87,8 +97,14 @@ async function run(flags: PlanFlags): Promise<void> {
     solver: flags.solver ?? config.solver ?? 'dual',
     ...(previous === undefined ? {} : { previous: previous.header }),
     inputs: [...inputs.files, await fingerprint(source.path)],
+  };
+  const planned = planContexts({
+    ...request,
+    ...(offered === undefined ? {} : { offered }),
+    forbidden: [...request.forbidden, ...forbidden],
   });
-  const { header, rows, solution, solveSeconds } = planned;
+  const { header, solution, solveSeconds } = planned;
+  const rows = await withEngineKeys(planned.rows, source, demand, flags, model.name);
   const output = flags.output ?? join(RESULTS_FOLDER, 'plan.ndjson');
   await writePlan(output, header, rows());
   for (const warning of [...inputs.warnings, ...(source.kind === 'trace' ? source.trace.warnings : [])])
@@ -96,6 +112,11 @@ async function run(flags: PlanFlags): Promise<void> {
   if (output !== '-') {
     terminal.table(...planTable(header, rows()));
     terminal.say(planSummaryText(header, solveSeconds, output));
+    terminal.say(
+      engine === undefined
+        ? enginesText(header, planned.rows(), tiers)
+        : costOfEngine(engine, planned, planContexts(request)),
+    );
   }
   terminal.result({
     ...header,

@@ -1,11 +1,11 @@
 import { prefillSeconds } from '../cost/prefill.js';
 import type { Model } from '../formats/model.js';
-import { type Placement, type Plan, RECOMPUTE } from '../formats/plan.js';
+import { type Placement, type Plan, type PlanHeader, RECOMPUTE } from '../formats/plan.js';
 import type { Tier } from '../formats/tiers.js';
 import type { EngineTarget } from './engine.js';
 import { canApply } from './index.js';
 import { instanceMethod } from './instance-method.js';
-import { plannedTiers } from './places.js';
+import { type Place, placesOf, plannedTiers } from './places.js';
 
 /** How much of a plan an engine carries out. */
 export interface CarriedOut {
@@ -27,6 +27,36 @@ export interface CarriedOut {
   readonly perContext: boolean;
 }
 
+/** How much of a plan's places an engine has, whatever it does with them. */
+export function coverageOf(
+  header: PlanHeader,
+  places: readonly Place[],
+  target: EngineTarget,
+  tiers: readonly Tier[],
+): Pick<CarriedOut, 'contexts' | 'possible' | 'shareOfAccesses' | 'obstacles'> {
+  const kinds = new Map(plannedTiers({ header }, tiers).map((tier) => [tier.name, tier.kind]));
+  const common = instanceMethod(places, target.capabilities.instanceMethods);
+  const obstacles = new Map<string, number>();
+  let [contexts, possible, accesses, possibleAccesses] = [0, 0, 0, 0];
+  for (const place of places) {
+    contexts += place.contexts;
+    accesses += place.accesses;
+    const obstacle = obstacleTo(place, kinds.get(place.tier) ?? 'file', target, common);
+    if (obstacle !== undefined) {
+      obstacles.set(obstacle, (obstacles.get(obstacle) ?? 0) + place.contexts);
+    } else {
+      possible += place.contexts;
+      possibleAccesses += place.accesses;
+    }
+  }
+  return {
+    contexts,
+    possible,
+    shareOfAccesses: accesses === 0 ? 1 : possibleAccesses / accesses,
+    obstacles: [...obstacles].map(([what, n]) => ({ what, contexts: n })),
+  };
+}
+
 /** Counts what of a plan an engine can carry out, and what the rest costs. */
 export function carriedOut(
   plan: Plan,
@@ -34,40 +64,36 @@ export function carriedOut(
   tiers: readonly Tier[],
   model?: Model,
 ): CarriedOut {
-  const { capabilities } = target;
+  const places = placesOf(plan);
   const kinds = new Map(plannedTiers(plan, tiers).map((tier) => [tier.name, tier.kind]));
-  const common = instanceMethod(plan, capabilities.instanceMethods);
-  const obstacles = new Map<string, number>();
-  let [contexts, possible, accesses, possibleAccesses, lost] = [0, 0, 0, 0, 0];
-  for (const row of plan.rows) {
-    if (row.tier === RECOMPUTE) continue;
-    contexts++;
-    accesses += row.accesses;
-    const kind = kinds.get(row.tier) ?? 'file';
-    const obstacle = !capabilities.tierKinds.includes(kind)
-      ? `no tier of kind ${kind}`
-      : !canApply(capabilities, row.method) && row.method !== common
-        ? capabilities.instanceMethods.includes(row.method)
-          ? `${row.method} only for everything at once`
-          : `no ${row.method}`
-        : undefined;
-    if (obstacle === undefined) {
-      possible++;
-      possibleAccesses += row.accesses;
-    } else {
-      obstacles.set(obstacle, (obstacles.get(obstacle) ?? 0) + 1);
-      if (model !== undefined) lost += lossOf(row, plan.header.objective.alpha, model);
-    }
-  }
+  const common = instanceMethod(places, target.capabilities.instanceMethods);
+  const lost = (row: Placement) =>
+    row.tier !== RECOMPUTE && obstacleTo(row, kinds.get(row.tier) ?? 'file', target, common) !== undefined;
   return {
     engine: target.name,
-    contexts,
-    possible,
-    shareOfAccesses: accesses === 0 ? 1 : possibleAccesses / accesses,
-    obstacles: [...obstacles].map(([what, n]) => ({ what, contexts: n })),
-    utilityLost: model === undefined ? null : lost,
-    perContext: capabilities.perContext,
+    ...coverageOf(plan.header, places, target, tiers),
+    utilityLost:
+      model === undefined
+        ? null
+        : plan.rows
+            .filter(lost)
+            .reduce((sum, row) => sum + lossOf(row, plan.header.objective.alpha, model), 0),
+    perContext: target.capabilities.perContext,
   };
+}
+
+/** Why an engine cannot keep what is in this place; undefined where it can. */
+function obstacleTo(
+  { method }: { readonly method: string },
+  kind: string,
+  { capabilities }: EngineTarget,
+  common: string | undefined,
+): string | undefined {
+  if (!capabilities.tierKinds.includes(kind)) return `no tier of kind ${kind}`;
+  if (canApply(capabilities, method) || method === common) return undefined;
+  return capabilities.instanceMethods.includes(method)
+    ? `${method} only for everything at once`
+    : `no ${method}`;
 }
 
 /**

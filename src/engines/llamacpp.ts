@@ -1,6 +1,6 @@
 import type { EngineTarget } from './engine.js';
 import { instanceMethod } from './instance-method.js';
-import { budgetBytes, plannedTiers, script, shellCommand } from './places.js';
+import { budgetBytes, placesOf, plannedTiers, script, shellCommand } from './places.js';
 
 /** llama.cpp's names for methods that apply to its whole cache. */
 const CACHE_TYPES: Readonly<Record<string, string>> = { int8: 'q8_0', int4: 'q4_0' };
@@ -24,7 +24,7 @@ export const llamacpp: EngineTarget = {
     const tiers = plannedTiers(plan, setting.tiers);
     const memory = tiers.find((tier) => tier.kind === 'dram');
     const file = tiers.find((tier) => tier.kind === 'file' && tier.usedBytes > 0);
-    const method = instanceMethod(plan, Object.keys(CACHE_TYPES));
+    const method = instanceMethod(placesOf(plan), Object.keys(CACHE_TYPES));
     return [
       {
         path: 'llama-server.sh',

@@ -1,4 +1,4 @@
-import { type Plan, RECOMPUTE, UNCOMPRESSED } from '../formats/plan.js';
+import { type Placement, type PlanHeader, RECOMPUTE, UNCOMPRESSED } from '../formats/plan.js';
 import type { Tier } from '../formats/tiers.js';
 
 /** Everything a plan keeps in one tier with one method. */
@@ -11,7 +11,7 @@ export interface Place {
 }
 
 /** The plan's contexts summed by tier and method, in the order of the plan's tiers; recompute is left out. */
-export function placesOf(plan: Plan): Place[] {
+export function placesOf(plan: { readonly header: PlanHeader; readonly rows: Iterable<Placement> }): Place[] {
   const sums = new Map<string, { -readonly [K in keyof Place]: Place[K] }>();
   for (const { tier, method, storedBytes, accesses } of plan.rows) {
     if (tier === RECOMPUTE) continue;
@@ -44,7 +44,7 @@ export interface PlannedTier {
 }
 
 /** The plan's tiers, fast to slow, with kind and location of the profile's tier of the same name. */
-export function plannedTiers(plan: Plan, tiers: readonly Tier[]): PlannedTier[] {
+export function plannedTiers(plan: { readonly header: PlanHeader }, tiers: readonly Tier[]): PlannedTier[] {
   return plan.header.tiers.map((planned) => {
     const profiled = tiers.find((tier) => tier.name === planned.name);
     return {

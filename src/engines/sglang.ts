@@ -1,6 +1,6 @@
 import type { EngineTarget } from './engine.js';
 import { instanceMethod } from './instance-method.js';
-import { budgetBytes, plannedTiers, script, shellCommand } from './places.js';
+import { budgetBytes, placesOf, plannedTiers, script, shellCommand } from './places.js';
 
 /** SGLang's HiCache: one host pool per rank, one storage backend behind it, its own eviction. */
 export const sglang: EngineTarget = {
@@ -22,7 +22,7 @@ export const sglang: EngineTarget = {
     const memory = tiers.find((tier) => tier.kind === 'dram');
     const file = tiers.find((tier) => tier.kind === 'file' && tier.usedBytes > 0);
     const gigabytesPerRank = Math.floor(budgetBytes(memory) / setting.ranks / 1e9);
-    const fp8 = instanceMethod(plan, ['fp8']) !== undefined;
+    const fp8 = instanceMethod(placesOf(plan), ['fp8']) !== undefined;
     const folder = file?.location ?? (file === undefined ? undefined : `/var/cache/evicpress/${file.name}`);
     return [
       {

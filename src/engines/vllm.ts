@@ -1,6 +1,6 @@
 import type { EngineTarget } from './engine.js';
 import { instanceMethod } from './instance-method.js';
-import { budgetBytes, gibibytes, plannedTiers, script, shellCommand } from './places.js';
+import { budgetBytes, gibibytes, placesOf, plannedTiers, script, shellCommand } from './places.js';
 
 /** vLLM's names for methods that apply to its whole cache. */
 const CACHE_DTYPES: Readonly<Record<string, string>> = {
@@ -28,7 +28,7 @@ export const vllm: EngineTarget = {
     const tiers = plannedTiers(plan, setting.tiers);
     const memory = tiers.find((tier) => tier.kind === 'dram');
     const file = tiers.find((tier) => tier.kind === 'file' && tier.usedBytes > 0);
-    const method = instanceMethod(plan, Object.keys(CACHE_DTYPES));
+    const method = instanceMethod(placesOf(plan), Object.keys(CACHE_DTYPES));
     return [
       {
         path: 'vllm.sh',

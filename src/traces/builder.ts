@@ -21,6 +21,8 @@ export class TraceBuilder {
   readonly sessions = new Labels();
   readonly tenants = new Labels();
   readonly warnings: string[] = [];
+  /** Set by a format whose block ids are an engine's own keys. */
+  engineKeys: Trace['engineKeys'];
   requests = 0;
   private blockCount = 0;
   private blocks = new Int32Array(1 << 16);
@@ -101,6 +103,7 @@ export class TraceBuilder {
     let texts: readonly string[] | undefined;
     return {
       reuse: this.reuse,
+      ...(this.engineKeys === undefined ? {} : { engineKeys: this.engineKeys }),
       requests: n,
       timestampSeconds: times,
       inputTokens: pick(new Int32Array(n), (r) => this.input[r]!),

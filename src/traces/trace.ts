@@ -11,6 +11,8 @@ export type Reuse = 'prefix' | 'documents';
  */
 export interface Trace {
   readonly reuse: Reuse;
+  /** Where the block ids are the keys of an engine: which, and its tokens per chunk. */
+  readonly engineKeys?: { readonly engine: string; readonly chunkSize: number } | undefined;
   readonly requests: number;
   /** Seconds since the log's first request, ascending. */
   readonly timestampSeconds: Float64Array;
