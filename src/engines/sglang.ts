@@ -1,6 +1,6 @@
 import type { EngineTarget } from './engine.js';
 import { instanceMethod } from './instance-method.js';
-import { budgetBytes, placesOf, plannedTiers, script, shellCommand } from './places.js';
+import { budgetBytes, placesOf, plannedTiers, script, shellCommand, shellWord } from './places.js';
 
 /** SGLang's HiCache: one host pool per rank, one storage backend behind it, its own eviction. */
 export const sglang: EngineTarget = {
@@ -30,7 +30,7 @@ export const sglang: EngineTarget = {
         executable: true,
         text: script(
           `SGLang with HiCache sized by plan generation ${plan.header.generation}.\n--hicache-size is GB (10^9) for each of the ${setting.ranks} rank(s).`,
-          `${folder === undefined ? '' : `export SGLANG_HICACHE_FILE_BACKEND_STORAGE_DIR=${folder}\n`}exec ${shellCommand(
+          `${folder === undefined ? '' : `export SGLANG_HICACHE_FILE_BACKEND_STORAGE_DIR=${shellWord(folder)}\n`}exec ${shellCommand(
             'python -m sglang.launch_server',
             [
               ['--model-path', setting.modelPath],

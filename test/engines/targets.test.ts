@@ -1,0 +1,129 @@
+import { describe, expect, it } from 'vitest';
+import { carriedOut } from '../../src/engines/carried-out.js';
+import { engineCapabilities, engines } from '../../src/engines/index.js';
+import type { Tier } from '../../src/formats/tiers.js';
+import { handPlan, rowAt } from './plans.js';
+
+const read = { latencySeconds: 0, bytesPerSecond: 1e9 };
+const TIERS: readonly Tier[] = [
+  { name: 'dram', kind: 'dram', capacityBytes: 80e9, reservedBytes: 8e9, read },
+  { name: 'nvme', kind: 'file', location: '/mnt/nvme', capacityBytes: 800e9, read },
+];
+const SETTING = { tiers: TIERS, planPath: '/srv/plan.ndjson', ranks: 2, modelPath: 'meta/model' };
+const plan = handPlan(7, [
+  rowAt('a', 'dram', 'none', 40e9),
+  rowAt('b', 'dram', 'int8', 16e9),
+  rowAt('c', 'nvme', 'none', 100e9),
+  rowAt('d', 'recompute', 'none', 0),
+]);
+
+const textOf = (name: string, given = plan) =>
+  engines
+    .find((engine) => engine.name === name)!
+    .files(given, SETTING)
+    .map((file) => file.text)
+    .join('\n');
+
+describe.each(engines.map((engine) => [engine.name, engine] as const))('%s', (name, engine) => {
+  it('declares capabilities, notes and the version its names were checked against', () => {
+    const { tierKinds, notes, perContext } = engineCapabilities(name);
+    expect(tierKinds.length).toBeGreaterThan(0);
+    expect(notes.length).toBeGreaterThan(0);
+    expect(typeof perContext).toBe('boolean');
+    expect(engine.checkedAgainst).toMatch(/\d|llama/);
+  });
+
+  it('writes files inside their folder, the same for the same plan', () => {
+    const files = engine.files(plan, SETTING);
+    expect(files.length).toBeGreaterThan(0);
+    for (const file of files) {
+      expect(file.path).not.toMatch(/^\/|\.\./);
+      expect(file.text.endsWith('\n')).toBe(true);
+    }
+    expect(engine.files(plan, SETTING)).toEqual(files);
+  });
+
+  it('counts what it can carry out, never more than there is', () => {
+    const verdict = carriedOut(plan, engine, TIERS);
+    expect(verdict.contexts).toBe(3);
+    const blocked = verdict.obstacles.reduce((sum, entry) => sum + entry.contexts, 0);
+    expect(verdict.possible + blocked).toBe(3);
+  });
+
+  it('has nothing to do for a plan that keeps nothing', () => {
+    const verdict = carriedOut(handPlan(1, [rowAt('a', 'recompute', 'none', 0)]), engine, TIERS);
+    expect(verdict).toMatchObject({ contexts: 0, possible: 0, shareOfAccesses: 1, obstacles: [] });
+  });
+});
+
+describe('units and scopes', () => {
+  it('lmcache: L1 is memory less its compressed part, in GiB, with room for staging', () => {
+    // 80 GB planned + 8 GB reserved − 16 GB compressed = 72 GB = 67.055 GiB, of which 8/72 stay free.
+    expect(textOf('lmcache')).toContain('--l1-size-gb 67.055');
+    expect(textOf('lmcache')).toContain('--staging-share 0.111');
+    expect(textOf('lmcache')).toContain('"base_path":"/mnt/nvme/int8"');
+    expect(textOf('lmcache')).toContain('"base_path":"/dev/shm/evicpress/int8"');
+    expect(textOf('lmcache')).not.toContain('/dev/shm/evicpress/none');
+  });
+
+  it('vllm: GiB over all ranks without files, bytes with them', () => {
+    const memoryOnly = handPlan(1, [rowAt('a', 'dram', 'none', 40e9)]);
+    expect(textOf('vllm', memoryOnly)).toContain('--kv-offloading-size 74.505');
+    expect(textOf('vllm')).toContain('"cpu_bytes_to_use":80000000000');
+    expect(textOf('vllm')).toContain('--tensor-parallel-size 2');
+  });
+
+  it('sglang: GB per rank', () => {
+    expect(textOf('sglang')).toContain('--hicache-size 40');
+  });
+
+  it('dynamo: whole GiB, disk larger than memory', () => {
+    expect(textOf('dynamo')).toContain('DYN_KVBM_CPU_CACHE_GB=74');
+    expect(textOf('dynamo')).toContain('DYN_KVBM_DISK_CACHE_GB=745');
+  });
+
+  it('llamacpp: MiB', () => {
+    expect(textOf('llamacpp')).toContain('--cache-ram 76293');
+  });
+});
+
+describe('a cache type for the whole instance', () => {
+  it('is set only where every kept context has that method', () => {
+    const all = handPlan(1, [rowAt('a', 'dram', 'int8', 1e9), rowAt('b', 'nvme', 'int8', 1e9)]);
+    expect(textOf('vllm', all)).toContain('--kv-cache-dtype int8_per_token_head');
+    expect(textOf('llamacpp', all)).toContain('--cache-type-k q8_0');
+    expect(textOf('vllm')).not.toContain('--kv-cache-dtype');
+    expect(textOf('llamacpp')).not.toContain('--cache-type-k');
+  });
+});
+
+describe('what is not carried out', () => {
+  it('costs the utility of keeping it over recomputing it', () => {
+    const model = {
+      name: 'm',
+      kvBytesPerToken: 1e6,
+      prefill: { secondsPerToken: 1e-3, secondsPerTokenSquared: 0 },
+    };
+    // 1e9 bytes after removing half are 2,000 tokens: prefill 2 s. accesses 10 · (1·(0.9 − 1) − 0.5 + 2) = 14.
+    const row = {
+      ...rowAt('a', 'dram', 'keydiff', 1e9),
+      compressionRatio: 0.5,
+      quality: 0.9,
+      ttftSeconds: 0.5,
+      accesses: 10,
+    };
+    const verdict = carriedOut(handPlan(1, [row]), engines[0]!, TIERS, model);
+    expect(verdict.utilityLost).toBeCloseTo(14, 9);
+    expect(verdict.obstacles).toEqual([{ what: 'no keydiff', contexts: 1 }]);
+  });
+});
+
+describe('words for a shell', () => {
+  it('are quoted, whatever a location contains', () => {
+    const tiers = [{ ...TIERS[0]! }, { ...TIERS[1]!, location: "/mnt/it's; rm -rf $HOME" }];
+    const lmcache = engines[0]!.files(plan, { ...SETTING, tiers })[0]!.text;
+    expect(lmcache).toContain(`/mnt/it'\\''s; rm -rf $HOME`);
+    const sglang = engines.find((e) => e.name === 'sglang')!.files(plan, { ...SETTING, tiers })[0]!.text;
+    expect(sglang).toContain(`='/mnt/it'\\''s; rm -rf $HOME'`);
+  });
+});
