@@ -54,7 +54,7 @@ function planSentences(plan: PlanEvidence): string[] {
       ? 'and it is proved that no plan does better by an amount worth mentioning'
       : `and it is proved that no plan at this quality can be faster than ${formatSeconds(best)}`;
   return [
-    `With ${room.length === 0 ? 'the tiers given' : listOf(room)}, this plan brings reused context back in ${formatSeconds(summary.meanTtftSeconds)} on average, at quality ${summary.meanQuality.toFixed(3)} of 1, ${left}.`,
+    `With ${room.length === 0 ? 'the tiers given' : listOf(room)}, this plan brings reused context back in ${formatSeconds(summary.meanTtftSeconds)} on average (its part of the time to first token), at quality ${summary.meanQuality.toFixed(3)} of 1, ${left}.`,
   ];
 }
 
@@ -79,7 +79,7 @@ function planFigures(plan: PlanEvidence): KeyFigure[] {
     {
       label: 'Reuse served from a cache',
       value: formatShare(keptShare),
-      note: `${formatCount(summary.contexts)} contexts, the rest is recomputed`,
+      note: `of ${formatCount(summary.contexts)} contexts; the rest is computed anew`,
     },
   ];
 }
@@ -139,7 +139,7 @@ function bottleneck({ header, placements }: PlanEvidence): string[] {
   if (requests === 0) return [];
   const dearest = priced.reduce((a, b) => (b.price > a.price ? b : a));
   return [
-    `What limits it is ${dearest.name}: one more GB there is worth ${formatSeconds((dearest.price * 1e9) / requests)} per request.`,
+    `What limits the plan is ${dearest.name}: one more GB there is worth ${formatSeconds((dearest.price * 1e9) / requests)} per request.`,
   ];
 }
 

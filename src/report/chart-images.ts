@@ -38,7 +38,7 @@ export async function chartImages(figures: readonly Figure[], theme: ThemeName):
           width: SLIDE_WIDTH,
           autosize: { type: 'fit-x', contains: 'padding' },
         },
-        { config: chartConfig(theme) },
+        { config: chartConfig(theme, SLIDE_WIDTH) },
       );
       const view = new vega.View(vega.parse(spec), { renderer: 'none' });
       const svg = await view.toSVG();

@@ -1,5 +1,5 @@
 /**
- * The items that no other beats in both directions: less of `cost` and more of `worth`. Ascending in cost.
+ * The items that no other beats: less of `cost`, more of `worth`. Ties stay together. Ascending in cost.
  */
 export function paretoFront<T>(
   items: readonly T[],
@@ -10,7 +10,8 @@ export function paretoFront<T>(
   const front: T[] = [];
   for (const item of sorted) {
     const last = front.at(-1);
-    if (last === undefined || worth(item) > worth(last)) front.push(item);
+    const tied = last !== undefined && cost(item) === cost(last) && worth(item) === worth(last);
+    if (last === undefined || tied || worth(item) > worth(last)) front.push(item);
   }
   return front;
 }

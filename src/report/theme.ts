@@ -44,8 +44,8 @@ const themes: Readonly<Record<ThemeName, Theme>> = {
 const SHAPES = ['circle', 'square', 'triangle-up', 'diamond', 'cross', 'triangle-down', 'stroke', 'wedge'];
 const FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif';
 
-/** The Vega-Lite configuration of a theme. */
-export function chartConfig(name: ThemeName): Spec {
+/** The Vega-Lite configuration of a theme, for a chart of this many pixels. */
+export function chartConfig(name: ThemeName, width: number): Spec {
   const theme = themes[name];
   return {
     background: theme.ground,
@@ -73,7 +73,7 @@ export function chartConfig(name: ThemeName): Spec {
       titleFontSize: 12,
       titleFontWeight: 500,
       orient: 'bottom',
-      columns: { signal: 'width < 420 ? 2 : 5' },
+      columns: Math.max(2, Math.floor(width / 150)),
       labelLimit: 180,
       symbolStrokeWidth: 2,
     },

@@ -49,6 +49,12 @@ function panelsOf(replay: ReplayResult, name: string): Panel[] {
   ];
 }
 
+/** Lines are told apart by colour and dash; the legend shows both on a stroke. */
+const LINE_LEGEND = {
+  title: 'policy',
+  legend: { symbolType: 'stroke', symbolSize: 500, symbolStrokeWidth: 2 },
+} as const;
+
 type Series = NonNullable<ReplayResult['policies'][number]['series']>;
 
 /** Several windows as one, weighted with their requests. */
@@ -93,12 +99,12 @@ function timePanel(
         },
       ],
       transform: [{ filter: 'policy === null || datum.policy === policy' }],
-      mark: { type: 'line', point: { size: 14 } },
+      mark: { type: 'line', ...(values.length / policies.length <= 60 ? { point: { size: 14 } } : {}) },
       encoding: {
         x: { field: 'minutes', type: 'quantitative', title: 'minutes into the log', scale: { zero: false } },
         y: { field, type: 'quantitative', title, ...y },
-        color: { field: 'policy', type: 'nominal', scale: { domain: policies }, title: 'policy' },
-        strokeDash: { field: 'policy', type: 'nominal', scale: { domain: policies }, title: 'policy' },
+        color: { field: 'policy', type: 'nominal', scale: { domain: policies }, ...LINE_LEGEND },
+        strokeDash: { field: 'policy', type: 'nominal', scale: { domain: policies }, ...LINE_LEGEND },
         tooltip: [
           { field: 'policy', title: 'policy' },
           { field: 'minutes', title: 'minute', format: '.1f' },

@@ -34,12 +34,35 @@ function frontOf(policies: readonly PolicyResult[]): PolicyResult[] {
   );
 }
 
+/** Policies nearer to each other than this share of the plane carry one label between them. */
+const SAME_PLACE = 0.03;
+
+/** The label of each policy; of those in one place the first names them all. */
+function labelsOf(policies: readonly PolicyResult[]): Map<string, string> {
+  const spread = (values: readonly number[]) => Math.max(...values) - Math.min(...values) || 1;
+  const width = spread(policies.map((policy) => policy.ttft.mean));
+  const height = spread(policies.map((policy) => policy.meanQuality));
+  const places: PolicyResult[][] = [];
+  for (const policy of policies) {
+    const place = places.find(
+      ([first]) =>
+        Math.abs(first!.ttft.mean - policy.ttft.mean) < SAME_PLACE * width &&
+        Math.abs(first!.meanQuality - policy.meanQuality) < SAME_PLACE * height,
+    );
+    if (place === undefined) places.push([policy]);
+    else place.push(policy);
+  }
+  return new Map(places.map((place) => [place[0]!.policy, place.map((policy) => policy.policy).join(', ')]));
+}
+
 function panel(policies: readonly PolicyResult[], name: string): Panel {
   const front = new Set(frontOf(policies).map((policy) => policy.policy));
+  const labels = labelsOf(policies);
   const values = policies.map((policy) => ({
     policy: policy.policy,
     role: roleOf(policy.policy),
     front: front.has(policy.policy),
+    label: labels.get(policy.policy) ?? '',
     ttft: policy.ttft.mean,
     p99: policy.ttft.p99,
     quality: policy.meanQuality,
@@ -100,7 +123,7 @@ function panel(policies: readonly PolicyResult[], name: string): Panel {
         },
         {
           mark: { type: 'text', dy: -13, fontSize: 12, limit: 160 },
-          encoding: { text: { field: 'policy' } },
+          encoding: { text: { field: 'label' } },
         },
       ],
     },

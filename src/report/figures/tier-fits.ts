@@ -21,7 +21,7 @@ export const tierFits: FigureKind = {
       title: 'How fast the tiers are',
       reading:
         sampled === 0
-          ? 'The line is what plans use. Nothing was measured here: these are figures of a reference machine.'
+          ? 'The line is what plans use; the profile holds no single measurements to show beside it.'
           : 'Dots are measured reads, the line is the fit for one stream that plans use.',
       source: tiers.tiers.map((tier) => `${tier.name}: ${tier.source ?? 'assumed'}`).join(', '),
       panels: tiers.tiers.map(panel),
@@ -39,6 +39,7 @@ function panel(tier: Tier): Panel {
     const bytes = low * (high / low) ** (i / (LINE_POINTS - 1));
     return { bytes, seconds: transferSeconds(tier.read, bytes) };
   });
+  const seconds = [...line, ...samples].map((point) => point.seconds);
   const error = tier.read.medianRelativeError;
   const words = `${formatBytesPerSecond(tier.read.bytesPerSecond)} after ${formatSeconds(tier.read.latencySeconds)}`;
   return {
@@ -52,14 +53,14 @@ function panel(tier: Tier): Panel {
           type: 'quantitative',
           scale: { type: 'log', nice: false },
           title: 'bytes read',
-          axis: { labelExpr: bytesLabel('datum.value'), grid: false },
+          axis: { values: logTicks(low, high), labelExpr: bytesLabel('datum.value'), grid: false },
         },
         y: {
           field: 'seconds',
           type: 'quantitative',
-          scale: { type: 'log' },
+          scale: { type: 'log', nice: false, domain: extent(seconds) },
           title: 'seconds',
-          axis: { labelExpr: secondsLabel('datum.value') },
+          axis: { values: logTicks(...extent(seconds)), labelExpr: secondsLabel('datum.value') },
         },
       },
       layer: [
@@ -88,4 +89,21 @@ function panel(tier: Tier): Panel {
       ],
     },
   };
+}
+
+/** Powers of ten between two positive numbers; 1, 2 and 5 of each where there are few. */
+function logTicks(low: number, high: number): number[] {
+  const decades = Math.log10(high / low);
+  const steps = decades < 2.5 ? [1, 2, 5] : [1];
+  const ticks: number[] = [];
+  for (let power = Math.floor(Math.log10(low)); power <= Math.ceil(Math.log10(high)); power++)
+    for (const step of steps) ticks.push(Number(`${step}e${power}`));
+  return ticks.filter((tick) => tick >= low * 0.999 && tick <= high * 1.001);
+}
+
+/** The range of positive numbers with a little air. */
+function extent(values: readonly number[]): [low: number, high: number] {
+  const low = values.reduce((a, b) => Math.min(a, b));
+  const high = values.reduce((a, b) => Math.max(a, b));
+  return [low / 1.15, high * 1.15];
 }

@@ -42,7 +42,7 @@ export function showCharts(charts: PageData['charts'], theme: () => ThemeName): 
     { rootMargin: '400px' },
   );
   for (const { host } of hosts) observer.observe(host);
-  addEventListener('load', () => void drawForPrint(hosts));
+  void drawForPrint(hosts);
   return {
     redraw() {
       for (const host of drawn.keys()) void draw(host);
@@ -58,7 +58,7 @@ async function drawOne(host: HTMLElement, spec: Spec, theme: ThemeName): Promise
     { ...inTheme(spec, theme), width: 'container', autosize: { type: 'fit-x', contains: 'padding' } },
     {
       ...OPTIONS,
-      config: chartConfig(theme),
+      config: chartConfig(theme, host.clientWidth),
       actions: { export: { svg: true, png: true }, source: false, compiled: false, editor: false },
       tooltip: { theme: theme === 'dark' ? 'dark' : 'light' },
     },
@@ -92,12 +92,14 @@ async function drawForPrint(hosts: readonly { host: HTMLElement; spec: Spec }[])
     paper.className = 'on-paper';
     paper.setAttribute('aria-hidden', 'true');
     host.after(paper);
+    const inner = document.createElement('div');
+    paper.append(inner);
     const embed = await loadLibrary();
     const bare = withoutControls(inTheme(spec, 'light'));
     await embed(
-      paper,
+      inner,
       { ...bare, width: PRINT_WIDTH, autosize: { type: 'fit-x', contains: 'padding' } },
-      { ...OPTIONS, config: chartConfig('light'), actions: false, tooltip: false },
+      { ...OPTIONS, config: chartConfig('light', PRINT_WIDTH), actions: false, tooltip: false },
     );
   }
 }

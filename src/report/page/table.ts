@@ -185,14 +185,14 @@ function optionTable(options: readonly PricedOption[]): HTMLElement {
   for (const option of options) {
     const row = element('tr', '', option.chosen ? 'chosen' : '');
     row.append(element('td', option.chosen ? `${option.name} (chosen)` : option.name));
+    row.append(element('td', formatSeconds(option.ttftSeconds), 'number'));
     for (const seconds of [
-      option.ttftSeconds,
       option.answersSeconds,
       option.waitingSeconds,
       option.rentSeconds,
       option.netSeconds,
     ])
-      row.append(element('td', formatSeconds(seconds), 'number'));
+      row.append(element('td', plainSeconds(seconds), 'number'));
     body.append(row);
   }
   const caption = element('caption', 'What each option is worth, in seconds a period');
@@ -218,6 +218,11 @@ function formOf(group: PlacementData['groups'][number]): string {
 
 function significantCount(value: number): string {
   return value >= 100 || Number.isInteger(value) ? formatCount(value) : significant(value);
+}
+
+/** Seconds without change of unit, so that terms can be compared and added down a column. */
+function plainSeconds(seconds: number): string {
+  return `${Math.abs(seconds) >= 100 ? formatCount(seconds) : significant(seconds)} s`;
 }
 
 /** A long id by its two ends. */
