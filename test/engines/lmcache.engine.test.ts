@@ -84,6 +84,18 @@ describe.skipIf(reason !== undefined)('vLLM and LMCache follow a plan', () => {
   const counts = () =>
     Object.fromEntries((['none', 'int8', 'int4'] as const).map((m) => [m, chunkFiles(places(m)).length]));
 
+  /**
+   * Token ids of a prompt whose last chunk stays open whatever is answered, so that every full chunk is known
+   * to the plan; the text is shortened until it is so.
+   */
+  async function fittingTokens(name: string): Promise<number[]> {
+    for (;;) {
+      const tokens = await stack.tokenize(prompt(name));
+      if (tokens.length % CHUNK_TOKENS < CHUNK_TOKENS - 30) return tokens;
+      texts.set(name, texts.get(name)!.slice(0, -60));
+    }
+  }
+
   async function publish(generation: number, placements: Record<string, Place>): Promise<void> {
     const path = join(folder, `plan-${generation}.ndjson`);
     const rows = Object.entries(placements).map(([name, [tier, method]]) =>
@@ -112,7 +124,7 @@ describe.skipIf(reason !== undefined)('vLLM and LMCache follow a plan', () => {
 
   it('puts every context where the plan says, with the method it says', async () => {
     for (const name of NAMES) {
-      hashes.set(name, chunkHashes(await stack.tokenize(texts.get(name)!), CHUNK_TOKENS));
+      hashes.set(name, chunkHashes(await fittingTokens(name), CHUNK_TOKENS));
       expect(chunks(name)).toBeGreaterThan(2);
     }
     await publish(1, {
@@ -182,14 +194,8 @@ describe.skipIf(reason !== undefined)('vLLM and LMCache follow a plan', () => {
     await end(stack.server, 'SIGKILL');
     await stack.startServer();
     expect((await stack.status()).generation).toBe(2);
-    // vLLM registers anew with its next heartbeat; a request in that window waits in vLLM, not in our code.
-    await until(
-      async () =>
-        /"(num_)?registered[^"]*": ?[1-9]|"instances": ?\{"/.test(
-          JSON.stringify(await fetch(`${stack.http}/status`).then((r) => r.json())),
-        ),
-      120,
-    ).catch(() => undefined);
+    // vLLM registers anew with its next heartbeat; a request sent before that waits in vLLM.
+    await until(async () => (await stack.registered()) > 0, 120);
     const { hits } = await hitsOf(['lake-article']);
     expect(hits).toEqual({ 'ssd/int4': chunks('lake-article') });
   });

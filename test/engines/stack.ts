@@ -147,6 +147,12 @@ export class Stack {
     return find((await response.json()) as Record<string, unknown>, 'evicpress') ?? {};
   }
 
+  /** Engines that have registered their caches with the server. */
+  async registered(): Promise<number> {
+    const status = (await fetch(`${this.http}/status`).then((r) => r.json())) as Record<string, unknown>;
+    return Number(find(status, 'worker_liveness')?.tracked_instances ?? 0);
+  }
+
   /** Metrics by name and labels, e.g. `evicpress_hit_chunks_total{method="int8",tier="ssd"}`. */
   async metrics(): Promise<Map<string, number>> {
     const text = await fetch(`${this.http}/metrics`).then((r) => r.text());
