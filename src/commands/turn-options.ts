@@ -76,6 +76,7 @@ export const TURN_OPTIONS: readonly (readonly [flags: string, description: strin
     '--probe-every <time>',
     `probe measured tiers at most this often, or never (default: ${DEFAULTS.probeEvery})`,
   ],
+  ['--threshold <list>', 'from where on change is drift, e.g. slowdown=2,unseen=0.8'],
   ['--probe-seconds <n>', `length of a probe (default: ${DEFAULTS.probeSeconds})`],
 ];
 

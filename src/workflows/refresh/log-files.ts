@@ -164,13 +164,12 @@ async function resumeIn(
   closed: boolean,
 ): Promise<UnreadParts | undefined> {
   const { path, info } = file;
-  const head = position.head.findLast((evidence) => evidence.endBytes <= info.size);
-  if (head === undefined || !isThere(head, await readRange(path, 0, head.bytes))) return undefined;
+  const [first] = position.head;
+  if (first === undefined || !(await hasEvidence(file, first))) return undefined;
   const lines = position.recentLines;
   for (let i = lines.length - 1; i >= 0; i--) {
     const line = lines[i]!;
-    if (line.endBytes > info.size) continue;
-    if (!isThere(line, await readRange(path, line.endBytes - line.bytes, line.bytes))) continue;
+    if (!(await hasEvidence(file, line))) continue;
     const part = {
       file,
       fromBytes: line.endBytes,
@@ -185,6 +184,9 @@ async function resumeIn(
         lost === 0 ? [] : [`the log was cut short: its last ${lines.length - 1 - i} lines read are gone`],
     };
   }
+  // No line is where it was. The same beginning means the same log, cut short far; else it only begins alike.
+  const longest = position.head.findLast((evidence) => evidence.endBytes <= info.size);
+  if (longest === undefined || !(await hasEvidence(file, longest))) return undefined;
   const fromBytes = await lineStartBefore(path, Math.min(info.size, position.offsetBytes));
   return {
     parts: [{ file, fromBytes, lines: position.lines, recentLines: [], closed }],
@@ -192,6 +194,11 @@ async function resumeIn(
       `the log was cut short or rewritten by more than can be traced: reading on from byte ${fromBytes}`,
     ],
   };
+}
+
+async function hasEvidence({ path, info }: LogFile, evidence: Evidence): Promise<boolean> {
+  if (evidence.endBytes > info.size) return false;
+  return isThere(evidence, await readRange(path, evidence.endBytes - evidence.bytes, evidence.bytes));
 }
 
 /** The end of the last whole line at or before a byte. */
