@@ -12,6 +12,8 @@ interface ScanList {
   readonly fraction: Float64Array;
   readonly quality: Float64Array;
   readonly decompress: Float64Array;
+  /** Every list is an envelope: values along it rise, then fall. */
+  readonly concave: boolean;
 }
 
 /**
@@ -60,6 +62,7 @@ export class IndependentLagrangian implements Lagrangian {
   /**
    * Fixes every context whose choice is the same at all corners of a box of prices: by linearity it is then
    * the same everywhere inside.
+   * Called on the whole problem only.
    * @returns the Lagrangian of the rest, valid inside the box.
    */
   restrict(low: Float64Array, high: Float64Array): IndependentLagrangian {
@@ -74,14 +77,16 @@ export class IndependentLagrangian implements Lagrangian {
       use.fill(0);
       this.scan(corner, use, choices, moved);
     }
-    const candidates = this.open ?? Int32Array.from({ length: n }, (_, i) => i);
-    const open = candidates.filter((i) => moved[i] === 1);
+    let count = 0;
+    for (let i = 0; i < n; i++) count += moved[i]!;
+    const open = new Int32Array(count);
     const fixedUse = new Float64Array(this.rows.length);
-    if (this.fixedUse !== undefined) fixedUse.set(this.fixedUse);
-    let fixedUtility = this.fixedUtility;
-    const count = this.problem.forms.storedBytes.length;
-    for (const i of candidates)
-      if (moved[i] === 0) fixedUtility += this.settle(i, choices[i]!, count, fixedUse);
+    let fixedUtility = 0;
+    const forms = this.problem.forms.storedBytes.length;
+    for (let i = 0, at = 0; i < n; i++) {
+      if (moved[i] === 1) open[at++] = i;
+      else fixedUtility += this.settle(i, choices[i]!, forms, fixedUse);
+    }
     return new IndependentLagrangian(
       this.problem,
       this.rows,
@@ -121,7 +126,7 @@ export class IndependentLagrangian implements Lagrangian {
     if (this.tabled) return this.scanTabled(prices, use, choices, moved);
     const { demand, alpha, allowed, curveOf, recomputeSeconds, tiers, forms } = this.problem;
     const { fullBytes, accesses, requestShare } = demand;
-    const { offsets, form, fraction, quality, decompress } = this.lists;
+    const { offsets, form, fraction, quality, decompress, concave } = this.lists;
     const { capacityRow, bandwidthRow, open } = this;
     const count = forms.storedBytes.length;
     const T = tiers.length;
@@ -138,6 +143,7 @@ export class IndependentLagrangian implements Lagrangian {
     let carry = 0;
     for (let k = 0; k < length; k++) {
       const i = open === undefined ? k : open[k]!;
+      if (moved !== undefined && moved[i] === 1) continue;
       const f = accesses[i]!;
       const bytes = fullBytes[i]!;
       const share = requestShare[i]!;
@@ -154,13 +160,15 @@ export class IndependentLagrangian implements Lagrangian {
         if ((mask & (1 << t)) === 0) continue;
         const perFraction = work * (perByte[t]! + bandwidthPrice[t]!) + capacityPrice[t]! * bytes;
         const base = -f * share * latency[t]!;
+        let before = Number.NEGATIVE_INFINITY;
         for (let e = first; e < end; e++) {
           const value = base + worth * quality[e]! - perFraction * fraction[e]! - work * decompress[e]!;
           if (value > best) {
             best = value;
             bestTier = t;
             bestEntry = e;
-          }
+          } else if (concave && value < before) break;
+          before = value;
         }
       }
       const choice = bestTier < 0 ? KEEP_NOTHING : bestTier * count + form[bestEntry]!;
@@ -253,6 +261,7 @@ function scanLists(problem: Problem, tabled: boolean): ScanList {
   for (let i = 0; i < curveOf.length; i++) member[curveOf[i]!] = i;
   const kept: { form: number; fraction: number }[] = [];
   const offsets = new Int32Array(curves + 1);
+  let concave = !tabled;
   for (let c = 0; c < curves; c++) {
     const full = member[c]! < 0 ? 1 : demand.fullBytes[member[c]!]!;
     const entries: { form: number; fraction: number }[] = [];
@@ -264,6 +273,7 @@ function scanLists(problem: Problem, tabled: boolean): ScanList {
       });
     }
     const free = entries.every(({ form }) => forms.decompressSecondsPerByte[form] === 0);
+    concave &&= free;
     for (const entry of free && !tabled
       ? envelope(entries, forms.quality)
       : pareto(entries, forms.quality, forms.decompressSecondsPerByte))
@@ -276,6 +286,7 @@ function scanLists(problem: Problem, tabled: boolean): ScanList {
     fraction: Float64Array.from(kept, (entry) => entry.fraction),
     quality: Float64Array.from(kept, (entry) => forms.quality[entry.form]!),
     decompress: Float64Array.from(kept, (entry) => forms.decompressSecondsPerByte[entry.form]!),
+    concave,
   };
 }
 

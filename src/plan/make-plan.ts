@@ -1,6 +1,6 @@
 import { type Placement, type PlanHeader, RECOMPUTE, type Rules, UNCOMPRESSED } from '../formats/plan.js';
 import { formatHeader } from '../formats/schema.js';
-import { baselineUtility, gapOfSpan } from './baseline.js';
+import { gapOfSpan } from './baseline.js';
 import { KEEP_NOTHING, type Problem, qualityOf, storedBytesOf, ttftOf } from './problem.js';
 import { couplingRows } from './rows.js';
 import type { Solution } from './solvers/solver.js';
@@ -44,7 +44,7 @@ export function planHeader(problem: Problem, solution: Solution, facts: PlanFact
       bound: Math.max(solution.bound, solution.utility),
       relaxationBound: Math.max(solution.relaxationBound, solution.bound, solution.utility),
       gap,
-      gapOfSpan: gapOfSpan(solution.bound, solution.utility, baselineUtility(problem)),
+      gapOfSpan: gapOfSpan(solution.bound, solution.utility, solution.baseline),
       ...planMeans(problem, solution.choices),
       solver: solution.solver,
     },

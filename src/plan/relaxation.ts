@@ -2,7 +2,7 @@ import { EvicpressError } from '../errors.js';
 import { type DualOptimum, minimizeBound } from './dual.js';
 import { IndependentLagrangian } from './independent.js';
 import type { Lagrangian } from './lagrangian.js';
-import { KEEP_NOTHING, type Problem, ttftOf, utilityOf } from './problem.js';
+import { loadSecondsOf, type Problem } from './problem.js';
 import { couplingRows, type Row } from './rows.js';
 import { sampleProblem } from './sample.js';
 import { TreeLagrangian } from './tree.js';
@@ -20,8 +20,12 @@ export interface Relaxation {
 const TOLERANCE = 1e-10;
 /** From here on prices are first found on samples. */
 const SAMPLE_FROM = 40_000;
-/** Half the width of the box of prices around a sample's optimum, by sample size. */
-const BOX_WIDTH = 0.08;
+/** Size of the sample. */
+const SAMPLE = 20_000;
+/** Half the width of the box of prices around the sample's optimum, as a share of them: some standard errors. */
+const BOX_WIDTH = 4 / Math.sqrt(SAMPLE);
+/** The box is widened this much when the optimum lies at its edge. */
+const WIDENED = 4;
 
 /**
  * Minimises the dual bound. Large problems without parents are solved on a growing sample first; the sample's
@@ -31,9 +35,9 @@ const BOX_WIDTH = 0.08;
  */
 export function solveRelaxation(problem: Problem, start?: Float64Array): Relaxation {
   const rows = couplingRows(problem);
-  const span = roughSpan(problem);
-  const tolerance = TOLERANCE * span;
-  const floor = leastUtility(problem) - Math.max(1, span);
+  const { least, most } = utilityRange(problem);
+  const tolerance = TOLERANCE * Math.max(most - least, 1e-300);
+  const floor = least - Math.max(1, most - least);
   const n = problem.demand.contexts;
   if (problem.hasParents || n < SAMPLE_FROM || rows.length === 0 || rows.length > 4) {
     const lagrangian = problem.hasParents
@@ -47,8 +51,8 @@ export function solveRelaxation(problem: Problem, start?: Float64Array): Relaxat
     return { rows, lagrangian, optimum: feasible(optimum) };
   }
   const whole = new IndependentLagrangian(problem, rows);
-  let prices = start ?? samplePrices(problem);
-  for (let width = start === undefined ? BOX_WIDTH : BOX_WIDTH / 2; width < 0.6; width *= 3) {
+  let prices = solveRelaxation(sampleProblem(problem, SAMPLE), start).optimum.prices;
+  for (let width = BOX_WIDTH; width < 0.6; width *= WIDENED) {
     const low = prices.map((price) => price * (1 - width));
     const high = prices.map((price) => Math.max(price * (1 + width), Number.MIN_VALUE));
     const near = whole.restrict(low, high);
@@ -64,12 +68,6 @@ export function solveRelaxation(problem: Problem, start?: Float64Array): Relaxat
   };
 }
 
-function samplePrices(problem: Problem): Float64Array {
-  const n = problem.demand.contexts;
-  const size = n > 400_000 ? 20_000 : 8_000;
-  return solveRelaxation(sampleProblem(problem, size)).optimum.prices;
-}
-
 function feasible(optimum: DualOptimum): DualOptimum {
   if (!optimum.infeasible) return optimum;
   throw new EvicpressError(
@@ -77,28 +75,24 @@ function feasible(optimum: DualOptimum): DualOptimum {
   );
 }
 
-/** An upper estimate of the span of utilities: best less worst option, summed. */
-function roughSpan(problem: Problem): number {
-  const { demand, alpha, recomputeSeconds } = problem;
-  let span = 0;
-  for (let i = 0; i < demand.contexts; i++)
-    span += demand.accesses[i]! * (alpha * demand.requestShare[i]! + recomputeSeconds[i]!);
-  return Math.max(span, 1e-300);
-}
-
-function leastUtility(problem: Problem): number {
-  const { demand, forms, tiers, curveOf } = problem;
-  const count = forms.storedBytes.length;
-  let total = 0;
+/**
+ * Rough ends of what plans can reach: all at full quality and no waiting; all at no quality and the longest wait.
+ */
+function utilityRange(problem: Problem): { least: number; most: number } {
+  const { demand, alpha, tiers, recomputeSeconds, forms, curveOf } = problem;
+  const last = tiers.length - 1;
+  const slowestByte = Math.max(...tiers.map((tier) => tier.secondsPerByte));
+  const slowestStart = Math.max(...tiers.map((tier) => tier.latencySeconds));
+  const tabled = tiers.some((tier) => tier.tabled);
+  let least = 0;
+  let most = 0;
   for (let i = 0; i < demand.contexts; i++) {
-    let least = utilityOf(problem, i, KEEP_NOTHING);
-    const first = forms.offsets[curveOf[i]!]!;
-    if (first < forms.offsets[curveOf[i]! + 1]!) {
-      // Slowest is the largest form of the slowest tier, the uncompressed cache; quality at worst 0.
-      for (let t = 0; t < tiers.length; t++)
-        least = Math.min(least, -demand.accesses[i]! * ttftOf(problem, i, t * count + first));
-    }
-    total += least;
+    const f = demand.accesses[i]!;
+    const whole = tabled
+      ? loadSecondsOf(problem, i, last, forms.offsets[curveOf[i]!]!)
+      : slowestStart + slowestByte * demand.fullBytes[i]!;
+    least -= f * Math.max(recomputeSeconds[i]!, whole);
+    most += f * alpha * demand.requestShare[i]!;
   }
-  return total;
+  return { least, most };
 }

@@ -14,6 +14,8 @@ import type { Solution, SolveOptions, Solver } from './solver.js';
 
 /** Up to here repair looks at every context; beyond, at those the prices leave undecided. */
 const REPAIR_ALL = 50_000;
+/** How many of the undecided. */
+const REPAIR_OPEN = 4000;
 /** Up to here a plan that is not near enough is polished: the core searched, the greedies tried. */
 const POLISH_ALL = 20_000;
 /** With parents a repaired plan may be poor: the answers at prices this much dearer are tried beside it. */
@@ -84,6 +86,7 @@ function solveByPrices(
   return {
     solver: name,
     ...best,
+    baseline,
     bound,
     relaxationBound: optimum.bound,
     prices: optimum.prices,
@@ -108,7 +111,7 @@ function repairedPlan(
 ): Candidate | undefined {
   const assignment = new Assignment(problem, rows, choices);
   const n = problem.demand.contexts;
-  const candidates = n <= REPAIR_ALL || open === undefined ? undefined : open;
+  const candidates = n <= REPAIR_ALL || open === undefined ? undefined : thinned(open);
   const wanted = { score: 'priced', prices: optimum.prices } as const;
   const fits =
     (candidates !== undefined && relieve(assignment, { ...wanted, candidates })) ||
@@ -116,6 +119,14 @@ function repairedPlan(
   if (!fits) return undefined;
   fillRoom(assignment, optimum.prices, candidates);
   return { choices: assignment.choices, utility: totalUtility(problem, assignment.choices) };
+}
+
+/** An even selection of contexts: enough moves to fill the last byte, few enough to look at. */
+function thinned(open: Int32Array): Int32Array {
+  const step = Math.max(1, open.length / REPAIR_OPEN);
+  const picked = new Int32Array(Math.min(open.length, REPAIR_OPEN));
+  for (let k = 0; k < picked.length; k++) picked[k] = open[Math.floor(k * step)]!;
+  return picked;
 }
 
 /** Betters the best plan by exchanges, from the blended optimum and then from what that gave. */

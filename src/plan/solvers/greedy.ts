@@ -1,5 +1,5 @@
 import { Assignment } from '../assignment.js';
-import { totalUtility } from '../baseline.js';
+import { baselineUtility, totalUtility } from '../baseline.js';
 import { infeasiblePlan } from '../infeasible.js';
 import type { Lagrangian } from '../lagrangian.js';
 import type { Problem } from '../problem.js';
@@ -32,6 +32,7 @@ function solveGreedily(problem: Problem, name: string, score: Relief): Solution 
     solver: name,
     choices,
     utility: totalUtility(problem, choices),
+    baseline: baselineUtility(problem),
     bound: optimum.bound,
     relaxationBound: optimum.bound,
     prices: optimum.prices,

@@ -20,6 +20,8 @@ export interface Solution {
   /** A choice per context: KEEP_NOTHING, or tier · forms + form. */
   readonly choices: Int32Array;
   readonly utility: number;
+  /** Zero of the span: every context at the better of recompute and the slowest tier whole. */
+  readonly baseline: number;
   /** The best upper bound proved. */
   readonly bound: number;
   /** The optimum of the linear relaxation, from above. */
