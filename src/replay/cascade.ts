@@ -1,3 +1,4 @@
+import { fixedLevel, type LevelRule } from './level-rule.js';
 import type { Policy, PolicySetting } from './policy.js';
 
 /** The order in which one tier gives up its blocks. */
@@ -20,14 +21,19 @@ export interface EvictionOrder {
  * older than what hangs on it; what a tier gives up falls into the next one, and from the last for good.
  */
 export class Cascade implements Policy {
+  private readonly levelRule: LevelRule;
+
   constructor(
     private readonly setting: PolicySetting,
     private readonly orders: readonly EvictionOrder[],
     private readonly admits: (position: number) => boolean = () => true,
-  ) {}
+  ) {
+    this.levelRule = setting.levelRule ?? fixedLevel(0);
+  }
 
   serve(request: number): void {
-    const { trace, store, levelRule } = this.setting;
+    const { trace, store } = this.setting;
+    const { levelRule } = this;
     const { blocks, blockOffsets } = trace;
     const { tierOf } = store;
     const first = this.orders[0]!;

@@ -1,7 +1,6 @@
-import { type Placement, RECOMPUTE, UNCOMPRESSED } from '../formats/plan.js';
+import { type Placement, RECOMPUTE } from '../formats/plan.js';
 import type { Trace } from '../traces/trace.js';
 import type { Compression } from './compression.js';
-import type { LevelRule } from './level-rule.js';
 import type { PolicySetting } from './policy.js';
 
 /** No row of the plan speaks of the block. */
@@ -44,26 +43,9 @@ export function levelsOfRows(compression: Compression, rows: readonly Placement[
   );
 }
 
-/** The level of every block by the plan: its own row's, else its class's rule; without a plan as asked. */
-export function planRule({ trace, store, plan, levelRule }: PolicySetting): LevelRule {
-  if (plan === undefined) return levelRule;
-  const { levels } = store.compression;
-  const rowOf = planRowOfBlocks(trace, plan.rows);
+/** By block: the level that the plan's rows ask for, UNPLANNED where none speaks of it. */
+export function plannedLevels({ trace, store, plan }: PolicySetting): Int32Array | undefined {
+  if (plan === undefined) return undefined;
   const levelOfRow = levelsOfRows(store.compression, plan.rows);
-  const levelOfClass = new Int32Array(trace.classes.length + 1);
-  for (const rule of plan.header.rules.classes ?? []) {
-    const curve = rule.class === undefined ? 0 : trace.classes.indexOf(rule.class) + 1;
-    const level = levels.findIndex(
-      (entry) =>
-        entry.method === rule.method &&
-        (rule.method === UNCOMPRESSED || Math.abs(entry.compressionRatio - rule.compressionRatio) < 1e-9),
-    );
-    if (curve > 0 || rule.class === undefined) levelOfClass[curve] = Math.max(0, level);
-  }
-  return {
-    levelFor(request, block) {
-      const row = rowOf[block]!;
-      return row === UNPLANNED ? levelOfClass[trace.classOf[request]! + 1]! : levelOfRow[row]!;
-    },
-  };
+  return planRowOfBlocks(trace, plan.rows).map((row) => (row === UNPLANNED ? UNPLANNED : levelOfRow[row]!));
 }

@@ -7,6 +7,16 @@ import type { LevelRule } from './level-rule.js';
 import type { LogFacts } from './log-facts.js';
 import type { TieredStore } from './store.js';
 
+/** What policies that choose for themselves aim at. */
+export interface Objective {
+  /** Seconds of TTFT that one unit of quality is worth; not used where a mean quality is asked for. */
+  readonly alpha: number;
+  /** Mean quality over the requests that reuse something. */
+  readonly meanQuality?: number;
+  /** No class is stored below this quality. */
+  readonly minQuality?: number;
+}
+
 /** Everything a policy may look at. Of the trace it may use what came before the request it serves. */
 export interface PolicySetting {
   readonly trace: Trace;
@@ -14,8 +24,13 @@ export interface PolicySetting {
   /** Fast to slow, as in the store. */
   readonly tiers: readonly Tier[];
   readonly model: Model;
-  /** How a block that is stored for the first time is compressed. */
-  readonly levelRule: LevelRule;
+  /** How a block that is stored for the first time is compressed, where the policy's name says it. */
+  readonly levelRule?: LevelRule;
+  readonly objective: Objective;
+  /** Requests between two re-plannings. */
+  readonly replanEvery: number;
+  /** Adds seconds of prefill to the request being served: for what a policy has recomputed of its own accord. */
+  readonly charge: (request: number, seconds: number) => void;
   /** Number of requests at the start of the log that planning may learn from. */
   readonly history: number;
   /** What only clairvoyant policies may look at. */

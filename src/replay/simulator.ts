@@ -4,14 +4,18 @@ import type { PolicyResult } from '../formats/replay.js';
 import type { Tier } from '../formats/tiers.js';
 import type { Trace } from '../traces/trace.js';
 import { type Compression, curveOfBlocks } from './compression.js';
-import { fixedLevel } from './level-rule.js';
 import type { LogFacts } from './log-facts.js';
 import { summarise } from './metrics.js';
 import { fullPrefill } from './policies/full-prefill.js';
+import type { Objective } from './policy.js';
 import { type QueueOptions, Queues } from './queues.js';
 import type { PolicyRun } from './runs.js';
 import { Scorekeeper, type Scores } from './scorekeeper.js';
 import { TieredStore } from './store.js';
+
+/** Seconds of TTFT one unit of quality is worth where nobody says, as in planning. */
+const DEFAULT_ALPHA = 1;
+const DEFAULT_REPLAN = 250;
 
 /** What a log is replayed against. */
 export interface ReplaySetting extends QueueOptions {
@@ -24,6 +28,9 @@ export interface ReplaySetting extends QueueOptions {
   /** Requests that only fill the caches, and that planning may learn from. */
   readonly warm: number;
   readonly plan?: Plan;
+  readonly objective?: Objective;
+  /** Requests between two re-plannings of policies that plan. */
+  readonly replanEvery?: number;
 }
 
 export interface ReplayOutcome {
@@ -45,7 +52,13 @@ export function replay(setting: ReplaySetting, run: PolicyRun): ReplayOutcome {
     store,
     tiers,
     model,
-    levelRule: run.levelRule ?? fixedLevel(0),
+    ...(run.levelRule !== undefined && { levelRule: run.levelRule }),
+    objective: setting.objective ?? { alpha: DEFAULT_ALPHA },
+    replanEvery: setting.replanEvery ?? DEFAULT_REPLAN,
+    charge(request, seconds) {
+      scorekeeper.scores.ttftSeconds[request]! += seconds;
+      scorekeeper.scores.prefillSeconds[request]! += seconds;
+    },
     history: warm,
     facts,
     ...(setting.plan !== undefined && { plan: setting.plan }),

@@ -94,6 +94,13 @@ export class TieredStore {
     this.movedBytes += bytes;
   }
 
+  /** Stores a kept block anew in its tier at another level, from freshly computed data. */
+  restore(block: number, level: number): void {
+    const tier = this.tierOf[block]!;
+    this.drop(block);
+    this.add(block, tier, level);
+  }
+
   /** Forgets a kept block. */
   drop(block: number): void {
     const tier = this.tierOf[block]!;

@@ -15,6 +15,8 @@ const HORIZONS = [10, 300];
 /** How often the leader is chosen, and by how much a rival must be ahead of it. */
 const CHOOSE_EVERY = 50;
 const LEAD = 1.02;
+/** The price of room is measured over this share of more room. */
+const PRICE_STEP = 0.25;
 /** Half-life of what is remembered of the experts' hits, in requests. */
 const MEMORY_HALF_LIFE = 1000;
 
@@ -25,11 +27,27 @@ export class Mix {
   /** Called after another expert has taken the lead. */
   onSwitch: (() => void) | undefined;
   private readonly scores: Float64Array;
+  private largerScore = 0;
 
-  constructor(experts: readonly Shadow[]) {
+  /** @param larger recency in a cache larger by the share PRICE_STEP: what more room would be worth. */
+  constructor(
+    experts: readonly Shadow[],
+    readonly capacityBytes: number,
+    private readonly larger: Shadow,
+  ) {
     this.experts = experts;
     this.leader = experts[0]!;
     this.scores = new Float64Array(experts.length);
+  }
+
+  /** All shadows, followed or not. */
+  get shadows(): readonly Shadow[] {
+    return [...this.experts, this.larger];
+  }
+
+  /** What one more byte would have saved in the remembered period, in the units of `score`. */
+  get pricePerByte(): number {
+    return Math.max(0, this.largerScore - this.scores[0]!) / (PRICE_STEP * this.capacityBytes);
   }
 
   /** Credits every expert with what it would have served of the walked path. @param worthOf seconds, by hit blocks. */
@@ -38,10 +56,12 @@ export class Mix {
     for (let e = 0; e < this.experts.length; e++) {
       this.scores[e] = keep * this.scores[e]! + worthOf(this.experts[e]!.hitBlocks(prefix));
     }
+    this.largerScore = keep * this.largerScore + worthOf(this.larger.hitBlocks(prefix));
   }
 
   update(request: number): void {
     for (const expert of this.experts) expert.update();
+    this.larger.update();
     if (request % CHOOSE_EVERY === CHOOSE_EVERY - 1) this.choose();
   }
 
@@ -83,7 +103,8 @@ export class ExpertBoard {
         prices[w]!.push(shadow);
         return shadow;
       });
-      return new Mix([recency, ...frequencies, ...priced]);
+      const larger = new RecencyShadow(runs, blockBytes, (1 + PRICE_STEP) * capacity);
+      return new Mix([recency, ...frequencies, ...priced], capacity, larger);
     });
     worths.forEach((worth, w) => {
       worth.onNewOrder = () => {
