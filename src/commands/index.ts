@@ -11,6 +11,16 @@ export interface Verb {
 /** Every verb, in the order `--help` shows them. */
 export const verbs: readonly Verb[] = [
   {
+    name: 'init',
+    summary: 'write a commented evicpress.yaml for this machine',
+    load: () => import('./init.js'),
+  },
+  {
+    name: 'doctor',
+    summary: 'what is installed and usable, and what each missing piece would add',
+    load: () => import('./doctor.js'),
+  },
+  {
     name: 'profile',
     summary: 'measure the storage tiers and what compression does to answers',
     load: () => import('./profile.js'),

@@ -3,6 +3,7 @@ import { errors } from '../errors.js';
 import type { Tier } from '../formats/tiers.js';
 import { formatBytes, formatShare } from '../units.js';
 import { type DirectMover, startDirectMover } from './direct-io.js';
+import { mountedDisks, type SpeedClass } from './disks.js';
 import { fioRead } from './fio.js';
 import { mean } from './fit.js';
 import type { Device, MeasureSettings, Remark, TierKind, TierTarget } from './kind.js';
@@ -38,8 +39,21 @@ export const file: TierKind = {
   name: 'file',
   summary: 'a folder on a disk, local or mounted: file:/mnt/nvme',
   async detect(folder) {
-    const room = await folderRoom(folder, 'disk');
-    return [{ target: { name: 'disk', kind: 'file', location: folder }, note: roomNote(room) }];
+    const disks = mountedDisks();
+    // Without a word from the system the folder at hand is the one disk that is known.
+    if (disks.length === 0) {
+      const note = roomNote(await folderRoom(folder, 'disk'));
+      return [{ target: { name: 'disk', kind: 'file', location: folder }, note }];
+    }
+    const names = disks.map((disk) => tierName(disk.speedClass));
+    return Promise.all(
+      disks.map(async (disk, i) => {
+        const count = names.slice(0, i + 1).filter((name) => name === names[i]).length;
+        const name = count === 1 ? names[i]! : `${names[i]}${count}`;
+        const note = `${disk.speedClass}, ${roomNote(await folderRoom(disk.folder, name))}`;
+        return { target: { name, kind: 'file', location: disk.folder }, note };
+      }),
+    );
   },
   async measure(target, settings) {
     const openedAt = performance.now();
@@ -47,6 +61,12 @@ export const file: TierKind = {
     return measureDevice(target, device, settings, openedAt) as Promise<Tier>;
   },
 };
+
+/** `nvme`, `ssd`, `disk`, `network`, … as a tier is called. */
+function tierName(speedClass: SpeedClass): string {
+  if (speedClass === 'virtual disk') return 'disk';
+  return speedClass.toLowerCase().replace(' ', '-');
+}
 
 function roomNote({ freeBytes, memory, network }: FolderRoom): string {
   const what = memory === undefined ? '' : `, ${memory}: this is memory`;

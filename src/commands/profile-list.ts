@@ -1,0 +1,69 @@
+import { prefillSeconds } from '../cost/prefill.js';
+import { bundledModels, bundledNames, loadModel, profilePath } from '../formats/bundled.js';
+import { readTiers } from '../formats/tiers.js';
+import type { Terminal } from '../report/terminal.js';
+import { formatBytes, formatBytesPerSecond, formatCount, formatSeconds } from '../units.js';
+
+const SHOWN_TOKENS = 32_768;
+
+/** `evicpress profile --list`: the bundled machines, method profiles and models, each with its source. */
+export async function listProfiles(terminal: Terminal): Promise<void> {
+  const machines = await Promise.all(
+    bundledNames('tiers').map(async (name) => ({
+      name,
+      ...(await readTiers(profilePath('tiers', name))),
+    })),
+  );
+  const models = await Promise.all((await bundledModels()).map((model) => loadModel(model.name)));
+  const methods = bundledNames('methods');
+
+  terminal.say('Machines, for --tiers:\n');
+  terminal.table(
+    ['name', 'tiers: capacity, read bandwidth', 'what it is'],
+    machines.map(({ name, tiers, host }) => [
+      name,
+      tiers
+        .map(
+          (tier) =>
+            `${tier.name} ${formatBytes(tier.capacityBytes)}, ${formatBytesPerSecond(tier.read.bytesPerSecond)}`,
+        )
+        .join('; '),
+      String((host as { label?: string } | undefined)?.label ?? ''),
+    ]),
+  );
+  terminal.say(
+    '\nModels, for --model; append @fp8, @tp2 or @h200 for another cache dtype, degree or machine:\n',
+  );
+  terminal.table(
+    [
+      'name',
+      'KV per token',
+      'ranks',
+      'per rank',
+      'fixed',
+      `KV at ${formatCount(SHOWN_TOKENS)}`,
+      'prefill',
+      'KV',
+      'prefill from',
+    ],
+    models.map((model) => [
+      model.name,
+      formatBytes(model.kvBytesPerToken),
+      String(model.tensorParallel ?? 1),
+      formatBytes(model.kvBytesPerTokenPerRank ?? model.kvBytesPerToken),
+      formatBytes(model.kvFixedBytes ?? 0),
+      formatBytes(model.kvBytesPerToken * SHOWN_TOKENS + (model.kvFixedBytes ?? 0)),
+      formatSeconds(prefillSeconds(model, SHOWN_TOKENS)),
+      String((model as { kvStatus?: string }).kvStatus ?? ''),
+      prefillOrigin(model),
+    ]),
+  );
+  if (methods.length > 0) terminal.say(`\nMethod profiles, for --methods: ${methods.join(', ')}.`);
+  terminal.say('\nEvery figure and its source: profiles/tiers, profiles/models.json, profiles/sources.');
+  terminal.result({ tiers: machines, models, methods });
+}
+
+function prefillOrigin(model: Awaited<ReturnType<typeof loadModel>>): string {
+  const { machine, status } = model.prefill as { machine?: string; status?: string };
+  return [machine, status].filter((word) => word !== undefined).join(', ');
+}
