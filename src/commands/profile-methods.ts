@@ -1,19 +1,21 @@
+import { rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { errors, printable } from '../errors.js';
 import { PROFILES_FOLDER, RESULTS_FOLDER } from '../formats/bundled.js';
 import { readConfig } from '../formats/config.js';
 import { readContexts } from '../formats/contexts.js';
-import { writeMethods } from '../formats/methods.js';
+import { type MethodRow, writeMethods } from '../formats/methods.js';
 import { DEFAULT_METHODS, DEFAULT_RATIOS, listConfigurations } from '../methods/configurations.js';
 import { openEmbeddedRunner } from '../methods/embedded/runner.js';
-import { countEntries, openJournal } from '../methods/journal.js';
+import { countEntries, type Journal, openJournal } from '../methods/journal.js';
 import { runProfile } from '../methods/profile-run.js';
 import { METRICS, type Metric, methodRows } from '../methods/rows.js';
-import type { ProfiledContext } from '../methods/runner.js';
+import type { ProfiledContext, Runner } from '../methods/runner.js';
 import { methodsTable } from '../report/methods-table.js';
 import { openTerminal, type Terminal, type TerminalFlags } from '../report/terminal.js';
 import { formatSeconds, parseNumber } from '../units.js';
+import { takeLock } from '../workflows/refresh/lock.js';
 
 interface MethodsFlags extends TerminalFlags {
   readonly runner?: string;
@@ -62,55 +64,21 @@ async function run(flags: MethodsFlags): Promise<void> {
   const settings = await readSettings(flags);
   const output = flags.output ?? join(RESULTS_FOLDER, 'methods.ndjson');
   const journalPath = output === '-' ? join(RESULTS_FOLDER, 'methods.journal.ndjson') : journalOf(output);
-  const startedAt = performance.now();
+  const lockFolder = `${journalPath}.lock`;
+  const lock = await takeLock(lockFolder);
   const stop = stopOnInterrupt(terminal);
   try {
-    const runner = await openEmbeddedRunner(settings.longContexts, terminal.progress);
-    const configurations = listConfigurations(runner, settings.methods, settings.ratios);
     if (flags.resume !== true) await announceEarlierRun(journalPath, terminal);
+    const startedAt = performance.now();
+    const runner = await openEmbeddedRunner(settings.longContexts, terminal.progress);
     const journal = await openJournal(journalPath, flags.resume === true);
     try {
-      const entries = await runProfile({
-        runner,
-        contexts: settings.contexts,
-        configurations,
-        maxAnswerTokens: settings.answerTokens,
-        journal,
-        onProgress: terminal.progress,
-        onWarning: terminal.warn,
-        signal: stop.signal,
-      });
-      const rows = settings.metrics.flatMap((metric) =>
-        methodRows(runner, settings.contexts, entries, metric),
-      );
-      const header = {
-        model: runner.model,
-        kvDtype: runner.kvDtype,
-        runner: runner.name,
-        source: 'measured',
-        measuredAt: new Date().toISOString(),
-        contexts: settings.contexts.length,
-        answerTokens: settings.answerTokens,
-      };
-      await writeMethods(output, header, rows);
+      const measured = await measure(settings, runner, journal, terminal, stop.signal);
+      await writeMethods(output, measured.header, measured.rows);
       const elapsedSeconds = (performance.now() - startedAt) / 1000;
       terminal.finish();
-      if (output !== '-') {
-        methodsTable(
-          terminal,
-          rows.filter((row) => row.metric === settings.metrics[0]),
-        );
-        terminal.say(
-          `${settings.contexts.length} contexts × ${configurations.length} configurations in ${formatSeconds(elapsedSeconds)} (measured; ${runner.name} runner, ${runner.model}): ${output}`,
-        );
-      }
-      terminal.result({
-        output,
-        journal: journalPath,
-        ...header,
-        configurations: configurations.length,
-        elapsedSeconds,
-      });
+      if (output !== '-') show(terminal, settings, measured, output, elapsedSeconds);
+      terminal.result({ output, journal: journalPath, ...measured.header, elapsedSeconds });
     } finally {
       await journal.close();
       await runner.close();
@@ -118,7 +86,57 @@ async function run(flags: MethodsFlags): Promise<void> {
   } finally {
     stop.release();
     terminal.finish();
+    await lock.release();
+    await rmdir(lockFolder).catch(() => undefined);
   }
+}
+
+/** What a run found: the profile's header and rows. */
+interface Measured {
+  readonly header: Parameters<typeof writeMethods>[1] & { readonly configurations: number };
+  readonly rows: readonly MethodRow[];
+}
+
+async function measure(
+  { contexts, methods, ratios, metrics, answerTokens }: Settings,
+  runner: Runner,
+  journal: Journal,
+  terminal: Terminal,
+  signal: AbortSignal,
+): Promise<Measured> {
+  const configurations = listConfigurations(runner, methods, ratios);
+  const { progress: onProgress, warn: onWarning } = terminal;
+  const settings = { contexts, configurations, maxAnswerTokens: answerTokens };
+  const entries = await runProfile({ runner, journal, ...settings, onProgress, onWarning, signal });
+  return {
+    header: {
+      model: runner.model,
+      kvDtype: runner.kvDtype,
+      runner: runner.name,
+      source: 'measured',
+      measuredAt: new Date().toISOString(),
+      contexts: contexts.length,
+      configurations: configurations.length,
+      answerTokens,
+    },
+    rows: metrics.flatMap((metric) => methodRows(runner, contexts, entries, metric)),
+  };
+}
+
+function show(
+  terminal: Terminal,
+  { contexts, metrics }: Settings,
+  { header, rows }: Measured,
+  output: string,
+  elapsedSeconds: number,
+): void {
+  methodsTable(
+    terminal,
+    rows.filter((row) => row.metric === metrics[0]),
+  );
+  terminal.say(
+    `${contexts.length} contexts × ${header.configurations} configurations in ${formatSeconds(elapsedSeconds)} (measured; ${header.runner} runner, ${header.model}): ${output}`,
+  );
 }
 
 interface Settings {

@@ -1,7 +1,5 @@
 import { type FileHandle, mkdir, open, readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { lock } from 'proper-lockfile';
-import { errors } from '../errors.js';
 import { systemFault } from '../formats/files.js';
 import { formatHeader } from '../formats/schema.js';
 import type { Measurement } from './runner.js';
@@ -30,27 +28,22 @@ export interface Journal {
 }
 
 /**
- * Opens a journal for writing and locks it against a second run.
+ * Opens a journal for writing. The caller sees to it that no other run has it open.
  * @param resume keep what an earlier run has measured; a line it did not finish is cut off. Else start anew.
- * @throws EvicpressError (exit code 4) when another run holds it.
+ * @throws EvicpressError when it cannot be written.
  */
 export async function openJournal(path: string, resume: boolean): Promise<Journal> {
   let file: FileHandle | undefined;
-  let release: (() => Promise<void>) | undefined;
   try {
     await mkdir(dirname(path), { recursive: true });
-    release = await lock(path, { realpath: false, stale: 30_000 }).catch((error: NodeJS.ErrnoException) => {
-      throw error.code === 'ELOCKED' ? errors.locked(path, 'evicpress profile methods') : error;
-    });
     file = await open(path, resume ? 'a+' : 'w+');
     const { entries, wholeBytes } = parse(await file.readFile());
     await file.truncate(wholeBytes);
     if (wholeBytes === 0) await file.appendFile(`${JSON.stringify(formatHeader('journal'))}\n`);
     await file.sync();
-    return journal(file, entries, release, path);
+    return journal(file, entries, path);
   } catch (error) {
     await file?.close();
-    await release?.();
     throw systemFault(error, path);
   }
 }
@@ -60,12 +53,7 @@ export async function countEntries(path: string): Promise<number> {
   return parse(await readFile(path).catch(() => Buffer.alloc(0))).entries.length;
 }
 
-function journal(
-  file: FileHandle,
-  earlier: JournalEntry[],
-  release: () => Promise<void>,
-  path: string,
-): Journal {
+function journal(file: FileHandle, earlier: JournalEntry[], path: string): Journal {
   const entries = [...earlier];
   return {
     entries,
@@ -78,10 +66,7 @@ function journal(
       }
       entries.push(entry);
     },
-    async close() {
-      await file.close();
-      await release();
-    },
+    close: () => file.close(),
   };
 }
 
