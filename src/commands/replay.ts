@@ -17,13 +17,14 @@ import { parseNumber } from '../units.js';
 import { INPUT_OPTIONS, type InputFlags, type Inputs } from './inputs.js';
 import { collect } from './options.js';
 import { logPaths, replayInputs } from './replay-inputs.js';
+import { LIVE_OPTIONS, type LiveFlags, runLive } from './replay-live.js';
 import { printReplay } from './replay-table.js';
 
 const DEFAULT_WARM = '0.5';
 const DEFAULT_POLICIES = ['full-prefill', 'lru', 'belady', 'evicpress'];
 const DEFAULT_CLASS_RULE = 'lru+class-rule@0.95';
 
-interface Flags extends TerminalFlags, InputFlags {
+interface Flags extends TerminalFlags, InputFlags, LiveFlags {
   readonly plan?: string;
   readonly policies?: string;
   readonly warm?: string;
@@ -38,7 +39,7 @@ interface Flags extends TerminalFlags, InputFlags {
 
 /** `evicpress replay [LOG...]`: compares policies on request logs. */
 export default function replayCommand(command: Command): void {
-  for (const [name, description] of INPUT_OPTIONS) command.option(name, description);
+  for (const [name, description] of [...INPUT_OPTIONS, ...LIVE_OPTIONS]) command.option(name, description);
   command
     .argument('[log...]', 'request logs; the bundled excerpt without any')
     .option(
@@ -74,6 +75,12 @@ async function run(logs: readonly string[], flags: Flags): Promise<void> {
     for (const warning of trace.warnings) terminal.warn(`${path}: ${warning}`);
     const inputs = await replayInputs(flags, config, trace.blockTokens);
     for (const warning of inputs.warnings) terminal.warn(warning);
+    if (flags.live !== undefined) {
+      const report = await runLive(trace, inputs, { ...flags, live: flags.live }, terminal);
+      if (flags.output !== undefined) await writeWhole(flags.output, jsonText(report));
+      terminal.result(report);
+      return;
+    }
     const result = await replayLog(path, trace, inputs, flags, config, terminal);
     printReplay(terminal, result, inputs);
     results.push(result);

@@ -1,0 +1,131 @@
+import { type Calibration, calibrate } from '../engines/calibrate.js';
+import { LMCACHE_CHUNK_TOKENS } from '../engines/chunk-hashes.js';
+import { type LiveResult, type LiveSetting, replayLive } from '../engines/live.js';
+import { EvicpressError } from '../errors.js';
+import { jsonText, writeWhole } from '../formats/files.js';
+import type { MethodRow } from '../formats/methods.js';
+import { formatHeader } from '../formats/schema.js';
+import type { Terminal } from '../report/terminal.js';
+import type { Trace } from '../traces/trace.js';
+import { formatSeconds, formatShare, parseNumber } from '../units.js';
+import type { Inputs } from './inputs.js';
+
+export interface LiveFlags {
+  readonly live?: string;
+  readonly liveModel?: string;
+  readonly liveMetrics?: string;
+  readonly liveRequests?: string;
+  readonly liveInput?: string;
+  readonly liveOutput?: string;
+  readonly livePace?: string;
+  readonly calibrate?: string;
+}
+
+/** The commander options of `replay` that have to do with a running engine. */
+export const LIVE_OPTIONS: readonly (readonly [flags: string, description: string])[] = [
+  ['--live <url>', 'send the requests to this running engine, and put measured beside predicted TTFT'],
+  ['--live-model <name>', 'the name it serves the model under (default: the first it lists)'],
+  ['--live-metrics <url>', "its cache server's metrics, e.g. http://127.0.0.1:8080/metrics: hits by tier"],
+  ['--live-requests <n>', 'send only the first so many requests (default: 100)'],
+  ['--live-input <tokens>', 'cut longer prompts to this (default: 2000)'],
+  ['--live-output <tokens>', 'ask for at most so many tokens (default: 1)'],
+  ['--live-pace <factor>', 'arrivals as in the log, this many times as fast (default: one after the other)'],
+  ['--calibrate <file>', 'with --live-metrics: write the tier profile, corrected by what was measured'],
+];
+
+/** What `replay --live` reports with --json. */
+export type LiveReport = Omit<LiveResult, 'requests'> & {
+  readonly live: string;
+  readonly sent: number;
+  readonly ttftSeconds: readonly number[];
+  readonly calibration?: Omit<Calibration, 'tiers'>;
+};
+
+/** Replays a log on a running engine and shows predicted beside measured. @throws EvicpressError */
+export async function runLive(
+  trace: Trace,
+  inputs: Inputs,
+  flags: LiveFlags & { readonly live: string },
+  terminal: Terminal,
+): Promise<LiveReport> {
+  if (flags.calibrate !== undefined && (flags.liveMetrics === undefined || flags.livePace !== undefined))
+    throw new EvicpressError(
+      'To calibrate tiers each request must be known by what served it: give --live-metrics, and leave --live-pace out.',
+    );
+  const whole = (text: string | undefined, name: string, standard: number) =>
+    Math.floor(parseNumber(text ?? String(standard), name, { min: 1 }));
+  const setting: LiveSetting = {
+    trace,
+    url: flags.live,
+    tiers: inputs.tiers,
+    model: inputs.model,
+    methodCost: costOf(inputs.methods.rows),
+    requests: whole(flags.liveRequests, '--live-requests', 100),
+    maxInputTokens: whole(flags.liveInput, '--live-input', 2000),
+    maxOutputTokens: whole(flags.liveOutput, '--live-output', 1),
+    chunkTokens: trace.engineKeys?.chunkSize ?? LMCACHE_CHUNK_TOKENS,
+    onProgress: terminal.progress,
+    ...(flags.liveModel === undefined ? {} : { servedModel: flags.liveModel }),
+    ...(flags.liveMetrics === undefined ? {} : { metricsUrl: flags.liveMetrics }),
+    ...(flags.livePace === undefined
+      ? {}
+      : { pace: parseNumber(flags.livePace, '--live-pace', { min: 1e-3 }) }),
+  };
+  const { requests, groups, servedModel } = await replayLive(setting);
+  terminal.finish();
+  terminal.table(
+    ['served from', 'requests', 'measured', 'predicted', 'error'],
+    groups.map((group) => [
+      group.place,
+      String(group.requests),
+      formatSeconds(group.measuredMedianSeconds),
+      group.predictedMedianSeconds === null ? '' : formatSeconds(group.predictedMedianSeconds),
+      group.relativeError === null ? '' : formatShare(group.relativeError),
+    ]),
+  );
+  terminal.say('Median TTFT; measured by this client, predicted from tier profile and model.');
+  const calibration =
+    flags.calibrate === undefined
+      ? undefined
+      : await writeCalibration(flags.calibrate, requests, setting, terminal);
+  return {
+    live: flags.live,
+    servedModel,
+    groups,
+    sent: requests.length,
+    ttftSeconds: requests.map((request) => request.ttftSeconds),
+    ...(calibration === undefined ? {} : { calibration }),
+  };
+}
+
+async function writeCalibration(
+  path: string,
+  requests: LiveResult['requests'],
+  setting: LiveSetting,
+  terminal: Terminal,
+): Promise<Omit<Calibration, 'tiers'>> {
+  const { tiers, prefill, factors } = calibrate(requests, setting);
+  await writeWhole(path, jsonText({ ...formatHeader('tiers'), tiers }));
+  for (const [tier, factor] of Object.entries(factors))
+    terminal.say(`${tier}: loading takes ${factor.toFixed(2)} times the profile's time.`);
+  terminal.say(
+    `Prefill: ${prefill.secondsPerToken.toExponential(3)} s per token, ${(prefill.secondsPerTokenSquared ?? 0).toExponential(3)} s per token squared. Corrected tiers written to ${path}.`,
+  );
+  return { prefill, factors };
+}
+
+/** What methods cost by their rows for any context, or the mean of the rows there are. */
+function costOf(rows: readonly MethodRow[]): LiveSetting['methodCost'] {
+  return (method) => {
+    const own = rows.filter((row) => row.method === method);
+    const general = own.filter((row) => row.context === '*');
+    const used = general.length > 0 ? general : own;
+    if (used.length === 0) return { bytesFraction: 1, secondsPerFullByte: 0 };
+    const mean = (of: (row: MethodRow) => number) =>
+      used.reduce((sum, row) => sum + of(row), 0) / used.length;
+    return {
+      bytesFraction: mean((row) => row.storedBytes / row.fullBytes),
+      secondsPerFullByte: mean((row) => (row.decompressSeconds ?? 0) / row.fullBytes),
+    };
+  };
+}

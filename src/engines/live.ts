@@ -1,0 +1,190 @@
+import { recomputeSeconds } from '../cost/prefill.js';
+import { transferSeconds } from '../cost/transfer.js';
+import type { Model } from '../formats/model.js';
+import type { Tier } from '../formats/tiers.js';
+import type { OnProgress } from '../progress.js';
+import type { Trace } from '../traces/trace.js';
+import { connectEngine, type LiveAnswer, type LiveEngine } from './live-engine.js';
+import { readServedChunks, servedBetween } from './live-metrics.js';
+import { syntheticPrompts } from './live-prompts.js';
+
+export interface LiveSetting {
+  readonly trace: Trace;
+  readonly url: string;
+  /** The name the engine serves the model under; without it the first it lists. */
+  readonly servedModel?: string;
+  /** The server's Prometheus endpoint: hits by tier, and with them predictions by tier. */
+  readonly metricsUrl?: string;
+  readonly tiers: readonly Tier[];
+  readonly model: Model;
+  /** storedBytes / fullBytes and seconds to decompress a full byte, by method. */
+  readonly methodCost: (method: string) => { bytesFraction: number; secondsPerFullByte: number };
+  readonly requests: number;
+  readonly maxInputTokens: number;
+  readonly maxOutputTokens: number;
+  /** Tokens of a chunk the server counts. */
+  readonly chunkTokens: number;
+  /** Arrivals this many times as fast as in the log; without it one request after the other. */
+  readonly pace?: number;
+  readonly onProgress?: OnProgress;
+}
+
+/** One request as it went. */
+export interface LiveRequest {
+  readonly inputTokens: number;
+  readonly ttftSeconds: number;
+  /** Chunks served by place; undefined where they were not counted request by request. */
+  readonly hits: ReadonlyMap<string, number> | undefined;
+}
+
+/** Predicted beside measured for the requests served mainly from one place. */
+export interface LiveGroup {
+  /** A tier, with its method where compressed; `prefill` where nothing was cached; `all`. */
+  readonly place: string;
+  readonly requests: number;
+  readonly measuredMedianSeconds: number;
+  readonly predictedMedianSeconds: number | null;
+  /** |predicted − measured| / measured of the medians. */
+  readonly relativeError: number | null;
+}
+
+export interface LiveResult {
+  readonly servedModel: string;
+  readonly requests: readonly LiveRequest[];
+  readonly groups: readonly LiveGroup[];
+}
+
+/** The group of requests that found nothing in any tier. */
+export const PREFILL = 'prefill';
+
+/**
+ * Sends a log's requests to a running engine as synthetic text of the same lengths and shared prefixes, and
+ * measures the time to the first token as a client sees it. One after the other and with metrics, each request's
+ * hits are known, so its TTFT can be predicted from the tier profile and the model, and compared.
+ * @throws EvicpressError where the engine or its metrics cannot be reached.
+ */
+export async function replayLive(setting: LiveSetting): Promise<LiveResult> {
+  const engine = await connectEngine(setting.url, setting.servedModel);
+  const count = Math.min(setting.requests, setting.trace.requests);
+  const requests =
+    setting.pace === undefined
+      ? await oneByOne(setting, engine, count)
+      : await atPace(setting, engine, count, setting.pace);
+  return { servedModel: engine.model, requests, groups: groupsOf(requests, setting) };
+}
+
+async function oneByOne(setting: LiveSetting, engine: LiveEngine, count: number): Promise<LiveRequest[]> {
+  const { metricsUrl, onProgress } = setting;
+  const prompt = syntheticPrompts(setting.trace, setting.maxInputTokens);
+  const done: LiveRequest[] = [];
+  let before = metricsUrl === undefined ? undefined : await readServedChunks(metricsUrl);
+  for (let r = 0; r < count; r++) {
+    onProgress?.({ stage: 'asking the engine', done: r, total: count });
+    const tokens = prompt(r);
+    const { ttftSeconds } = await ask(setting, engine, r, tokens);
+    const after = metricsUrl === undefined ? undefined : await readServedChunks(metricsUrl);
+    const hits = before === undefined || after === undefined ? undefined : servedBetween(before, after);
+    before = after;
+    done.push({ inputTokens: tokens.length, ttftSeconds, hits });
+  }
+  return done;
+}
+
+async function atPace(
+  setting: LiveSetting,
+  engine: LiveEngine,
+  count: number,
+  pace: number,
+): Promise<LiveRequest[]> {
+  const prompt = syntheticPrompts(setting.trace, setting.maxInputTokens);
+  const startedAt = performance.now();
+  let answered = 0;
+  return Promise.all(
+    Array.from({ length: count }, async (_, r) => {
+      const dueMs = (1000 * setting.trace.timestampSeconds[r]!) / pace - (performance.now() - startedAt);
+      await new Promise((resolve) => setTimeout(resolve, Math.max(0, dueMs)));
+      const tokens = prompt(r);
+      const { ttftSeconds } = await ask(setting, engine, r, tokens);
+      setting.onProgress?.({ stage: 'asking the engine', done: ++answered, total: count });
+      return { inputTokens: tokens.length, ttftSeconds, hits: undefined };
+    }),
+  );
+}
+
+function ask(
+  { trace, maxOutputTokens }: LiveSetting,
+  engine: LiveEngine,
+  r: number,
+  tokens: readonly number[],
+): Promise<LiveAnswer> {
+  return engine.complete(tokens, Math.min(trace.outputTokens[r]!, maxOutputTokens));
+}
+
+/** What a request's TTFT should have been by profile and model, given what it was served from where. */
+export function predictedSeconds(request: LiveRequest, setting: LiveSetting): number | null {
+  const { hits, inputTokens } = request;
+  if (hits === undefined) return null;
+  let cachedTokens = 0;
+  let seconds = 0;
+  for (const [place, chunks] of hits) {
+    cachedTokens += chunks * setting.chunkTokens;
+    seconds += loadSeconds(place, chunks, setting);
+  }
+  const cached = Math.min(cachedTokens, inputTokens);
+  return seconds + recomputeSeconds(setting.model, cached, inputTokens - cached);
+}
+
+/** Loading and decompressing so many chunks from a place; 0 for a tier the profile does not know. */
+export function loadSeconds(place: string, chunks: number, setting: LiveSetting): number {
+  const [tierName, method = 'none'] = place.split(' ') as [string, string?];
+  const tier = setting.tiers.find((entry) => entry.name === tierName);
+  if (tier === undefined) return 0;
+  const fullBytes = chunks * setting.chunkTokens * setting.model.kvBytesPerToken;
+  const { bytesFraction, secondsPerFullByte } =
+    method === 'none' ? { bytesFraction: 1, secondsPerFullByte: 0 } : setting.methodCost(method);
+  return transferSeconds(tier.read, fullBytes * bytesFraction) + fullBytes * secondsPerFullByte;
+}
+
+/** The place that served most of a request. */
+export function mainPlace({ hits }: LiveRequest): string {
+  const [first] = [...(hits ?? [])].sort((a, b) => b[1] - a[1]);
+  return first?.[0] ?? PREFILL;
+}
+
+function groupsOf(requests: readonly LiveRequest[], setting: LiveSetting): LiveGroup[] {
+  const places = new Map<string, LiveRequest[]>();
+  if (requests.some((request) => request.hits !== undefined)) {
+    for (const request of requests) {
+      const place = mainPlace(request);
+      places.set(place, [...(places.get(place) ?? []), request]);
+    }
+  }
+  const order = [...setting.tiers.map((tier) => tier.name), PREFILL];
+  const rank = (place: string) => order.indexOf(place.split(' ')[0]!);
+  return [
+    ...[...places].sort(([a], [b]) => rank(a) - rank(b) || (a < b ? -1 : 1)),
+    ['all', requests] as const,
+  ].map(([place, members]) => groupOf(place, members, setting));
+}
+
+function groupOf(place: string, members: readonly LiveRequest[], setting: LiveSetting): LiveGroup {
+  const measured = median(members.map((request) => request.ttftSeconds));
+  const predictions = members.map((request) => predictedSeconds(request, setting));
+  const known = predictions.filter((seconds) => seconds !== null);
+  const predicted = known.length < members.length ? null : median(known);
+  return {
+    place,
+    requests: members.length,
+    measuredMedianSeconds: measured,
+    predictedMedianSeconds: predicted,
+    relativeError: predicted === null || measured === 0 ? null : Math.abs(predicted - measured) / measured,
+  };
+}
+
+/** The middle value; the mean of the two middle ones. */
+export function median(values: readonly number[]): number {
+  if (values.length === 0) return 0;
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+}
