@@ -23,8 +23,17 @@ interface Vega {
   View: new (runtime: unknown, options: object) => { toSVG(): Promise<string>; finalize(): void };
 }
 interface VegaLite {
-  compile(spec: Spec, options: { config: Spec }): { spec: unknown };
+  compile(spec: Spec, options: { config: Spec; logger: object }): { spec: unknown };
 }
+
+/** Its warnings are for who writes a specification, not for who reads the picture; its errors are thrown. */
+const SILENT = {
+  level: () => SILENT,
+  error: () => SILENT,
+  warn: () => SILENT,
+  info: () => SILENT,
+  debug: () => SILENT,
+};
 
 /** Every panel of the figures as SVG, for slides. @throws EvicpressError where the program was not built. */
 export async function chartImages(figures: readonly Figure[], theme: ThemeName): Promise<ChartImage[]> {
@@ -38,7 +47,7 @@ export async function chartImages(figures: readonly Figure[], theme: ThemeName):
           width: SLIDE_WIDTH,
           autosize: { type: 'fit-x', contains: 'padding' },
         },
-        { config: chartConfig(theme, SLIDE_WIDTH) },
+        { config: chartConfig(theme, SLIDE_WIDTH), logger: SILENT },
       );
       const view = new vega.View(vega.parse(spec), { renderer: 'none' });
       const svg = await view.toSVG();
@@ -56,6 +65,8 @@ async function loadLibrary(): Promise<{ vega: Vega; vegaLite: VegaLite }> {
     console,
     setTimeout,
     clearTimeout,
+    setInterval,
+    clearInterval,
     structuredClone,
     URL,
     performance,

@@ -52,6 +52,7 @@ export function chartConfig(name: ThemeName, width: number): Spec {
     font: FONT,
     padding: 4,
     view: { stroke: null },
+    mark: { color: theme.accent },
     axis: {
       labelColor: theme.muted,
       titleColor: theme.ink,

@@ -67,8 +67,11 @@ async function drawOne(host: HTMLElement, spec: Spec, theme: ThemeName): Promise
   nameControls(host);
 }
 
+/** vega.Error: its warnings are for who writes a specification. */
+const ERRORS_ONLY = 1;
+
 /** No evaluation of text as code: expressions are interpreted, so that the page can forbid it. */
-const OPTIONS = { mode: 'vega-lite', renderer: 'svg', ast: true } as const;
+const OPTIONS = { mode: 'vega-lite', renderer: 'svg', ast: true, logLevel: ERRORS_ONLY } as const;
 
 /** The menu and the selections under a chart, named for screen readers. */
 function nameControls(host: HTMLElement): void {
