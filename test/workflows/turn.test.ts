@@ -74,7 +74,7 @@ describe('a turn of refresh', () => {
   });
 
   it('publishes again when other content has become popular, and says why', async () => {
-    const options = started();
+    const options = { ...started(), solver: 'greedy-per-byte' };
     await refreshTurn(options, testTools(inputs));
     const moved = { ...OFFICE, firstBlock: 500_000 };
     appendFileSync(options.log, requestLines(moved, 2000, { startSeconds: 1200, seed: 2 }));
@@ -179,7 +179,7 @@ describe('a turn of refresh', () => {
   });
 
   it('holds new plans back after a rollback, until the hold ends or somebody resumes', async () => {
-    const options = started();
+    const options = { ...started(), solver: 'greedy-per-byte' };
     await refreshTurn(options, testTools(inputs));
     const moved = { ...OFFICE, firstBlock: 500_000 };
     appendFileSync(options.log, requestLines(moved, 2000, { startSeconds: 1200, seed: 2 }));

@@ -42,7 +42,7 @@ export function scorePlan(
 ): PlanScore {
   const compression = compressionOf(trace, methods.length === 0 ? undefined : fitCurves(methods));
   const { result } = replay(
-    { trace, facts: new LogFacts(trace), tiers, model, compression, warm, plan },
+    { trace, facts: new LogFacts(trace), tiers, model, compression, warm, plan, objective: { alpha } },
     policyRun('evicpress', trace, compression),
   );
   return {

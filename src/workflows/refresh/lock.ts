@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
-import { mkdir, readFile, rm, stat, unlink } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, stat, unlink } from 'node:fs/promises';
 import { hostname } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { lock as lockFile } from 'proper-lockfile';
 import { EvicpressError, errors } from '../../errors.js';
 import { systemFault } from '../../formats/files.js';
@@ -10,11 +10,12 @@ import { writeDurably } from './private-files.js';
 /** A lock never goes stale by the clock alone: clocks jump. Takeover asks whether its process lives. */
 const NEVER_MS = 10 * 365 * 86_400_000;
 const UPDATE_MS = 5_000;
-/** A takeover is a few file operations; one that has not ended by then was killed. */
-const TAKEOVER_STALE_MS = 10_000;
-/** A lock of another host, or without owner, is dead when its holder has not touched it for so long. */
+/** A takeover is a few file operations; one that has not ended by then was killed, and is waited for. */
+const TAKEOVER_STALE_MS = 5_000;
+const TAKEOVER_RETRIES = { retries: 16, minTimeout: 500, maxTimeout: 500, factor: 1 };
+/** A lock of another host is dead when its holder has not touched it for so long. */
 const FOREIGN_STALE_MS = 600_000;
-const OWNERLESS_STALE_MS = 30_000;
+const INTENT = /^lock-intent\.\d+\.json$/;
 
 interface Owner {
   readonly pid: number;
@@ -41,8 +42,16 @@ export async function takeLock(folder: string): Promise<HeldLock> {
   } catch (error) {
     throw systemFault(error, folder);
   }
-  const held = (await acquire(folder)) ?? (await takeOver(folder));
-  if (held === undefined) throw errors.locked(folder, describe(await readOwner(folder)));
+  // Who is about to take the lock says so first: a lock without owner is then known to be of a live process.
+  await writeDurably(intentPath(folder), `${JSON.stringify(thisProcess())}\n`);
+  let held: HeldLock | undefined;
+  try {
+    held = (await acquire(folder)) ?? (await takeOver(folder));
+  } finally {
+    if (held === undefined) await unlink(intentPath(folder)).catch(() => undefined);
+  }
+  if (held === undefined) throw errors.locked(folder, describe(await readOwner(ownerPath(folder))));
+  await isIntended(folder);
   return held;
 }
 
@@ -82,6 +91,7 @@ async function acquire(folder: string): Promise<HeldLock | undefined> {
       // First the owner, then the lock: an owner that is written down always had the lock that lies there.
       await unlink(ownerPath(folder)).catch(() => undefined);
       await release().catch(() => undefined);
+      await unlink(intentPath(folder)).catch(() => undefined);
     },
   };
 }
@@ -95,6 +105,7 @@ async function takeOver(folder: string): Promise<HeldLock | undefined> {
       lockfilePath: join(folder, 'takeover.lock'),
       realpath: false,
       stale: TAKEOVER_STALE_MS,
+      retries: TAKEOVER_RETRIES,
       onCompromised: () => undefined,
     });
   } catch {
@@ -112,12 +123,29 @@ async function takeOver(folder: string): Promise<HeldLock | undefined> {
 }
 
 async function isDead(folder: string): Promise<boolean> {
-  const owner = await readOwner(folder);
+  const owner = await readOwner(ownerPath(folder));
+  if (owner !== undefined) return isOwnerDead(owner, lockPath(folder));
+  return !(await isIntended(folder));
+}
+
+/** Whether a live process is about to take the lock; intents of dead ones are removed. */
+async function isIntended(folder: string): Promise<boolean> {
+  let live = false;
+  for (const name of await readdir(folder)) {
+    if (!INTENT.test(name) || name === basename(intentPath(folder))) continue;
+    const path = join(folder, name);
+    const intending = await readOwner(path);
+    if (intending !== undefined && !(await isOwnerDead(intending, path))) live = true;
+    else await unlink(path).catch(() => undefined);
+  }
+  return live;
+}
+
+/** @param touched what the owner keeps touching while it lives. */
+async function isOwnerDead(owner: Owner, touched: string): Promise<boolean> {
   const us = thisProcess();
-  if (owner === undefined) return untouchedMs(folder, OWNERLESS_STALE_MS);
-  if (owner.host !== us.host) return untouchedMs(folder, FOREIGN_STALE_MS);
-  if (owner.boot !== us.boot) return true;
-  return !isAlive(owner);
+  if (owner.host !== us.host) return untouchedMs(touched, FOREIGN_STALE_MS);
+  return owner.boot !== us.boot || !isAlive(owner);
 }
 
 function isAlive({ pid, started }: Owner): boolean {
@@ -130,15 +158,14 @@ function isAlive({ pid, started }: Owner): boolean {
   return now === '' || started === '' || now === started;
 }
 
-/** Whether a lock was not touched for so long, by the file system's clock and ours. */
-async function untouchedMs(folder: string, limitMs: number): Promise<boolean> {
-  const info = await stat(lockPath(folder)).catch(() => undefined);
+async function untouchedMs(path: string, limitMs: number): Promise<boolean> {
+  const info = await stat(path).catch(() => undefined);
   return info !== undefined && Date.now() - info.mtimeMs > limitMs;
 }
 
-async function readOwner(folder: string): Promise<Owner | undefined> {
+async function readOwner(path: string): Promise<Owner | undefined> {
   try {
-    const owner = JSON.parse(await readFile(ownerPath(folder), 'utf8')) as Owner;
+    const owner = JSON.parse(await readFile(path, 'utf8')) as Owner;
     return Number.isInteger(owner.pid) && owner.pid > 0 ? owner : undefined;
   } catch {
     return undefined;
@@ -173,6 +200,10 @@ function describe(owner: Owner | undefined): string {
 
 function lockPath(folder: string): string {
   return join(folder, 'lock');
+}
+
+function intentPath(folder: string): string {
+  return join(folder, `lock-intent.${process.pid}.json`);
 }
 
 function ownerPath(folder: string): string {

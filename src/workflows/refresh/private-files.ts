@@ -42,11 +42,11 @@ export async function syncFolder(folder: string): Promise<void> {
 /** Temporary files of this program: `.name.<pid>.<8 hex digits>.tmp`. */
 const TEMPORARY = /^\..+\.\d+\.[0-9a-f]{8}\.tmp$/;
 
-/** Removes what killed runs left half-written. Only for the holder of the folder's lock. */
+/** Removes what killed runs left half-written, in subfolders too. Only for the holder of the folder's lock. */
 export async function sweepTemporaries(folder: string): Promise<void> {
-  const names = await readdir(folder).catch(() => [] as string[]);
+  const names = await readdir(folder, { recursive: true }).catch(() => [] as string[]);
   for (const name of names) {
-    if (TEMPORARY.test(name)) await unlink(join(folder, name)).catch(() => undefined);
+    if (TEMPORARY.test(basename(name))) await unlink(join(folder, name)).catch(() => undefined);
   }
 }
 
