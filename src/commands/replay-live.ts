@@ -18,6 +18,7 @@ export interface LiveFlags {
   readonly liveInput?: string;
   readonly liveOutput?: string;
   readonly livePace?: string;
+  readonly liveChunk?: string;
   readonly calibrate?: string;
 }
 
@@ -27,6 +28,7 @@ export const LIVE_OPTIONS: readonly (readonly [flags: string, description: strin
   ['--live-model <name>', 'the name it serves the model under (default: the first it lists)'],
   ['--live-metrics <url>', "its cache server's metrics, e.g. http://127.0.0.1:8080/metrics: hits by tier"],
   ['--live-requests <n>', 'send only the first so many requests (default: 100)'],
+  ['--live-chunk <tokens>', "tokens of a chunk in its cache server's counts (default: the log's, else 256)"],
   ['--live-input <tokens>', 'cut longer prompts to this (default: 2000)'],
   ['--live-output <tokens>', 'ask for at most so many tokens (default: 1)'],
   ['--live-pace <factor>', 'arrivals as in the log, this many times as fast (default: one after the other)'],
@@ -63,7 +65,7 @@ export async function runLive(
     requests: whole(flags.liveRequests, '--live-requests', 100),
     maxInputTokens: whole(flags.liveInput, '--live-input', 2000),
     maxOutputTokens: whole(flags.liveOutput, '--live-output', 1),
-    chunkTokens: trace.engineKeys?.chunkSize ?? LMCACHE_CHUNK_TOKENS,
+    chunkTokens: whole(flags.liveChunk, '--live-chunk', trace.engineKeys?.chunkSize ?? LMCACHE_CHUNK_TOKENS),
     onProgress: terminal.progress,
     ...(flags.liveModel === undefined ? {} : { servedModel: flags.liveModel }),
     ...(flags.liveMetrics === undefined ? {} : { metricsUrl: flags.liveMetrics }),
