@@ -21,7 +21,7 @@ export function whyNot(): string | undefined {
   return undefined;
 }
 
-const ENVIRONMENT = {
+export const ENVIRONMENT = {
   ...process.env,
   PATH: `${join(VENV, 'bin')}:${process.env.PATH}`,
   PYTHONPATH: PYTHON_FOLDER,
