@@ -29,6 +29,8 @@ export const rulesSchema = z.looseObject({
   fallback: z.string().optional(),
   /** Half-life of the decay of access counts, in seconds. */
   halfLifeSeconds: z.number().positive().optional(),
+  /** Seconds to recompute a token, the mean over the plan's contexts. */
+  prefillSecondsPerToken: nonNegative.optional(),
   classes: z.array(classRuleSchema).optional(),
 });
 export type Rules = z.infer<typeof rulesSchema>;
@@ -40,6 +42,8 @@ export const planTierSchema = z.looseObject({
   usedBytes: nonNegative,
   /** Utility lost per period if the tier had one byte less, in seconds. */
   price: nonNegative,
+  /** One stream, as the profile has it: with prices and rules an engine can judge contexts nobody planned. */
+  readBytesPerSecond: z.number().positive().optional(),
 });
 
 export const planHeaderSchema = z.looseObject({

@@ -37,6 +37,7 @@ export function planHeader(problem: Problem, solution: Solution, facts: PlanFact
       capacityBytes: Number.isFinite(tier.capacityBytes) ? tier.capacityBytes : null,
       usedBytes: usedBytes[t]!,
       price: priceOf(t),
+      readBytesPerSecond: tier.read.bytesPerSecond,
     })),
     summary: {
       contexts: problem.demand.contexts,
@@ -48,9 +49,15 @@ export function planHeader(problem: Problem, solution: Solution, facts: PlanFact
       ...planMeans(problem, solution.choices),
       solver: solution.solver,
     },
-    rules: facts.rules,
+    rules: { ...facts.rules, prefillSecondsPerToken: meanPrefill(problem) },
     inputs: [...facts.inputs],
   };
+}
+
+/** Seconds to recompute a token, over all contexts: what an engine saves by keeping one it does not know. */
+function meanPrefill({ demand, recomputeSeconds }: Problem): number {
+  const tokens = demand.tokens.reduce((sum, n) => sum + n, 0);
+  return tokens === 0 ? 0 : recomputeSeconds.reduce((sum, s) => sum + s, 0) / tokens;
 }
 
 /** Bytes stored in each tier, by tier. */
