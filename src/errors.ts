@@ -69,6 +69,8 @@ export function systemFault(error: unknown, path: string): unknown {
     case 'ENOENT':
     case 'ENOTDIR':
       return new EvicpressError(`${shown}: no such file or folder.`);
+    case 'EEXIST':
+      return new EvicpressError(`${shown}: a file is where a folder should be. Choose another path.`);
     case 'EISDIR':
       return new EvicpressError(`${shown}: this is a folder; expected a file.`);
     case 'ENAMETOOLONG':

@@ -312,7 +312,7 @@ const mistypedFlags: readonly (readonly [args: readonly string[], message: RegEx
   [['plan', '--metric', 'agreement'], /Unknown metric "agreement"/],
   [['plan', '--progress', 'loud'], /--progress: "loud" is unknown/],
   [['plan', '-C', 'nowhere'], /nowhere: no such folder/],
-  [['plan', '--forbid', 'dram', '--forbid', 'ssd', '--forbid', 'recompute'], /./],
+  [['plan', '--forbid', 'dram', '--forbid', 'ssd', '--forbid', 'recompute'], /FORBID/],
   [
     ['replay', 'requests.jsonl', '--policies', 'lrru'],
     /Unknown policy "lrru"\. Did you mean lru\? Pick one of: full-prefill, lru/,
@@ -392,10 +392,6 @@ describe('a log whose times go backwards', () => {
 
 describe('an output that cannot be written', () => {
   it.each([
-    [
-      '/proc/evicpress/plan.ndjson',
-      /\/proc\/evicpress\/plan\.ndjson: (no such file or folder|permission denied)/,
-    ],
     ['tiers.json/plan.ndjson', /tiers\.json\/plan\.ndjson: /],
     ['/dev/full', /\/dev\/full: no space left on the device/],
   ])('%s', async (output, message) => {
