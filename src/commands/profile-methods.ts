@@ -1,55 +1,33 @@
 import { rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { errors, printable } from '../errors.js';
-import { PROFILES_FOLDER, RESULTS_FOLDER } from '../formats/bundled.js';
-import { readConfig } from '../formats/config.js';
-import { readContexts } from '../formats/contexts.js';
+import { RESULTS_FOLDER } from '../formats/bundled.js';
 import { type MethodRow, writeMethods } from '../formats/methods.js';
-import { DEFAULT_METHODS, DEFAULT_RATIOS, listConfigurations } from '../methods/configurations.js';
-import { openEmbeddedRunner } from '../methods/embedded/runner.js';
+import { listConfigurations } from '../methods/configurations.js';
+import { cacheFolder } from '../methods/embedded/cache-folder.js';
+import { ensureModels } from '../methods/embedded/models.js';
+import { openEmbeddedRunner, openSimilarity } from '../methods/embedded/runner.js';
 import { countEntries, type Journal, openJournal } from '../methods/journal.js';
+import { openKvpressRunner } from '../methods/kvpress-runner.js';
 import { runProfile } from '../methods/profile-run.js';
-import { METRICS, type Metric, methodRows } from '../methods/rows.js';
-import type { ProfiledContext, Runner } from '../methods/runner.js';
+import { methodRows } from '../methods/rows.js';
+import type { Runner } from '../methods/runner.js';
 import { methodsTable } from '../report/methods-table.js';
-import { openTerminal, type Terminal, type TerminalFlags } from '../report/terminal.js';
-import { formatSeconds, parseNumber } from '../units.js';
+import { openTerminal, type Terminal } from '../report/terminal.js';
+import { formatSeconds } from '../units.js';
 import { takeLock } from '../workflows/refresh/lock.js';
-
-interface MethodsFlags extends TerminalFlags {
-  readonly runner?: string;
-  readonly contexts?: readonly string[];
-  readonly methods?: string;
-  readonly ratios?: string;
-  readonly queries?: string;
-  readonly maxContexts?: string;
-  readonly answerTokens?: string;
-  readonly metric?: string;
-  readonly longContexts?: string;
-  readonly resume?: boolean;
-  readonly output?: string;
-}
-
-const DEFAULT_QUERIES = '5';
-/** Short answers keep to the point; a long one of a small model wanders and adds noise, not information. */
-const DEFAULT_ANSWER_TOKENS = '32';
+import {
+  METHODS_OPTIONS,
+  type MethodsFlags,
+  type MethodsSettings,
+  readSettings,
+} from './profile-methods-settings.js';
 
 /** `evicpress profile methods`. */
 export function addProfileMethods(command: Command): Command {
+  for (const [flags, description] of METHODS_OPTIONS) command.option(flags, description);
   return command
     .description('measure what each compression does to the answers about your contexts')
-    .option('--runner <name>', 'embedded (default): a small model in this process, no Python, no GPU')
-    .option('--contexts <file...>', 'contexts with text and queries (default: the bundled samples)')
-    .option('--methods <list>', `methods, comma-separated (default: ${DEFAULT_METHODS.join(',')})`)
-    .option('--ratios <list>', `fractions to remove (default: ${DEFAULT_RATIOS.join(',')})`)
-    .option('--queries <n>', `queries per context, at most (default: ${DEFAULT_QUERIES})`)
-    .option('--max-contexts <n>', 'take only the first n contexts')
-    .option('--answer-tokens <n>', `length of an answer, at most (default: ${DEFAULT_ANSWER_TOKENS})`)
-    .option('--metric <list>', `what quality means: ${METRICS.join(', ')} (default: ${METRICS[0]})`)
-    .option('--long-contexts <what>', "contexts longer than the model's window: cut (default) or refuse")
-    .option('--resume', 'go on where an earlier run stopped')
-    .option('-o, --output <file>', 'where the profile goes (default: .evicpress/methods.ndjson)')
     .addHelpText('after', EXAMPLES)
     .action(async (_, cmd: Command) => run(cmd.optsWithGlobals() as MethodsFlags));
 }
@@ -70,7 +48,7 @@ async function run(flags: MethodsFlags): Promise<void> {
   try {
     if (flags.resume !== true) await announceEarlierRun(journalPath, terminal);
     const startedAt = performance.now();
-    const runner = await openEmbeddedRunner(settings.longContexts, terminal.progress);
+    const runner = await openRunner(settings, terminal);
     const journal = await openJournal(journalPath, flags.resume === true);
     try {
       const measured = await measure(settings, runner, journal, terminal, stop.signal);
@@ -91,6 +69,24 @@ async function run(flags: MethodsFlags): Promise<void> {
   }
 }
 
+function openRunner(settings: MethodsSettings, { progress }: Terminal): Promise<Runner> {
+  const { kvpress, longContexts } = settings;
+  if (kvpress === undefined) return openEmbeddedRunner(longContexts, progress);
+  // The sentence encoder is only needed for the answers, so the first answer loads it.
+  let similarity: Promise<Runner['similarity']> | undefined;
+  return openKvpressRunner(
+    {
+      ...kvpress,
+      longContexts,
+      similarity: async (reference, candidate) => {
+        similarity ??= ensureModels(cacheFolder(), progress).then(openSimilarity);
+        return (await similarity)(reference, candidate);
+      },
+    },
+    progress,
+  );
+}
+
 /** What a run found: the profile's header and rows. */
 interface Measured {
   readonly header: Parameters<typeof writeMethods>[1] & { readonly configurations: number };
@@ -98,7 +94,7 @@ interface Measured {
 }
 
 async function measure(
-  { contexts, methods, ratios, metrics, answerTokens }: Settings,
+  { contexts, methods, ratios, metrics, answerTokens }: MethodsSettings,
   runner: Runner,
   journal: Journal,
   terminal: Terminal,
@@ -125,7 +121,7 @@ async function measure(
 
 function show(
   terminal: Terminal,
-  { contexts, metrics }: Settings,
+  { contexts, metrics }: MethodsSettings,
   { header, rows }: Measured,
   output: string,
   elapsedSeconds: number,
@@ -137,92 +133,6 @@ function show(
   terminal.say(
     `${contexts.length} contexts × ${header.configurations} configurations in ${formatSeconds(elapsedSeconds)} (measured; ${header.runner} runner, ${header.model}): ${output}`,
   );
-}
-
-interface Settings {
-  readonly contexts: readonly ProfiledContext[];
-  readonly methods: readonly string[];
-  readonly ratios: readonly number[];
-  readonly metrics: readonly Metric[];
-  readonly answerTokens: number;
-  readonly longContexts: 'cut' | 'refuse';
-}
-
-async function readSettings(flags: MethodsFlags): Promise<Settings> {
-  const config = await readConfig('.');
-  const runner = flags.runner ?? config.profile?.runner ?? 'embedded';
-  if (runner !== 'embedded') throw errors.unknownName('runner', runner, ['embedded']);
-  const longContexts = flags.longContexts ?? 'cut';
-  if (longContexts !== 'cut' && longContexts !== 'refuse') {
-    throw errors.unknownName('value of --long-contexts', longContexts, ['cut', 'refuse']);
-  }
-  const metrics = splitList(flags.metric) ?? [METRICS[0]];
-  for (const metric of metrics) {
-    if (!METRICS.includes(metric as Metric)) throw errors.unknownName('metric', metric, METRICS);
-  }
-  const count = (text: string, flag: string) => Math.trunc(parseNumber(text, flag, { min: 1 }));
-  const queries = count(flags.queries ?? config.profile?.queries ?? DEFAULT_QUERIES, '--queries');
-  const files = flags.contexts ?? (config.contexts === undefined ? [] : [config.contexts]);
-  const limit = flags.maxContexts === undefined ? undefined : count(flags.maxContexts, '--max-contexts');
-  return {
-    contexts: await readProfiledContexts(files.length > 0 ? files : [SAMPLES], queries, limit),
-    methods: splitList(flags.methods) ?? config.profile?.methods ?? DEFAULT_METHODS,
-    ratios:
-      (splitList(flags.ratios) ?? config.profile?.ratios)?.map((text) => parseNumber(text, '--ratios')) ??
-      DEFAULT_RATIOS,
-    metrics: metrics as Metric[],
-    answerTokens: count(flags.answerTokens ?? DEFAULT_ANSWER_TOKENS, '--answer-tokens'),
-    longContexts,
-  };
-}
-
-const SAMPLES = join(PROFILES_FOLDER, 'contexts', 'samples.ndjson');
-
-/** The contexts of all files with their first queries. @throws EvicpressError for one without text or queries. */
-async function readProfiledContexts(
-  files: readonly string[],
-  queries: number,
-  limit: number | undefined,
-): Promise<ProfiledContext[]> {
-  const contexts: ProfiledContext[] = [];
-  for (const file of files) {
-    const { rows } = await readContexts(file, 'profiling');
-    for (const row of rows) {
-      const asked = (row.queries ?? []).filter((query) => query.trim() !== '').slice(0, queries);
-      if (asked.length === 0) {
-        throw errors.badFile(
-          file,
-          undefined,
-          `context "${printable(row.context)}" has no queries. Give it some questions to be answered from its text.`,
-        );
-      }
-      if (contexts.some((other) => other.context === row.context)) {
-        throw errors.badFile(
-          file,
-          undefined,
-          `context "${printable(row.context)}" was given before, in another file.`,
-        );
-      }
-      contexts.push({
-        context: row.context,
-        ...(row.class === undefined ? {} : { class: row.class }),
-        text: row.text!,
-        queries: asked,
-      });
-    }
-  }
-  return contexts.slice(0, limit);
-}
-
-function splitList(text: string | undefined): string[] | undefined {
-  return text
-    ?.split(',')
-    .map((part) => part.trim())
-    .filter((part) => part !== '');
-}
-
-function journalOf(output: string): string {
-  return `${output.replace(/\.ndjson$/, '')}.journal.ndjson`;
 }
 
 async function announceEarlierRun(path: string, terminal: Terminal): Promise<void> {
@@ -250,4 +160,8 @@ function stopOnInterrupt(terminal: Terminal): { signal: AbortSignal; release: ()
       process.off('SIGTERM', onSignal);
     },
   };
+}
+
+function journalOf(output: string): string {
+  return `${output.replace(/\.ndjson$/, '')}.journal.ndjson`;
 }

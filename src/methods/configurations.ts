@@ -1,5 +1,5 @@
 import { EvicpressError, printable } from '../errors.js';
-import type { Configuration, Runner } from './runner.js';
+import type { Configuration, MethodCatalog } from './runner.js';
 
 /** What is profiled where nobody says: every method alone, and the best dropper with a quantizer. */
 export const DEFAULT_METHODS = [
@@ -21,7 +21,7 @@ export const DEFAULT_RATIOS = [0.3, 0.5, 0.7, 0.9];
  * @throws EvicpressError on an unknown method, a ratio outside (0, 1), or a method left without a ratio.
  */
 export function listConfigurations(
-  runner: Pick<Runner, 'fixedRatio' | 'smallestRatio'>,
+  catalog: MethodCatalog,
   methods: readonly string[],
   ratios: readonly number[],
 ): Configuration[] {
@@ -33,9 +33,9 @@ export function listConfigurations(
   }
   return [...new Set(methods)].flatMap((method) => {
     if (method === 'none') return [];
-    const fixed = runner.fixedRatio(method);
+    const fixed = catalog.fixedRatio(method);
     if (fixed !== undefined) return [{ method, compressionRatio: fixed }];
-    const smallest = runner.smallestRatio(method);
+    const smallest = catalog.smallestRatio(method);
     const usable = [...new Set(ratios)].sort((a, b) => a - b).filter((ratio) => ratio > smallest + 1e-9);
     if (usable.length === 0) {
       throw new EvicpressError(

@@ -35,16 +35,23 @@ export interface PreparedContext {
   measure(configuration: Configuration): Promise<Measurement>;
 }
 
+/** What to do with a context that does not fit into the model's window. */
+export type LongContexts = 'cut' | 'refuse';
+
+/** Which ratios a method takes. Both functions throw an EvicpressError on a name they do not know. */
+export interface MethodCatalog {
+  /** The ratio of a method that has only one (a quantizer), undefined for one that takes any. */
+  fixedRatio(method: string): number | undefined;
+  /** The smallest ratio of a method that takes a range: a combination removes at least what its quantizer does. */
+  smallestRatio(method: string): number;
+}
+
 /** Runs a model: in this process, in a Python worker, or behind a server. */
-export interface Runner {
+export interface Runner extends MethodCatalog {
   readonly name: 'embedded' | 'kvpress' | 'openai';
   readonly model: string;
   /** The type of the uncompressed cache's numbers. */
   readonly kvDtype: string;
-  /** The ratio of a method that has only one (a quantizer), undefined for one that takes any, @throws on an unknown name. */
-  fixedRatio(method: string): number | undefined;
-  /** The smallest ratio of a method that takes a range: a combination removes at least what its quantizer does. */
-  smallestRatio(method: string): number;
   prepare(context: ProfiledContext, maxAnswerTokens: number): Promise<PreparedContext>;
   /** How alike two texts are: cosine of their sentence embeddings, from 0 (or less, set to 0) to 1. */
   similarity(reference: string, candidate: string): Promise<number>;

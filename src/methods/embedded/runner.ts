@@ -2,12 +2,12 @@ import { EvicpressError } from '../../errors.js';
 import type { OnProgress } from '../../progress.js';
 import { fullBytes } from '../compressions/cache.js';
 import { findCompression } from '../compressions/index.js';
-import type { PreparedContext, ProfiledContext, Runner } from '../runner.js';
+import type { LongContexts, MethodCatalog, PreparedContext, ProfiledContext, Runner } from '../runner.js';
 import { compareAnswers, type Questions, referenceAnswers } from './answers.js';
 import { cacheFolder } from './cache-folder.js';
 import { type Decoder, openDecoder } from './decoder.js';
-import { ensureModels } from './models.js';
-import { openSentenceEncoder, type SentenceEncoder } from './sentence-encoder.js';
+import { type EmbeddedModels, ensureModels } from './models.js';
+import { openSentenceEncoder } from './sentence-encoder.js';
 
 /** What SmolLM2's chat template puts before the context and after the query. */
 const BEFORE_CONTEXT =
@@ -15,8 +15,11 @@ const BEFORE_CONTEXT =
 const AFTER_QUERY = '<|im_end|>\n<|im_start|>assistant\n';
 const END_TOKENS = ['<|im_end|>', '<|endoftext|>'];
 
-/** What to do with a context that does not fit into the model's window. */
-export type LongContexts = 'cut' | 'refuse';
+/** The methods of the embedded runner, known without opening it. */
+export const embeddedCatalog: MethodCatalog = {
+  fixedRatio: (method) => findCompression(method).fixedRatio,
+  smallestRatio: (method) => findCompression(method).smallestRatio ?? 0,
+};
 
 /**
  * Opens the embedded runner: SmolLM2-135M-Instruct in this process, downloaded and built on first use.
@@ -29,15 +32,13 @@ export async function openEmbeddedRunner(
   const models = await ensureModels(cacheFolder(), onProgress);
   onProgress({ stage: 'loading the model', done: 0, total: 0 });
   const decoder = await openDecoder(models);
-  const encode = await openSentenceEncoder(models);
   return {
     name: 'embedded',
     model: decoder.name,
     kvDtype: 'bf16',
-    fixedRatio: (method) => findCompression(method).fixedRatio,
-    smallestRatio: (method) => findCompression(method).smallestRatio ?? 0,
+    ...embeddedCatalog,
     prepare: (context, maxAnswerTokens) => prepare(decoder, context, maxAnswerTokens, longContexts),
-    similarity: (reference, candidate) => cosine(encode, reference, candidate),
+    similarity: await openSimilarity(models),
     close: async () => undefined,
   };
 }
@@ -94,10 +95,16 @@ async function prepare(
   };
 }
 
-async function cosine(encode: SentenceEncoder, reference: string, candidate: string): Promise<number> {
-  if (reference === candidate) return 1;
-  const [a, b] = await encode([reference, candidate]);
-  let product = 0;
-  for (let i = 0; i < a!.length; i++) product += a![i]! * b![i]!;
-  return Math.min(1, Math.max(0, product));
+/**
+ * Opens the measure of how alike two answers are: the cosine of their MiniLM embeddings.
+ */
+export async function openSimilarity(models: EmbeddedModels): Promise<Runner['similarity']> {
+  const encode = await openSentenceEncoder(models);
+  return async (reference, candidate) => {
+    if (reference === candidate) return 1;
+    const [a, b] = await encode([reference, candidate]);
+    let product = 0;
+    for (let i = 0; i < a!.length; i++) product += a![i]! * b![i]!;
+    return Math.min(1, Math.max(0, product));
+  };
 }
