@@ -60,10 +60,46 @@ export async function readConfig(folder: string): Promise<Config> {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return {};
     throw systemFault(error, path);
   }
+  return checkShape(configSchema, parsedYaml(content, path) ?? {}, path);
+}
+
+/** A configuration larger than this, or nested deeper, is none; the parser would exhaust memory or stack on it. */
+const LARGEST_CHARACTERS = 2 ** 20;
+const DEEPEST = 100;
+
+function parsedYaml(content: string, path: string): unknown {
+  if (content.length > LARGEST_CHARACTERS)
+    throw errors.badFile(path, undefined, `${content.length} characters are too many for a configuration.`);
+  if (isTooDeep(content)) throw errors.badFile(path, undefined, `nested more than ${DEEPEST} levels deep.`);
   const document = parseDocument(content, { prettyErrors: true });
   const fault = document.errors[0];
   if (fault !== undefined) {
     throw errors.badFile(path, fault.linePos?.[0].line, printable(fault.message.split('\n')[0]!));
   }
-  return checkShape(configSchema, document.toJS() ?? {}, path);
+  try {
+    return document.toJS();
+  } catch (error) {
+    throw errors.badFile(path, undefined, printable((error as Error).message));
+  }
+}
+
+/** By brackets that are open at once, and by indentation and list marks in front of a line. */
+function isTooDeep(content: string): boolean {
+  let open = 0;
+  let lineStart = true;
+  let front = 0;
+  for (const character of content) {
+    if (character === '\n') {
+      lineStart = true;
+      front = 0;
+    } else if (lineStart && ' -?:\t'.includes(character)) {
+      if (++front > 2 * DEEPEST) return true;
+    } else {
+      lineStart = false;
+      if (character === '[' || character === '{') open++;
+      else if (character === ']' || character === '}') open = Math.max(0, open - 1);
+      if (open > DEEPEST) return true;
+    }
+  }
+  return false;
 }

@@ -74,7 +74,7 @@ export function describeIssue(issue: z.core.$ZodIssue, root: unknown): string {
   const got = valueAt(root, issue.path);
   const field = where === '' ? '' : `${where}: `;
   if (got === undefined && issue.code === 'invalid_type') return `${field}missing (${issue.message}).`;
-  return `${field}${issue.message} (got ${printable(JSON.stringify(got) ?? String(got), 60)}).`;
+  return `${field}${issue.message} (got ${shownValue(got)}).`;
 }
 
 function fieldPath(path: readonly PropertyKey[]): string {
@@ -94,11 +94,39 @@ function valueAt(root: unknown, path: readonly PropertyKey[]): unknown {
   return value;
 }
 
+/** A value for a message: short, without control characters, whatever it is. */
+export function shownValue(value: unknown): string {
+  try {
+    return printable(JSON.stringify(value) ?? String(value), 60);
+  } catch {
+    return 'a value nested too deep to show';
+  }
+}
+
+/** Deeper than this nothing of ours is nested; what is comes from somebody who wants to exhaust the stack. */
+const DEEPEST = 500;
+
+/** How deep brackets are nested in a JSON text; strings are skipped. */
+function isTooDeep(text: string): boolean {
+  if (text.length < 2 * DEEPEST) return false;
+  let depth = 0;
+  for (let i = 0; i < text.length; i++) {
+    const character = text.charCodeAt(i);
+    if (character === 34) {
+      for (i++; i < text.length && text.charCodeAt(i) !== 34; i++) if (text.charCodeAt(i) === 92) i++;
+    } else if (character === 91 || character === 123) {
+      if (++depth > DEEPEST) return true;
+    } else if (character === 93 || character === 125) depth--;
+  }
+  return false;
+}
+
 /**
  * JSON.parse with a message that says where.
  * @throws EvicpressError
  */
 export function parseJson(text: string, path: string, line?: number): unknown {
+  if (isTooDeep(text)) throw errors.badFile(path, line, `nested more than ${DEEPEST} levels deep.`);
   try {
     return JSON.parse(text);
   } catch (error) {

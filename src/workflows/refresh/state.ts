@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { EvicpressError, errors } from '../../errors.js';
 import { jsonText, systemFault } from '../../formats/files.js';
-import { checkShape, count, nonNegative } from '../../formats/schema.js';
+import { checkShape, count, nonNegative, parseJson } from '../../formats/schema.js';
 import { transferSchema } from '../../formats/tiers.js';
 import { logPositionSchema } from './log-position.js';
 import { migrate, STATE_VERSION } from './migrations.js';
@@ -105,7 +105,7 @@ export async function readState(folder: string): Promise<FoundState> {
   }
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parseJson(text, path);
   } catch {
     return { state: undefined, damage: `${path} was damaged: the log is read again from its beginning` };
   }
