@@ -3,12 +3,11 @@
  * `npm run quickstart`: the whole line on this machine, by the commands a user would type: measure the tiers,
  * measure what compression does to answers, plan, replay a real log, compare. `--full` measures all samples.
  */
-import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { constants } from 'node:os';
-import { fileURLToPath } from 'node:url';
+import { build, install, ROOT } from './set-up.mjs';
 
-const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const LOG = 'profiles/traces/mooncake-conversation-1500.jsonl.gz';
 /** Its prefill is a reference figure; with a small cache per token, memory of an ordinary machine can serve it. */
 const MODEL = 'deepseek-v3';
@@ -28,7 +27,10 @@ const full = process.argv.includes('--full');
 process.chdir(ROOT);
 process.on('SIGINT', () => undefined); // the command in the foreground answers it; its exit code ends us
 
-setUp();
+if (!install() || !build()) {
+  console.error('quickstart: the step above failed; nothing was measured. Put it right and run it again.');
+  process.exit(1);
+}
 heading('1. What this machine can hold, and how fast');
 await must('profile tiers --quick -o .evicpress/tiers.json');
 heading('2. What compression does to answers');
@@ -43,26 +45,6 @@ heading('4. Policies on the log: the first half is history, the second half is s
 await must(`replay ${LOG} ${setting} --engines ${ENGINES} --policies ${POLICIES} -o .evicpress/replay.json`);
 heading('5. Result');
 await conclude(methods);
-
-function setUp() {
-  const bound = { cwd: ROOT, stdio: 'inherit' };
-  if (!existsSync('node_modules/.package-lock.json')) {
-    say('Installing: npm ci');
-    stopUnless(spawnSync('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], bound).status === 0);
-  }
-  if (!existsSync('dist/cli.js') || existsSync('.git')) {
-    say('Building: npm run build');
-    stopUnless(
-      spawnSync('npm', ['run', '--silent', 'build'], bound).status === 0 || existsSync('dist/cli.js'),
-    );
-  }
-}
-
-function stopUnless(ok) {
-  if (ok) return;
-  console.error('quickstart: the step above failed; nothing was measured. Put it right and run it again.');
-  process.exit(1);
-}
 
 /** Runs a command of evicpress and shows it as a user would type it. @returns its exit code. */
 function evicpress(line, limitMs) {

@@ -7,23 +7,14 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { build, install, ROOT } from './set-up.mjs';
 
-const root = fileURLToPath(new URL('..', import.meta.url));
-const bin = (name) => join(root, 'node_modules', '.bin', name);
+const bin = (name) => join(ROOT, 'node_modules', '.bin', name);
 
 function run(command, args) {
-  const { status, error } = spawnSync(command, args, { cwd: root, stdio: 'inherit' });
+  const { status, error } = spawnSync(command, args, { cwd: ROOT, stdio: 'inherit' });
   if (error !== undefined) console.error(`${command}: ${error.message}`);
   return status === 0;
-}
-
-/** Development dependencies where they are missing, then the program that the command-line tests start. */
-function setUp() {
-  const installed = existsSync(join(root, 'node_modules', '.package-lock.json')) && existsSync(bin('vitest'));
-  if (!installed && !run('npm', ['ci', '--include=dev', '--no-audit', '--no-fund'])) return false;
-  run('npm', ['run', '--silent', 'build']); // what is wrong with the types is counted below
-  return true;
 }
 
 /** Runs vitest; a file that does not even load counts as one failure. */
@@ -47,7 +38,8 @@ function vitest(args) {
 }
 
 function main(args) {
-  if (!setUp()) return { passed: 0, failed: 1 };
+  if (!install()) return { passed: 0, failed: 1 };
+  build(); // what is wrong with the types is counted below
   const checks = [
     run(bin('tsc'), ['-p', 'tsconfig.json', '--noEmit']),
     run(bin('biome'), ['check', '--max-diagnostics=50', '.']),
