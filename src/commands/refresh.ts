@@ -2,8 +2,6 @@ import type { Command } from 'commander';
 import { EvicpressError } from '../errors.js';
 import { readConfig } from '../formats/config.js';
 import { openTerminal, type TerminalFlags } from '../report/terminal.js';
-import { alertRules } from '../workflows/refresh/alerts.js';
-import { dashboard } from '../workflows/refresh/dashboard.js';
 import { schedules } from '../workflows/refresh/schedules/index.js';
 import { refreshTurn, type TurnResult } from '../workflows/refresh/turn.js';
 import { collect } from './options.js';
@@ -49,7 +47,7 @@ Examples:
   evicpress refresh --dry-run`;
 
 async function run(flags: RefreshFlags): Promise<void> {
-  const printed = textToPrint(flags);
+  const printed = await textToPrint(flags);
   if (printed !== undefined) {
     process.stdout.write(printed);
     return;
@@ -63,15 +61,15 @@ async function run(flags: RefreshFlags): Promise<void> {
   terminal.result(summaryOf(result, options.dryRun));
 }
 
-function textToPrint(flags: RefreshFlags): string | undefined {
+async function textToPrint(flags: RefreshFlags): Promise<string | undefined> {
   const asked = flags as unknown as Readonly<Record<string, unknown>>;
   const schedule = schedules.find(
     ({ name }) => asked[`print${name[0]!.toUpperCase()}${name.slice(1)}`] === true,
   );
   if (schedule !== undefined)
     return schedule.text({ folder: process.cwd(), program: process.argv[1] ?? 'evicpress' });
-  if (flags.printAlerts === true) return alertRules();
-  if (flags.printDashboard === true) return dashboard();
+  if (flags.printAlerts === true) return (await import('../workflows/refresh/alerts.js')).alertRules();
+  if (flags.printDashboard === true) return (await import('../workflows/refresh/dashboard.js')).dashboard();
   return undefined;
 }
 

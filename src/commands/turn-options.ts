@@ -5,7 +5,6 @@ import { CONFIG_NAME, type Config, readConfig } from '../formats/config.js';
 import type { Model } from '../formats/model.js';
 import { pick } from '../registry.js';
 import type { Terminal } from '../report/terminal.js';
-import { tierKinds } from '../tiers/index.js';
 import { parseNumber, parseSeconds } from '../units.js';
 import { PUBLISH_FOLDER } from '../workflows/generations.js';
 import { DEFAULT_THRESHOLDS, type DriftThresholds } from '../workflows/refresh/drift/check.js';
@@ -167,6 +166,7 @@ export function turnTools(flags: TurnFlags, options: TurnOptions, tell: TurnTool
       return { ...Object.fromEntries(entries), flags: hashOf({ ...options, resume: false }, flags) };
     },
     async measureTier(tier, seconds) {
+      const { tierKinds } = await import('../tiers/index.js');
       const kind = pick('tier kind', tierKinds, tier.kind);
       const target = {
         name: tier.name,

@@ -2,9 +2,8 @@ import { EvicpressError } from '../../errors.js';
 import type { Plan } from '../../formats/plan.js';
 import type { Trace } from '../../traces/trace.js';
 import { correct } from './corrections.js';
-import { type Candidate, type Corrected, decide, makeCandidate } from './decide.js';
+import type { Candidate, Corrected } from './decide.js';
 import type { DriftFinding } from './drift/check.js';
-import { lookForDrift } from './drift/index.js';
 import { readSamples } from './drift/samples.js';
 import { appendJournal } from './journal.js';
 import { type HeldLock, takeLock } from './lock.js';
@@ -161,6 +160,8 @@ async function examine(
   for (const warning of inputs.warnings) tools.tell('warn', warning);
   const plan = inForce === undefined ? undefined : await store.read(inForce);
   const trace = await recentTrace(log);
+  // Planner and simulator are loaded only by turns that have something to decide.
+  const { lookForDrift } = await import('./drift/index.js');
   const findings = await lookForDrift({
     plan,
     state,
@@ -193,6 +194,7 @@ async function deliberate(
   const corrected = correct(inputs, state, findings);
   const base = { newRequests: log.newRequests, badLines: log.badLines, notes: [], drift: findings };
   const generation = inForce?.generation ?? null;
+  const { makeCandidate } = await import('./decide.js');
   const candidate =
     trace === undefined
       ? undefined
@@ -216,6 +218,7 @@ async function publishIfBetter(
   state: RefreshState,
 ): Promise<{ result: TurnResult; state: RefreshState }> {
   const invalid = base.drift.filter((finding) => finding.check === 'identity' && finding.drifted);
+  const { decide } = await import('./decide.js');
   const decision = decide(
     candidate,
     plan,
