@@ -312,7 +312,7 @@ const mistypedFlags: readonly (readonly [args: readonly string[], message: RegEx
   [['plan', '--metric', 'agreement'], /Unknown metric "agreement"/],
   [['plan', '--progress', 'loud'], /--progress: "loud" is unknown/],
   [['plan', '-C', 'nowhere'], /nowhere: no such folder/],
-  [['plan', '--forbid', 'dram', '--forbid', 'ssd', '--forbid', 'recompute'], /FORBID/],
+  [['plan', '--forbid', 'dram', '--forbid', 'ssd', '--forbid', 'recompute'], /^evicpress: (?!a defect)/],
   [
     ['replay', 'requests.jsonl', '--policies', 'lrru'],
     /Unknown policy "lrru"\. Did you mean lru\? Pick one of: full-prefill, lru/,

@@ -1,0 +1,112 @@
+import { createHash } from 'node:crypto';
+import { describe, expect, it } from 'vitest';
+import { sandbox } from '../support/cli.js';
+
+const box = sandbox();
+
+const header = {
+  format: 'evicpress.plan',
+  version: 1,
+  generation: 1,
+  model: 'small',
+  periodSeconds: null,
+  objective: { alpha: 1 },
+  tiers: [
+    { name: 'dram', capacityBytes: 1e9, usedBytes: 0, price: 0 },
+    { name: 'ssd', capacityBytes: null, usedBytes: 0, price: 0 },
+  ],
+  summary: {
+    contexts: 0,
+    utility: 0,
+    bound: 0,
+    relaxationBound: 0,
+    gap: 0,
+    gapOfSpan: 0,
+    meanTtftSeconds: 0,
+    meanQuality: 1,
+    solver: 'dual',
+  },
+  rules: {},
+  inputs: [],
+};
+
+type Place = readonly [tier: string, bytes: number, method?: string, ratio?: number];
+
+function plan(places: Readonly<Record<string, Place>>): string {
+  const rows = Object.entries(places).map(([context, [tier, storedBytes, method, ratio]]) => ({
+    context,
+    tier,
+    method: method ?? 'none',
+    compressionRatio: ratio ?? 0,
+    storedBytes,
+    quality: 1,
+    ttftSeconds: 0.1,
+    accesses: 1,
+  }));
+  const body = [header, ...rows].map((row) => `${JSON.stringify(row)}\n`).join('');
+  const sha256 = createHash('sha256').update(body).digest('hex');
+  return `${body}${JSON.stringify({ end: true, rows: rows.length, sha256 })}\n`;
+}
+
+describe('evicpress diff', () => {
+  it('names what is added, moved, recompressed and dropped, and the bytes per pair of tiers', async () => {
+    box.write(
+      'old.ndjson',
+      plan({
+        same: ['dram', 10],
+        moved: ['dram', 200],
+        packed: ['ssd', 400],
+        whole: ['ssd', 50, 'int4', 0.75],
+        gone: ['dram', 30],
+        never: ['recompute', 0],
+      }),
+    );
+    box.write(
+      'new.ndjson',
+      plan({
+        same: ['dram', 10],
+        moved: ['ssd', 200],
+        packed: ['dram', 100, 'int4', 0.75],
+        whole: ['ssd', 200],
+        gone: ['recompute', 0],
+        fresh: ['dram', 60],
+      }),
+    );
+    const { exitCode, stdout } = await box.evicpress('diff', 'old.ndjson', 'new.ndjson');
+    expect(exitCode).toBe(0);
+    expect(stdout).toMatchSnapshot();
+    const json = await box.evicpress('diff', 'old.ndjson', 'new.ndjson', '--json', '--detailed-exitcode');
+    expect(json.exitCode).toBe(10);
+    expect(JSON.parse(json.stdout)).toMatchObject({
+      changed: 5,
+      kept: 1,
+      pairs: [
+        { from: 'dram', to: 'ssd', contexts: 1, bytes: 200 },
+        { from: 'ssd', to: 'dram', contexts: 1, bytes: 100 },
+      ],
+    });
+  });
+
+  it('shows the largest changes of many, and all of them on demand', async () => {
+    const names = Array.from({ length: 300 }, (_, i) => `c${i}`);
+    box.write('old.ndjson', plan(Object.fromEntries(names.map((name) => [name, ['recompute', 0] as const]))));
+    box.write(
+      'new.ndjson',
+      plan(Object.fromEntries(names.map((name, i) => [name, ['dram', 1 + ((i * 7919) % 300)] as const]))),
+    );
+    const few = JSON.parse((await box.evicpress('diff', 'old.ndjson', 'new.ndjson', '--json')).stdout);
+    expect(few.changed).toBe(300);
+    expect(few.largest.map((change: { bytes: number }) => change.bytes)).toEqual(
+      Array.from({ length: 20 }, (_, i) => 300 - i),
+    );
+    const all = await box.evicpress('diff', 'old.ndjson', 'new.ndjson', '--all');
+    expect(all.stdout.split('\n').filter((line) => line.startsWith('+ c'))).toHaveLength(300);
+  });
+
+  it('says that equal plans are equal, and exits with 0', async () => {
+    box.write('a.ndjson', plan({ a: ['dram', 1] }));
+    const { exitCode, stdout } = await box.evicpress('diff', 'a.ndjson', 'a.ndjson', '--detailed-exitcode');
+    expect(stdout).toBe('The plans place all 1 contexts alike.');
+    expect(exitCode).toBe(0);
+  });
+});

@@ -1,0 +1,64 @@
+import { writeFileSync } from 'node:fs';
+import { expect, it } from 'vitest';
+import { sandbox } from '../support/cli.js';
+import { OFFICE, requestLines } from '../workflows/workload.js';
+
+const box = sandbox();
+
+it('refreshes, shows drift and history, by evicpress.yaml alone', async () => {
+  writeFileSync(box.path('log.jsonl'), requestLines(OFFICE, 300));
+  box.write(
+    'evicpress.yaml',
+    'trace: log.jsonl\ntiers: h100-host\nmodel: llama-3.1-8b\nmethods: none\ncapacity:\n  dram: 2GB\nrefresh:\n  halfLife: 10m\n',
+  );
+  const dry = await box.evicpress('refresh', '--dry-run');
+  expect(dry).toMatchObject({ exitCode: 0, stdout: expect.stringContaining('dry run: nothing was written') });
+  const first = await box.evicpress('refresh', '--json', '--log-format', 'json');
+  expect(first.exitCode).toBe(0);
+  expect(JSON.parse(first.stdout)).toMatchObject({ outcome: 'published', generation: 1, newRequests: 300 });
+  const events = first.stderr
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line));
+  expect(events.at(-1)).toMatchObject({ level: 'info', outcome: 'published' });
+  expect((await box.evicpress('refresh')).stdout).toContain('idle: 0 new requests, generation 1 in force');
+  const drift = await box.evicpress('drift', '--json', '--exit-code');
+  expect(drift.exitCode).toBe(0);
+  expect(JSON.parse(drift.stdout).findings.map(({ check }: { check: string }) => check)).toEqual([
+    'identity',
+    'profiles',
+  ]);
+  expect((await box.evicpress('history')).stdout).toContain('1 in force');
+  const changed = await box.evicpress('drift', '--model', 'llama-3.1-70b', '--exit-code');
+  expect(changed).toMatchObject({ exitCode: 3, stderr: expect.stringContaining('Drift: identity of model') });
+});
+
+it.each([
+  [['--threshold', 'slowdwn=2'], 'Did you mean slowdown?'],
+  [['--half-life', '0s'], '--half-life'],
+  [['--min-gain', 'much'], '--min-gain'],
+  [['--trace', 'gone.jsonl'], 'gone.jsonl: no such file'],
+  [['--log-format', 'xml'], 'Pick one of: text, json'],
+])('says what is wrong with %j', async (flags, message) => {
+  const outcome = await box.evicpress(
+    'refresh',
+    '--trace',
+    'log.jsonl',
+    '--tiers',
+    'h100-host',
+    '--model',
+    'llama-3.1-8b',
+    ...flags,
+  );
+  expect(outcome.exitCode).toBe(1);
+  expect(outcome.stderr).toContain(message);
+});
+
+it.each(['--print-cron', '--print-systemd', '--print-k8s', '--print-alerts', '--print-dashboard'])(
+  '%s needs neither log nor profile',
+  async (flag) => {
+    const outcome = await box.evicpress('refresh', flag);
+    expect(outcome).toMatchObject({ exitCode: 0, stderr: '' });
+    expect(outcome.stdout.length).toBeGreaterThan(100);
+  },
+);
