@@ -41,6 +41,11 @@ export const verbs: readonly Verb[] = [
     load: () => import('./report.js'),
   },
   {
+    name: 'diff',
+    summary: 'what a new plan adds, moves, recompresses and drops, in contexts and bytes',
+    load: () => import('./diff.js'),
+  },
+  {
     name: 'export',
     summary: 'configuration that carries the plan out: lmcache, vllm, sglang, dynamo, llamacpp',
     load: () => import('./export.js'),

@@ -19,43 +19,62 @@ export interface PlanDifference {
 /** Compares two plans context by context; without an old plan everything is added. */
 export function planDifference(before: Plan | undefined, after: Plan): PlanDifference {
   const old = new Map((before?.rows ?? []).map((row) => [row.context, row]));
-  const sums = new Map<
+  const tally = new ChangeTally();
+  for (const row of after.rows) {
+    tally.note(old.get(row.context), row);
+    old.delete(row.context);
+  }
+  for (const row of old.values()) tally.note(row, undefined);
+  return tally.difference();
+}
+
+/** What a difference needs to know of a placement. */
+export type Placed = Pick<Placement, 'tier' | 'method' | 'compressionRatio' | 'storedBytes'>;
+
+const CHANGE_ORDER: readonly ChangeKind[] = ['add', 'move', 'recompress', 'make-whole', 'drop'];
+
+/** Sums changes one context at a time, so that neither plan need be in memory. */
+export class ChangeTally {
+  private readonly sums = new Map<
     string,
     { change: ChangeKind; from: string; to: string; contexts: number; bytes: number }
   >();
-  let kept = 0;
-  const note = (was: Placement | undefined, is: Placement | undefined) => {
+  private kept = 0;
+
+  /** Counts one context, as it was and as it is. @returns the change; undefined where it stays. */
+  note(was: Placed | undefined, is: Placed | undefined): ChangeKind | undefined {
     const change = changeOf(was, is);
     if (change === undefined) {
-      if (is !== undefined) kept++;
-      return;
+      if (is !== undefined) this.kept++;
+      return undefined;
     }
     const [from, to] = [placeOf(was), placeOf(is)];
     const key = JSON.stringify([change, from, to]);
-    const sum = sums.get(key) ?? { change, from, to, contexts: 0, bytes: 0 };
+    const sum = this.sums.get(key) ?? { change, from, to, contexts: 0, bytes: 0 };
     sum.contexts++;
     sum.bytes += (change === 'drop' ? was! : is!).storedBytes;
-    sums.set(key, sum);
-  };
-  for (const row of after.rows) {
-    note(old.get(row.context), row);
-    old.delete(row.context);
+    this.sums.set(key, sum);
+    return change;
   }
-  for (const row of old.values()) note(row, undefined);
-  const order: readonly ChangeKind[] = ['add', 'move', 'recompress', 'make-whole', 'drop'];
-  return {
-    kept,
-    changes: [...sums.values()].sort(
-      (a, b) => order.indexOf(a.change) - order.indexOf(b.change) || b.bytes - a.bytes,
-    ),
-  };
+
+  difference(): PlanDifference {
+    return {
+      kept: this.kept,
+      changes: [...this.sums.values()].sort(
+        (a, b) =>
+          CHANGE_ORDER.indexOf(a.change) - CHANGE_ORDER.indexOf(b.change) ||
+          b.bytes - a.bytes ||
+          (a.from < b.from ? -1 : 1),
+      ),
+    };
+  }
 }
 
-function isKept(row: Placement | undefined): row is Placement {
+function isKept(row: Placed | undefined): row is Placed {
   return row !== undefined && row.tier !== RECOMPUTE;
 }
 
-function changeOf(was: Placement | undefined, is: Placement | undefined): ChangeKind | undefined {
+function changeOf(was: Placed | undefined, is: Placed | undefined): ChangeKind | undefined {
   if (!isKept(was)) return isKept(is) ? 'add' : undefined;
   if (!isKept(is)) return 'drop';
   if (was.method !== is.method || was.compressionRatio !== is.compressionRatio) {
@@ -65,7 +84,8 @@ function changeOf(was: Placement | undefined, is: Placement | undefined): Change
   return was.tier === is.tier ? undefined : 'move';
 }
 
-function placeOf(row: Placement | undefined): string {
+/** Where a context is and in what form; `recompute` where it is not kept. */
+export function placeOf(row: Placed | undefined): string {
   if (!isKept(row)) return RECOMPUTE;
   return row.method === UNCOMPRESSED ? row.tier : `${row.tier} ${row.method}@${row.compressionRatio}`;
 }
