@@ -106,14 +106,18 @@ async function writeCalibration(
   setting: LiveSetting,
   terminal: Terminal,
 ): Promise<Omit<Calibration, 'tiers'>> {
-  const { tiers, prefill, factors } = calibrate(requests, setting);
+  const { tiers, prefill, addedSeconds } = calibrate(requests, setting);
+  const modelPath = path.replace(/(\.json)?$/, '.model.json');
   await writeWhole(path, jsonText({ ...formatHeader('tiers'), tiers }));
-  for (const [tier, factor] of Object.entries(factors))
-    terminal.say(`${tier}: loading takes ${factor.toFixed(2)} times the profile's time.`);
+  await writeWhole(modelPath, jsonText({ ...formatHeader('model'), ...setting.model, prefill }));
+  for (const [tier, seconds] of Object.entries(addedSeconds))
+    terminal.say(
+      `${tier}: a load takes ${formatSeconds(Math.abs(seconds))} ${seconds < 0 ? 'less' : 'more'} than the profile says.`,
+    );
   terminal.say(
-    `Prefill: ${prefill.secondsPerToken.toExponential(3)} s per token, ${(prefill.secondsPerTokenSquared ?? 0).toExponential(3)} s per token squared. Corrected tiers written to ${path}.`,
+    `Prefill: ${prefill.secondsPerToken.toExponential(3)} s per token, ${(prefill.secondsPerTokenSquared ?? 0).toExponential(3)} s per token squared. Corrected tiers written to ${path}, the model to ${modelPath}.`,
   );
-  return { prefill, factors };
+  return { prefill, addedSeconds };
 }
 
 /** What methods cost by their rows for any context, or the mean of the rows there are. */

@@ -7,8 +7,8 @@ import { type LiveRequest, type LiveSetting, loadSeconds, mainPlace, median, PRE
 export interface Calibration {
   readonly prefill: Model['prefill'];
   readonly tiers: readonly Tier[];
-  /** By tier: measured loading time over the profile's, the median of the requests served mainly from there. */
-  readonly factors: Readonly<Record<string, number>>;
+  /** By tier: seconds a load took longer than the profile says, the median of the requests served mainly from there. */
+  readonly addedSeconds: Readonly<Record<string, number>>;
 }
 
 /** Fewer requests than this say too little about a tier. */
@@ -16,8 +16,9 @@ const ENOUGH = 3;
 
 /**
  * Corrects prefill speed from the requests that found nothing cached, then each tier from those it served: what
- * their TTFT leaves after prefill, over what the profile says for loading. Latency and bandwidth keep their
- * proportion, as one factor is all that a few requests can tell. Loading and decompressing are one time here.
+ * their TTFT leaves after prefill, beside what the profile says for loading. What is missing is added to the
+ * latency: a request's fixed costs (scheduling, lookup, staging) are what a device profile cannot know, and one
+ * figure is all that a few requests can tell. A load that was faster than the profile's scales it instead.
  */
 export function calibrate(requests: readonly LiveRequest[], setting: LiveSetting): Calibration {
   const groups = new Map<string, LiveRequest[]>();
@@ -28,19 +29,27 @@ export function calibrate(requests: readonly LiveRequest[], setting: LiveSetting
   }
   const prefill = fitPrefill(groups.get(PREFILL) ?? []) ?? setting.model.prefill;
   const model = { ...setting.model, prefill };
-  const factors: Record<string, number> = {};
+  const addedSeconds: Record<string, number> = {};
   const tiers = setting.tiers.map((tier) => {
     const served = groups.get(tier.name) ?? [];
-    const ratios = served.map((request) => ratioOf(request, tier.name, { ...setting, model }));
-    const factor = median(ratios.filter((ratio) => Number.isFinite(ratio) && ratio > 0));
-    if (served.length < ENOUGH || factor === 0) return tier;
-    factors[tier.name] = factor;
-    return { ...tier, read: scaled(tier.read, factor), source: 'measured' as const, tool: 'replay --live' };
+    if (served.length < ENOUGH) return tier;
+    const loads = served.map((request) => loadOf(request, tier.name, { ...setting, model }));
+    const added = median(loads.map(({ measured, predicted }) => measured - predicted));
+    const factor = median(loads.map(({ measured, predicted }) => Math.max(0, measured) / predicted));
+    if (factor === 0) return tier;
+    addedSeconds[tier.name] = added;
+    const read = added >= 0 ? delayed(tier.read, added) : scaled(tier.read, factor);
+    return { ...tier, read, source: 'measured' as const, tool: 'replay --live' };
   });
-  return { prefill, tiers, factors };
+  return { prefill, tiers, addedSeconds };
 }
 
-function ratioOf(request: LiveRequest, tier: string, setting: LiveSetting): number {
+/** Seconds a request waited for one tier, measured and by the profile. */
+function loadOf(
+  request: LiveRequest,
+  tier: string,
+  setting: LiveSetting,
+): { measured: number; predicted: number } {
   let cachedTokens = 0;
   let predicted = 0;
   let others = 0;
@@ -52,7 +61,17 @@ function ratioOf(request: LiveRequest, tier: string, setting: LiveSetting): numb
   }
   const cached = Math.min(cachedTokens, request.inputTokens);
   const prefill = recomputeSeconds(setting.model, cached, request.inputTokens - cached);
-  return (request.ttftSeconds - prefill - others) / predicted;
+  return { measured: request.ttftSeconds - prefill - others, predicted };
+}
+
+function delayed(read: Transfer, seconds: number): Transfer {
+  return {
+    ...read,
+    latencySeconds: read.latencySeconds + seconds,
+    ...(read.table === undefined
+      ? {}
+      : { table: read.table.map((point) => ({ ...point, seconds: point.seconds + seconds })) }),
+  };
 }
 
 function scaled(read: Transfer, factor: number): Transfer {

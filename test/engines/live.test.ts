@@ -94,13 +94,12 @@ describe('prediction', () => {
 });
 
 describe('calibration', () => {
-  it('recovers prefill and the speed of a tier from noise-free requests', () => {
+  it('recovers prefill and the fixed cost of a tier's loads from noise-free requests', () => {
     const setting = settingOf('http://x');
     const truth = { ...MODEL, prefill: { secondsPerToken: 0.02, secondsPerTokenSquared: 1e-5 } };
     const real = settingOf('http://x', {
       model: truth,
-      tiers: [{ ...setting.tiers[0]!, read: { latencySeconds: 0.3, bytesPerSecond: 1000 / 3 } }],
-      methodCost: () => ({ bytesFraction: 0.5, secondsPerFullByte: 3e-4 }),
+      tiers: [{ ...setting.tiers[0]!, read: { latencySeconds: 2.1, bytesPerSecond: 1000 } }],
     });
     const requests = [
       ...[100, 200, 400, 800].map((inputTokens) => ({ inputTokens, hits: new Map<string, number>() })),
@@ -109,13 +108,13 @@ describe('calibration', () => {
       ...request,
       ttftSeconds: predictedSeconds({ ...request, ttftSeconds: 0 }, real)!,
     }));
-    const { prefill, factors, tiers } = calibrate(requests, setting);
+    const { prefill, addedSeconds, tiers } = calibrate(requests, setting);
     expect(prefill.secondsPerToken).toBeCloseTo(0.02, 9);
     expect(prefill.secondsPerTokenSquared).toBeCloseTo(1e-5, 12);
-    expect(factors.ssd).toBeCloseTo(3, 6);
+    expect(addedSeconds.ssd).toBeCloseTo(2, 6);
     expect(tiers[0]!.read).toMatchObject({
-      latencySeconds: expect.closeTo(0.3, 9),
-      bytesPerSecond: expect.closeTo(1000 / 3, 6),
+      latencySeconds: expect.closeTo(2.1, 9),
+      bytesPerSecond: 1000,
     });
     expect(tiers[0]).toMatchObject({ source: 'measured', tool: 'replay --live' });
   });
@@ -123,7 +122,7 @@ describe('calibration', () => {
   it('leaves alone what too few requests speak of', () => {
     const few: LiveRequest[] = [{ inputTokens: 60, ttftSeconds: 9, hits: new Map([['ssd', 1]]) }];
     const setting = settingOf('http://x');
-    expect(calibrate(few, setting)).toEqual({ prefill: MODEL.prefill, tiers: setting.tiers, factors: {} });
+    expect(calibrate(few, setting)).toEqual({ prefill: MODEL.prefill, tiers: setting.tiers, addedSeconds: {} });
     expect(fitPrefill(few)).toBeUndefined();
   });
 
