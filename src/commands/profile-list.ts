@@ -19,16 +19,15 @@ export async function listProfiles(terminal: Terminal): Promise<void> {
 
   terminal.say('Machines, for --tiers:\n');
   terminal.table(
-    ['name', 'tiers: capacity, read bandwidth', 'what it is'],
-    machines.map(({ name, tiers, host }) => [
+    ['name', 'reference tiers, fast to slow: capacity, read bandwidth (how its source knows)'],
+    machines.map(({ name, tiers }) => [
       name,
       tiers
         .map(
-          (tier) =>
-            `${tier.name} ${formatBytes(tier.capacityBytes)}, ${formatBytesPerSecond(tier.read.bytesPerSecond)}`,
+          ({ name: tier, capacityBytes, read }) =>
+            `${tier} ${formatBytes(capacityBytes)}, ${formatBytesPerSecond(read.bytesPerSecond)} (${String(read.status)})`,
         )
         .join('; '),
-      String((host as { label?: string } | undefined)?.label ?? ''),
     ]),
   );
   terminal.say(

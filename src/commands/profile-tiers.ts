@@ -9,6 +9,7 @@ import { formatHeader } from '../formats/schema.js';
 import type { Tier } from '../formats/tiers.js';
 import { pick } from '../registry.js';
 import { openTerminal, type Terminal, type TerminalFlags } from '../report/terminal.js';
+import { tierChart } from '../report/tier-chart.js';
 import { describeHost } from '../tiers/host.js';
 import { besideKinds, tierKinds } from '../tiers/index.js';
 import type { BesideFigures, MeasureSettings, TierTarget } from '../tiers/kind.js';
@@ -33,6 +34,7 @@ interface Flags extends TerminalFlags {
   readonly seed: string;
   readonly quick?: boolean;
   readonly strict?: boolean;
+  readonly chart?: boolean;
   readonly output?: string;
 }
 
@@ -50,6 +52,7 @@ export function addProfileTiers(command: Command): Command {
     .option('--model <name>', 'the model an engine serves: written with its measured prefill')
     .option('--seed <n>', 'order of the measurements', '1')
     .option('--quick', `a first look: ${QUICK_SECONDS} s for each tier, fewer sizes and streams`)
+    .option('--chart', 'draw bandwidth by size and streams, with the fit')
     .option('--strict', 'exit 3 when a tier cannot be trusted')
     .option('-o, --output <file>', 'where to write the profile (default: .evicpress/tiers.json)')
     .action(async (_, action: Command) => profileTiers(action.optsWithGlobals<Flags>()));
@@ -78,6 +81,7 @@ async function profileTiers(flags: Flags): Promise<void> {
   const written = await writeProfile(profile, output, model);
   if (tiers.length > 0) printTiers(terminal, tiers);
   for (const { name, summary } of beside) terminal.say(`  ${name}: ${summary}`);
+  if (flags.chart === true) for (const tier of tiers) terminal.say(`\n${tierChart(tier) ?? ''}`);
   if (output !== '-') terminal.say(`\nWritten to ${written.join(' and ')}.`);
   terminal.result({ ...profile, output });
   if (flags.strict === true) refuseBad(tiers, terminal);

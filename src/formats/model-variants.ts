@@ -23,20 +23,25 @@ type BundledModel = Model & {
  * @throws EvicpressError on a suffix it does not know.
  */
 export function modelVariant(base: BundledModel, suffixes: readonly string[]): Model {
-  const { dtype, ranks, machine } = readSuffixes(base, suffixes);
+  const { dtype, ranks, degreeGiven, machine } = readSuffixes(base, suffixes);
   const { prefill, source } = prefillAt(base, machine, ranks);
   const share = DTYPE_SHARE[dtype] ?? 1;
   const latent = base.attention === 'mla' || base.kvHeads === undefined;
-  const copies = (heads: number | undefined) =>
+  const repeats = (heads: number | undefined) =>
     latent || heads === undefined ? 1 : Math.max(1, ranks / heads);
-  const kvBytesPerToken = base.kvBytesPerToken * share * copies(base.fullKvHeads ?? base.kvHeads);
+  // A bare name is the model itself, every head counted once; only a degree asked for repeats them.
+  const copies = (heads: number | undefined) => (degreeGiven ? repeats(heads) : 1);
+  const heads = base.fullKvHeads ?? base.kvHeads;
+  const kvBytesPerToken = base.kvBytesPerToken * share * copies(heads);
   return {
     ...base,
     name: [base.name, ...suffixes].join('@'),
     kvDtype: dtype,
     tensorParallel: ranks,
     kvBytesPerToken,
-    kvBytesPerTokenPerRank: latent ? kvBytesPerToken : kvBytesPerToken / ranks,
+    kvBytesPerTokenPerRank: latent
+      ? kvBytesPerToken
+      : (base.kvBytesPerToken * share * repeats(heads)) / ranks,
     ...(base.kvFixedBytes === undefined
       ? {}
       : { kvFixedBytes: base.kvFixedBytes * share * copies(base.kvHeads) }),
@@ -49,18 +54,21 @@ function readSuffixes(base: BundledModel, suffixes: readonly string[]) {
   const machines = [...new Set(prefillsOf(base).flatMap((prefill) => prefill.machine ?? []))];
   let dtype = base.kvDtype ?? 'bf16';
   let ranks = base.tensorParallel ?? 1;
+  let degreeGiven = false;
   let { machine } = base.prefill;
   for (const suffix of suffixes) {
     const degree = /^tp([1-9]\d{0,3})$/.exec(suffix);
-    if (degree !== null) ranks = Number(degree[1]);
-    else if (suffix in DTYPE_SHARE) dtype = suffix;
+    if (degree !== null) {
+      ranks = Number(degree[1]);
+      degreeGiven = true;
+    } else if (suffix in DTYPE_SHARE) dtype = suffix;
     else if (machines.includes(suffix)) machine = suffix;
     else {
       const known = [...Object.keys(DTYPE_SHARE), 'tp1', 'tp2', 'tp4', 'tp8', ...machines];
       throw errors.unknownName(`variant of ${base.name}`, suffix, known);
     }
   }
-  return { dtype, ranks, machine };
+  return { dtype, ranks, degreeGiven, machine };
 }
 
 /**

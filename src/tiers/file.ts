@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { errors } from '../errors.js';
 import type { Tier } from '../formats/tiers.js';
@@ -51,7 +52,7 @@ export const file: TierKind = {
         const count = names.slice(0, i + 1).filter((name) => name === names[i]).length;
         const name = count === 1 ? names[i]! : `${names[i]}${count}`;
         const note = `${disk.speedClass}, ${roomNote(await folderRoom(disk.folder, name))}`;
-        return { target: { name, kind: 'file', location: disk.folder }, note };
+        return { target: { name, kind: 'file', location: placeOn(disk.folder, folder) }, note };
       }),
     );
   },
@@ -61,6 +62,11 @@ export const file: TierKind = {
     return measureDevice(target, device, settings, openedAt) as Promise<Tier>;
   },
 };
+
+/** A folder on the disk: the one at hand where it is there, so that nothing is written at the root of a system. */
+function placeOn(mount: string, folder: string): string {
+  return statSync(mount).dev === statSync(folder).dev ? resolve(folder) : mount;
+}
 
 /** `nvme`, `ssd`, `disk`, `network`, … as a tier is called. */
 function tierName(speedClass: SpeedClass): string {

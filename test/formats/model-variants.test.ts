@@ -30,6 +30,14 @@ describe('bundled models', () => {
     expect(model).toMatchObject({ kvBytesPerToken: 2 * 327_680, kvBytesPerTokenPerRank: 40_960 });
   });
 
+  it('count every head once under their bare name, whatever degree they are served at', async () => {
+    expect(await loadModel('qwen3-235b-a22b')).toMatchObject({
+      kvBytesPerToken: 192_512,
+      kvBytesPerTokenPerRank: 48_128,
+    });
+    expect(await loadModel('qwen3-235b-a22b@tp8')).toMatchObject({ kvBytesPerToken: 2 * 192_512 });
+  });
+
   it('store the latent cache of MLA once, whole on every rank', async () => {
     expect(await loadModel('deepseek-v3@tp8')).toMatchObject({
       kvBytesPerToken: 70_272,
