@@ -3,11 +3,12 @@ import type { Command } from 'commander';
 import { EvicpressError } from '../errors.js';
 import { RESULTS_FOLDER } from '../formats/bundled.js';
 import { readConfig } from '../formats/config.js';
-import { type PlanHeader, readPlan, writePlan } from '../formats/plan.js';
+import { type Placement, type Plan, type PlanHeader, readPlan, writePlan } from '../formats/plan.js';
 import { planContexts } from '../plan/plan-contexts.js';
+import type { Target } from '../plan/targets.js';
 import { planSummaryText, planTable } from '../report/plan-summary.js';
 import { openTerminal, type TerminalFlags } from '../report/terminal.js';
-import { parseNumber } from '../units.js';
+import { parseNumber, parseSeconds } from '../units.js';
 import { blockBytesOf, DEMAND_OPTIONS, type DemandFlags, openDemand, readDemand } from './demand.js';
 import { fingerprint, INPUT_OPTIONS, type InputFlags, loadInputs } from './inputs.js';
 import { collect } from './options.js';
@@ -24,6 +25,9 @@ interface PlanFlags extends InputFlags, DemandFlags, EngineFlags, TerminalFlags 
   readonly alpha?: string;
   readonly minQuality?: string;
   readonly confidence?: string;
+  readonly meanQuality?: string;
+  readonly maxMeanTtft?: string;
+  readonly migrationCost?: string;
   readonly bandwidthShare?: string;
   readonly forbid?: readonly string[];
   readonly solver?: string;
@@ -35,6 +39,8 @@ interface PlanFlags extends InputFlags, DemandFlags, EngineFlags, TerminalFlags 
 
 /** Seconds of TTFT one unit of quality is worth where nobody says: a choice, not a measurement. */
 const DEFAULT_ALPHA = '1';
+/** Exit code of --detailed-exitcode when the plan differs. */
+const CHANGED = 10;
 
 /** `evicpress plan`: the best option for every context at once. */
 export default function plan(command: Command): void {
@@ -48,12 +54,15 @@ export default function plan(command: Command): void {
       [],
     )
     .option('--alpha <seconds>', `seconds of TTFT one unit of quality is worth (default: ${DEFAULT_ALPHA})`)
+    .option('--mean-quality <q>', 'solve for alpha: mean quality not below this')
+    .option('--max-mean-ttft <time>', 'solve for alpha: mean TTFT not above this, e.g. 300ms')
     .option('--min-quality <q>', 'quality floor for every context')
     .option('--confidence <p>', 'plan on the lower bound of quality that holds with this probability')
     .option('--bandwidth-share <share>', "share of each tier's bandwidth that loads may use")
     .option('--forbid <tier>', 'a tier no context may use, or recompute; repeat for more', collect, [])
     .option('--solver <name>', 'dual, exact, greedy or greedy-per-byte')
     .option('--previous <plan>', 'the plan in force: warm start')
+    .option('--migration-cost <seconds>', 'with --previous: seconds of waiting that moving one GB is worth')
     .option('--max-gap <share>', 'exit with 3 when the gap of span is larger')
     .option('--detailed-exitcode', 'exit with 10 when the plan differs from the previous one')
     .option('-o, --output <file>', 'where the plan goes (default: .evicpress/plan.ndjson)')
@@ -95,7 +104,11 @@ async function run(flags: PlanFlags): Promise<void> {
       : { bandwidthShare: parseNumber(flags.bandwidthShare, '--bandwidth-share', { min: 0, max: 1 }) }),
     forbidden: flags.forbid ?? [],
     solver: flags.solver ?? config.solver ?? 'dual',
-    ...(previous === undefined ? {} : { previous: previous.header }),
+    target: targetOf(flags, config.meanQuality),
+    ...(previous === undefined ? {} : { previous: previous.header, previousRows: previous.rows }),
+    ...(flags.migrationCost === undefined
+      ? {}
+      : { migrationSecondsPerGb: parseNumber(flags.migrationCost, '--migration-cost', { min: 0 }) }),
     inputs: [...inputs.files, await fingerprint(source.path)],
   };
   const planned = planContexts({
@@ -124,6 +137,36 @@ async function run(flags: PlanFlags): Promise<void> {
     output,
   });
   judge(flags, header);
+  if (flags.detailedExitcode === true && isChanged(rows(), previous)) process.exitCode = CHANGED;
+}
+
+/** Whether any context is placed otherwise than in the plan before; a first plan is a change. */
+function isChanged(rows: Iterable<Placement>, previous: Plan | undefined): boolean {
+  if (previous === undefined) return true;
+  const before = new Map(previous.rows.map((row) => [row.context, row]));
+  for (const row of rows) {
+    const old = before.get(row.context);
+    if (old?.tier !== row.tier || old.method !== row.method || old.compressionRatio !== row.compressionRatio)
+      return true;
+    before.delete(row.context);
+  }
+  return before.size > 0;
+}
+
+/** What alpha is solved for; an alpha on the command line wins over a target in evicpress.yaml. */
+function targetOf({ alpha, meanQuality, maxMeanTtft }: PlanFlags, configured?: string): Target {
+  if (alpha !== undefined && (meanQuality !== undefined || maxMeanTtft !== undefined)) {
+    throw new EvicpressError(
+      '--alpha and a target for the mean are both given; the target solves for alpha. Leave one out.',
+    );
+  }
+  const quality = meanQuality ?? (alpha === undefined && maxMeanTtft === undefined ? configured : undefined);
+  return {
+    ...(quality === undefined
+      ? {}
+      : { meanQuality: parseNumber(quality, '--mean-quality', { min: 0, max: 1 }) }),
+    ...(maxMeanTtft === undefined ? {} : { maxMeanTtftSeconds: parseSeconds(maxMeanTtft) }),
+  };
 }
 
 function judge({ maxGap }: PlanFlags, header: PlanHeader): void {

@@ -1,5 +1,5 @@
 import type { Lagrangian } from './lagrangian.js';
-import { KEEP_NOTHING, loadSecondsOf, type Problem, storedBytesOf } from './problem.js';
+import { KEEP_NOTHING, type Problem, storedBytesOf, utilityOf } from './problem.js';
 import type { Row } from './rows.js';
 
 /**
@@ -98,22 +98,17 @@ export class IndependentLagrangian implements Lagrangian {
     );
   }
 
-  /** Adds a fixed choice's use; returns its utility, by the same sums as the scan. */
+  /** Adds a fixed choice's use; returns its utility. */
   private settle(i: number, choice: number, count: number, use: Float64Array): number {
-    const { demand, alpha, forms, recomputeSeconds } = this.problem;
-    const f = demand.accesses[i]!;
-    if (choice === KEEP_NOTHING) return f * (alpha * demand.requestShare[i]! - recomputeSeconds[i]!);
-    const tier = Math.floor(choice / count);
-    const form = choice % count;
-    const bytes = storedBytesOf(this.problem, i, form);
-    const capacity = this.capacityRow[tier]!;
-    const bandwidth = this.bandwidthRow[tier]!;
-    if (capacity >= 0) use[capacity]! += bytes;
-    if (bandwidth >= 0) use[bandwidth]! += bytes * f;
-    return (
-      f *
-      (alpha * demand.requestShare[i]! * forms.quality[form]! - loadSecondsOf(this.problem, i, tier, form))
-    );
+    if (choice !== KEEP_NOTHING) {
+      const tier = Math.floor(choice / count);
+      const bytes = storedBytesOf(this.problem, i, choice % count);
+      const capacity = this.capacityRow[tier]!;
+      const bandwidth = this.bandwidthRow[tier]!;
+      if (capacity >= 0) use[capacity]! += bytes;
+      if (bandwidth >= 0) use[bandwidth]! += bytes * this.problem.demand.accesses[i]!;
+    }
+    return utilityOf(this.problem, i, choice);
   }
 
   /** The hot loop. With `moved`, choices are compared, not written, and differing contexts marked. */
@@ -123,7 +118,7 @@ export class IndependentLagrangian implements Lagrangian {
     choices: Int32Array | undefined,
     moved: Uint8Array | undefined,
   ): number {
-    if (this.tabled) return this.scanTabled(prices, use, choices, moved);
+    if (this.tabled || this.problem.moving !== undefined) return this.scanAny(prices, use, choices, moved);
     const { demand, alpha, allowed, curveOf, recomputeSeconds, tiers, forms } = this.problem;
     const { fullBytes, accesses, requestShare } = demand;
     const { offsets, form, fraction, quality, decompress, concave } = this.lists;
@@ -195,14 +190,15 @@ export class IndependentLagrangian implements Lagrangian {
     return utility;
   }
 
-  /** The same with loading times from a table. */
-  private scanTabled(
+  /** The same where times come from a table or changes cost something: slower, by the shared sums. */
+  private scanAny(
     prices: Float64Array,
     use: Float64Array,
     choices: Int32Array | undefined,
     moved: Uint8Array | undefined,
   ): number {
-    const { demand, alpha, allowed, curveOf, recomputeSeconds, tiers, forms } = this.problem;
+    const { problem, capacityRow, bandwidthRow } = this;
+    const { demand, allowed, curveOf, tiers, forms, moving } = problem;
     const { offsets, form } = this.lists;
     const count = forms.storedBytes.length;
     const length = this.open === undefined ? demand.contexts : this.open.length;
@@ -210,23 +206,23 @@ export class IndependentLagrangian implements Lagrangian {
     for (let k = 0; k < length; k++) {
       const i = this.open === undefined ? k : this.open[k]!;
       const f = demand.accesses[i]!;
-      const worth = f * alpha * demand.requestShare[i]!;
       let best = Number.NEGATIVE_INFINITY;
-      let gain = 0;
       let choice = KEEP_NOTHING;
-      if (allowed[i]! & (1 << tiers.length)) best = gain = worth - f * recomputeSeconds[i]!;
+      if (allowed[i]! & (1 << tiers.length)) best = utilityOf(problem, i, KEEP_NOTHING);
+      const before = moving === undefined ? KEEP_NOTHING : moving.previous[i]!;
       for (let t = 0; t < tiers.length; t++) {
         if ((allowed[i]! & (1 << t)) === 0) continue;
-        const capacity = this.capacityRow[t]!;
-        const bandwidth = this.bandwidthRow[t]!;
-        const price = (capacity < 0 ? 0 : prices[capacity]!) + (bandwidth < 0 ? 0 : f * prices[bandwidth]!);
-        for (let e = offsets[curveOf[i]!]!; e < offsets[curveOf[i]! + 1]!; e++) {
-          const option = form[e]!;
-          const utilityHere = worth * forms.quality[option]! - f * loadSecondsOf(this.problem, i, t, option);
-          const value = utilityHere - price * storedBytesOf(this.problem, i, option);
+        const price =
+          (capacityRow[t]! < 0 ? 0 : prices[capacityRow[t]!]!) +
+          (bandwidthRow[t]! < 0 ? 0 : f * prices[bandwidthRow[t]!]!);
+        const last = offsets[curveOf[i]! + 1]!;
+        // One more round for the form in force, which need not be on the list.
+        for (let e = offsets[curveOf[i]!]!; e <= last; e++) {
+          if (e === last && before === KEEP_NOTHING) continue;
+          const option = e < last ? form[e]! : before % count;
+          const value = utilityOf(problem, i, t * count + option) - price * storedBytesOf(problem, i, option);
           if (value > best) {
             best = value;
-            gain = utilityHere;
             choice = t * count + option;
           }
         }
@@ -236,12 +232,7 @@ export class IndependentLagrangian implements Lagrangian {
         continue;
       }
       if (choices !== undefined) choices[i] = choice;
-      utility += gain;
-      if (choice === KEEP_NOTHING) continue;
-      const tier = Math.floor(choice / count);
-      const stored = storedBytesOf(this.problem, i, choice % count);
-      if (this.capacityRow[tier]! >= 0) use[this.capacityRow[tier]!]! += stored;
-      if (this.bandwidthRow[tier]! >= 0) use[this.bandwidthRow[tier]!]! += stored * f;
+      utility += this.settle(i, choice, count, use);
     }
     return utility;
   }

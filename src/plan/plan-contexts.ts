@@ -1,14 +1,17 @@
 import type { Demand } from '../formats/demand.js';
 import type { MethodRow } from '../formats/methods.js';
 import type { Model } from '../formats/model.js';
-import type { Placement, PlanHeader, Rules } from '../formats/plan.js';
+import { type Placement, type PlanHeader, type Rules, UNCOMPRESSED } from '../formats/plan.js';
 import type { Tier } from '../formats/tiers.js';
+import { baselineUtility, totalUtility } from './baseline.js';
 import { fitCurves } from './curves.js';
 import { placements, planHeader } from './make-plan.js';
-import { buildProblem, type Problem, type ProblemOptions } from './problem.js';
+import { buildProblem, KEEP_NOTHING, type Problem, type ProblemOptions } from './problem.js';
+import { solveRelaxation } from './relaxation.js';
 import { couplingRows } from './rows.js';
 import { solverNamed } from './solvers/index.js';
 import type { Solution } from './solvers/solver.js';
+import { solveForTarget, type Target } from './targets.js';
 
 /** Everything a plan is made from. */
 export interface PlanRequest extends ProblemOptions {
@@ -23,8 +26,14 @@ export interface PlanRequest extends ProblemOptions {
   /** Plan on the lower bound of quality that holds with this probability. */
   readonly confidence?: number;
   readonly solver?: string;
+  /** Solve for alpha instead of taking it as given. */
+  readonly target?: Target;
   /** The plan in force: its prices are the start, its generation is counted on. */
   readonly previous?: PlanHeader;
+  /** Its rows, where changing it is to cost something. */
+  readonly previousRows?: readonly Placement[];
+  /** Seconds of waiting that writing one GB (10^9 bytes) is worth. */
+  readonly migrationSecondsPerGb?: number;
   readonly rules?: Rules;
   readonly inputs?: readonly { readonly path: string; readonly sha256: string }[];
 }
@@ -48,13 +57,9 @@ export function planContexts(request: PlanRequest): PlannedContexts {
     ...(confidence === undefined ? {} : { confidence }),
     ...(offered === undefined ? {} : { methods: offered }),
   });
-  const problem = buildProblem(demand, tiers, model, curves, request);
-  const solver = solverNamed(request.solver ?? 'dual');
+  const built = buildProblem(demand, tiers, model, curves, request);
   const startedAt = performance.now();
-  const solution = solver.solve(
-    problem,
-    previous === undefined ? {} : { start: pricesOf(previous, problem) },
-  );
+  const { problem, solution } = solve(built, request);
   const solveSeconds = (performance.now() - startedAt) / 1000;
   const header = planHeader(problem, solution, {
     model: model.name,
@@ -64,9 +69,62 @@ export function planContexts(request: PlanRequest): PlannedContexts {
     objective: {
       ...(minQuality === undefined ? {} : { minQuality }),
       ...(confidence === undefined ? {} : { confidence }),
+      ...request.target,
     },
   });
   return { problem, solution, header, rows: () => placements(problem, solution.choices), solveSeconds };
+}
+
+/**
+ * Solves by the solver that is named. Where changing the plan in force costs something, that cost decides, but
+ * the sums and the proof are those of the problem without it: the gap then shows what staying put gives away.
+ */
+function solve(problem: Problem, request: PlanRequest): { problem: Problem; solution: Solution } {
+  const { previous, previousRows, migrationSecondsPerGb = 0, target } = request;
+  const solver = solverNamed(request.solver ?? 'dual');
+  if (target?.meanQuality !== undefined || target?.maxMeanTtftSeconds !== undefined)
+    return solveForTarget(problem, target, solver);
+  const options = previous === undefined ? {} : { start: pricesOf(previous, problem) };
+  if (previousRows === undefined || migrationSecondsPerGb === 0)
+    return { problem, solution: solver.solve(problem, options) };
+  const moving = {
+    previous: choicesInForce(problem, previousRows),
+    secondsPerByte: migrationSecondsPerGb / 1e9,
+  };
+  const { choices } = solver.solve({ ...problem, moving }, options);
+  const { optimum } = solveRelaxation(problem, options.start);
+  const solution = {
+    solver: solver.name,
+    choices,
+    utility: totalUtility(problem, choices),
+    baseline: baselineUtility(problem),
+    bound: optimum.bound,
+    relaxationBound: optimum.bound,
+    prices: optimum.prices,
+    evaluations: optimum.evaluations,
+  };
+  return { problem, solution };
+}
+
+/** The choices a plan's rows stand for; KEEP_NOTHING where a context, its tier or its form is no longer offered. */
+export function choicesInForce(problem: Problem, rows: readonly Placement[]): Int32Array {
+  const { demand, tiers, forms, curveOf } = problem;
+  const rowOf = new Map(rows.map((row) => [row.context, row]));
+  const count = forms.storedBytes.length;
+  return Int32Array.from(demand.ids, (id, i) => {
+    const row = rowOf.get(id);
+    const tier = row === undefined ? -1 : tiers.findIndex((entry) => entry.name === row.tier);
+    if (row === undefined || tier < 0) return KEEP_NOTHING;
+    for (let form = forms.offsets[curveOf[i]!]!; form < forms.offsets[curveOf[i]! + 1]!; form++) {
+      const lossy = forms.lossyNames[forms.lossyOf[form]!];
+      if (
+        (lossy?.method ?? UNCOMPRESSED) === row.method &&
+        (lossy?.compressionRatio ?? 0) === row.compressionRatio
+      )
+        return tier * count + form;
+    }
+    return KEEP_NOTHING;
+  });
 }
 
 /** A plan's prices, by row of a problem; 0 where the plan had none. */

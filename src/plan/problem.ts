@@ -55,6 +55,16 @@ export interface Problem {
   /** Seconds to recompute each context. */
   readonly recomputeSeconds: Float64Array;
   readonly hasParents: boolean;
+  /** What changing the plan in force costs; absent where nothing is in force or moving is free. */
+  readonly moving?: Moving;
+}
+
+/** The cost of change: bytes written to another place, and caches rebuilt that were compressed with loss. */
+export interface Moving {
+  /** The choice in force, by context; KEEP_NOTHING where there is none. */
+  readonly previous: Int32Array;
+  /** Seconds of waiting that writing one byte is worth. */
+  readonly secondsPerByte: number;
 }
 
 /** What beyond the measurements shapes the problem. */
@@ -303,11 +313,32 @@ export function qualityOf(problem: Problem, choice: number): number {
   return choice === KEEP_NOTHING ? 1 : problem.forms.quality[choice % problem.forms.storedBytes.length]!;
 }
 
-/** Utility of a choice in the period. */
+/** Utility of a choice in the period, less what it costs to get there from the plan in force. */
 export function utilityOf(problem: Problem, i: number, choice: number): number {
   const { demand, alpha } = problem;
-  return (
+  const utility =
     demand.accesses[i]! *
-    (alpha * demand.requestShare[i]! * qualityOf(problem, choice) - ttftOf(problem, i, choice))
-  );
+    (alpha * demand.requestShare[i]! * qualityOf(problem, choice) - ttftOf(problem, i, choice));
+  return problem.moving === undefined ? utility : utility - movingCost(problem, problem.moving, i, choice);
+}
+
+/**
+ * Seconds that a change of choice costs: writing the bytes, and once the prefill where the cache in force is
+ * lossy and another form is wanted, because what compression dropped can only be computed again.
+ */
+export function movingCost(
+  problem: Problem,
+  { previous, secondsPerByte }: Moving,
+  i: number,
+  choice: number,
+): number {
+  const before = previous[i]!;
+  if (choice === KEEP_NOTHING || choice === before) return 0;
+  const count = problem.forms.storedBytes.length;
+  const write = secondsPerByte * storedBytesOf(problem, i, choice % count);
+  const rebuilt =
+    before !== KEEP_NOTHING &&
+    problem.forms.lossyOf[before % count]! >= 0 &&
+    choice % count !== before % count;
+  return rebuilt ? write + problem.recomputeSeconds[i]! : write;
 }

@@ -26,6 +26,9 @@ export function sampleProblem(problem: Problem, size: number): Problem {
     curveOf: pick(problem.curveOf),
     allowed: pick(problem.allowed),
     recomputeSeconds: pick(problem.recomputeSeconds),
+    ...(problem.moving === undefined
+      ? {}
+      : { moving: { ...problem.moving, previous: pick(problem.moving.previous) } }),
     demand: {
       ...demand,
       contexts: size,

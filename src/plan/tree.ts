@@ -1,5 +1,12 @@
 import type { Lagrangian } from './lagrangian.js';
-import { KEEP_NOTHING, loadSecondsOf, type Problem, storedBytesOf, utilityOf } from './problem.js';
+import {
+  KEEP_NOTHING,
+  loadSecondsOf,
+  movingCost,
+  type Problem,
+  storedBytesOf,
+  utilityOf,
+} from './problem.js';
 import { addUse, type Row } from './rows.js';
 
 /** The state of a path on which nothing lossy is kept yet. */
@@ -142,7 +149,8 @@ export class TreeLagrangian implements Lagrangian {
 
   /** The best priced value of keeping context i in a form; remembers the tier. */
   private bestTier(i: number, form: number): number {
-    const { demand, forms, allowed, alpha } = this.problem;
+    const { demand, forms, allowed, alpha, moving } = this.problem;
+    const count = forms.storedBytes.length;
     const f = demand.accesses[i]!;
     const share = demand.requestShare[i]!;
     const bytes = storedBytesOf(this.problem, i, form);
@@ -157,7 +165,8 @@ export class TreeLagrangian implements Lagrangian {
         ? loadSecondsOf(this.problem, i, t, form) -
           forms.decompressSecondsPerByte[form]! * demand.fullBytes[i]!
         : share * this.latency[t]! + bytes * this.secondsPerByte[t]!;
-      const value = worth - f * seconds - (this.price[t]! + f * this.accessPrice[t]!) * bytes;
+      const cost = moving === undefined ? 0 : movingCost(this.problem, moving, i, t * count + form);
+      const value = worth - f * seconds - (this.price[t]! + f * this.accessPrice[t]!) * bytes - cost;
       if (value > best) {
         best = value;
         this.tier = t;

@@ -94,6 +94,18 @@ function solveByPrices(
   };
 }
 
+/**
+ * The choices at optimal prices, repaired and filled but not polished: near enough for a search over alphas.
+ * @throws EvicpressError when no plan keeps every limit.
+ */
+export function pricedPlan(problem: Problem): Int32Array {
+  const relaxation = solveRelaxation(problem);
+  const blended = blendAnswers(problem, relaxation.rows, relaxation.lagrangian, relaxation.optimum.active);
+  const plan = repairedPlan(problem, relaxation, blended) ?? greedyPlan(problem, relaxation, 'drop-per-byte');
+  if (plan === undefined) throw infeasiblePlan(problem);
+  return plan.choices;
+}
+
 interface Candidate {
   readonly choices: Int32Array;
   readonly utility: number;

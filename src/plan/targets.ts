@@ -1,0 +1,149 @@
+import { EvicpressError } from '../errors.js';
+import { formatSeconds } from '../units.js';
+import { Assignment } from './assignment.js';
+import { totalUtility } from './baseline.js';
+import { planMeans } from './make-plan.js';
+import { type Problem, qualityOf } from './problem.js';
+import { solveRelaxation } from './relaxation.js';
+import { withinLimits } from './rows.js';
+import { pricedPlan } from './solvers/dual.js';
+import type { Solution, Solver } from './solvers/solver.js';
+
+/** What the mean of a plan is to reach; alpha is then solved for. */
+export interface Target {
+  /** Mean quality not below this, and within `QUALITY_STEP` of it where a feasible plan exists. */
+  readonly meanQuality?: number;
+  /** Mean TTFT not above this, quality as high as that allows. */
+  readonly maxMeanTtftSeconds?: number;
+}
+
+/** A plan is on target when its mean quality lies at most this much above. */
+const QUALITY_STEP = 1e-3;
+/** Alphas looked at, seconds per unit of quality. */
+const LEAST_ALPHA = 1e-6;
+const MOST_ALPHA = 1e6;
+/** Halvings of the interval of log alpha. */
+const HALVINGS = 36;
+
+/**
+ * Solves for the alpha whose plan just meets a target: the multiplier of the constraint on the mean.
+ * @returns the problem at that alpha and its solution.
+ * @throws EvicpressError when no plan can meet the target.
+ */
+export function solveForTarget(
+  problem: Problem,
+  target: Target,
+  solver: Solver,
+): { problem: Problem; solution: Solution } {
+  if (target.meanQuality !== undefined && target.maxMeanTtftSeconds !== undefined) {
+    throw new EvicpressError(
+      'Both a mean quality and a mean TTFT are asked for. Give one; the other then follows.',
+    );
+  }
+  return target.meanQuality !== undefined
+    ? solveForQuality(problem, target.meanQuality, solver)
+    : solveForTtft(problem, target.maxMeanTtftSeconds!, solver);
+}
+
+/** The smallest alpha whose plan keeps the quality, then trimmed down to it. */
+function solveForQuality(
+  problem: Problem,
+  wanted: number,
+  solver: Solver,
+): { problem: Problem; solution: Solution } {
+  const reaches = (plan: Planned) => plan.means.meanQuality >= wanted - 1e-12;
+  const best = at(problem, MOST_ALPHA);
+  if (!reaches(best)) {
+    throw new EvicpressError(
+      `A mean quality of ${wanted} cannot be reached: the best plan has ${best.means.meanQuality.toFixed(4)}. Ask for less, allow recompute, or raise a capacity.`,
+    );
+  }
+  const alpha = leastAlpha(problem, reaches);
+  for (const raised of [1, 1.001, 1.01, 1.1, 1.5]) {
+    const solved = { ...problem, alpha: alpha * raised };
+    const solution = solver.solve(solved);
+    if (planMeans(solved, solution.choices).meanQuality >= wanted - 1e-12)
+      return { problem: solved, solution: trimmed(solved, solution, wanted) };
+  }
+  const solved = { ...problem, alpha: MOST_ALPHA };
+  return { problem: solved, solution: trimmed(solved, solver.solve(solved), wanted) };
+}
+
+/** The largest alpha whose plan keeps the time. */
+function solveForTtft(
+  problem: Problem,
+  wanted: number,
+  solver: Solver,
+): { problem: Problem; solution: Solution } {
+  const tooSlow = (plan: Planned) => plan.means.meanTtftSeconds > wanted;
+  const fastest = at(problem, LEAST_ALPHA);
+  if (tooSlow(fastest)) {
+    throw new EvicpressError(
+      `A mean TTFT of ${formatSeconds(wanted)} cannot be reached: the fastest plan has ${formatSeconds(fastest.means.meanTtftSeconds)}. Allow more time, or raise a capacity.`,
+    );
+  }
+  const most = tooSlow(at(problem, MOST_ALPHA)) ? leastAlpha(problem, tooSlow) : MOST_ALPHA;
+  for (const lowered of [1, 0.999, 0.99, 0.9, 0.5]) {
+    const solved = { ...problem, alpha: most * lowered };
+    const solution = solver.solve(solved);
+    if (planMeans(solved, solution.choices).meanTtftSeconds <= wanted) return { problem: solved, solution };
+  }
+  const solved = { ...problem, alpha: LEAST_ALPHA };
+  return { problem: solved, solution: solver.solve(solved) };
+}
+
+interface Planned {
+  readonly means: { readonly meanTtftSeconds: number; readonly meanQuality: number };
+}
+
+/** A quick plan at an alpha: prices and repair, no polish. */
+function at(problem: Problem, alpha: number): Planned {
+  const solved = { ...problem, alpha };
+  return { means: planMeans(solved, pricedPlan(solved)) };
+}
+
+/** The smallest alpha, to the precision of the halvings, from which on plans do what is asked. */
+function leastAlpha(problem: Problem, does: (plan: Planned) => boolean): number {
+  let low = Math.log(LEAST_ALPHA);
+  let high = Math.log(MOST_ALPHA);
+  for (let step = 0; step < HALVINGS && high - low > 1e-7; step++) {
+    const middle = (low + high) / 2;
+    if (does(at(problem, Math.exp(middle)))) high = middle;
+    else low = middle;
+  }
+  return Math.exp(high);
+}
+
+/** Gives quality beyond the target back for time: single changes that lose least, while the mean stays above. */
+function trimmed(problem: Problem, solution: Solution, wanted: number): Solution {
+  const { accesses, requestShare } = problem.demand;
+  let weight = 0;
+  for (let i = 0; i < accesses.length; i++) weight += accesses[i]! * requestShare[i]!;
+  let excess = (planMeans(problem, solution.choices).meanQuality - wanted) * weight;
+  if (excess <= QUALITY_STEP * weight) return solution;
+  const { rows } = solveRelaxation(problem);
+  const assignment = new Assignment(problem, rows, solution.choices.slice());
+  const change = new Float64Array(rows.length);
+  while (excess > QUALITY_STEP * weight) {
+    let best = { context: -1, choice: 0, gain: Number.NEGATIVE_INFINITY, given: 0 };
+    for (let i = 0; i < assignment.choices.length; i++) {
+      assignment.forAlternatives(i, (choice) => {
+        const given =
+          accesses[i]! *
+          requestShare[i]! *
+          (qualityOf(problem, assignment.choices[i]!) - qualityOf(problem, choice));
+        if (given <= 0 || given > excess) return;
+        const gain = assignment.gain(i, choice) / given;
+        if (gain <= best.gain) return;
+        assignment.changeOfUse(i, choice, change);
+        if (rows.every((row, r) => change[r]! <= 0 || assignment.use[r]! + change[r]! <= row.limit))
+          best = { context: i, choice, gain, given };
+      });
+    }
+    if (best.context < 0) break;
+    assignment.set(best.context, best.choice);
+    excess -= best.given;
+  }
+  if (!withinLimits(rows, assignment.use)) return solution;
+  return { ...solution, choices: assignment.choices, utility: totalUtility(problem, assignment.choices) };
+}
