@@ -1,3 +1,4 @@
+import { kvBytes, prefillSeconds } from '../cost/prefill.js';
 import { type ClassChoice, type ClassDemand, levelsAtAlpha, levelsAtQuality } from '../plan/class-levels.js';
 import type { Trace } from '../traces/trace.js';
 import type { Objective, PolicySetting } from './policy.js';
@@ -17,6 +18,8 @@ export class AdaptiveLevels {
   /** By curve: requests that reused something, and bytes (uncompressed) they reused; decayed. */
   private readonly reuses: Float64Array;
   private readonly reusedBytes: Float64Array;
+  /** Seconds to prefill a byte of cache, for a request of mean length. */
+  private readonly prefillSecondsPerByte: number;
   private choices: readonly ClassChoice[];
   /** The best quality that any class's contexts are stored at. */
   private bestQuality: number;
@@ -30,6 +33,7 @@ export class AdaptiveLevels {
     this.curves = store.compression.curves;
     this.reuses = new Float64Array(this.curves);
     this.reusedBytes = new Float64Array(this.curves);
+    this.prefillSecondsPerByte = this.meanPrefillSecondsPerByte();
     this.choices = this.firstChoices();
     this.bestQuality = this.bestChosenQuality();
   }
@@ -50,7 +54,7 @@ export class AdaptiveLevels {
     for (let level = 1; level < levels.length; level++) {
       const at = curve * levels.length;
       const smaller = bytesFraction[at + level]! < bytesFraction[at + best]!;
-      if (smaller && quality[at + level]! >= this.bestQuality) best = level;
+      if (smaller && quality[at + level]! >= this.bestQuality && this.pays(curve, level)) best = level;
     }
     return best;
   }
@@ -119,11 +123,25 @@ export class AdaptiveLevels {
           quality: quality[curve * levels.length + level]!,
           decompressSeconds: decompressSecondsPerByte[curve * levels.length + level]! * bytes,
         }))
-        .filter((form) => form.level === 0 || form.quality >= minQuality);
+        .filter((form) => form.level === 0 || (form.quality >= minQuality && this.pays(curve, form.level)));
       // A class that has not been reused yet is stored as if it were, a little.
       demands.push({ reuses: Math.max(reuses, 1e-3), wholeSeconds: Math.max(wholeSeconds, 1e-9), forms });
     }
     return meanQuality === undefined ? levelsAtAlpha(demands, alpha) : levelsAtQuality(demands, meanQuality);
+  }
+
+  /** Whether loading a form from the fastest tier and decompressing it is quicker than prefilling anew. */
+  private pays(curve: number, level: number): boolean {
+    const { levels, bytesFraction, decompressSecondsPerByte } = this.setting.store.compression;
+    const at = curve * levels.length + level;
+    const fastest = Math.max(...this.setting.tiers.map((tier) => tier.read.bytesPerSecond));
+    return bytesFraction[at]! / fastest + decompressSecondsPerByte[at]! < this.prefillSecondsPerByte;
+  }
+
+  private meanPrefillSecondsPerByte(): number {
+    const { trace, model } = this.setting;
+    const tokens = Math.max(1, trace.inputTokens.reduce((sum, n) => sum + n, 0) / trace.requests);
+    return prefillSeconds(model, tokens) / kvBytes(model, tokens);
   }
 
   /** Seconds to load a byte, over the tiers as they are filled. */
