@@ -94,7 +94,7 @@ describe('prediction', () => {
 });
 
 describe('calibration', () => {
-  it('recovers prefill and the fixed cost of a tier's loads from noise-free requests', () => {
+  it('recovers prefill and the fixed cost of loading from noise-free requests', () => {
     const setting = settingOf('http://x');
     const truth = { ...MODEL, prefill: { secondsPerToken: 0.02, secondsPerTokenSquared: 1e-5 } };
     const real = settingOf('http://x', {
@@ -122,7 +122,11 @@ describe('calibration', () => {
   it('leaves alone what too few requests speak of', () => {
     const few: LiveRequest[] = [{ inputTokens: 60, ttftSeconds: 9, hits: new Map([['ssd', 1]]) }];
     const setting = settingOf('http://x');
-    expect(calibrate(few, setting)).toEqual({ prefill: MODEL.prefill, tiers: setting.tiers, addedSeconds: {} });
+    expect(calibrate(few, setting)).toEqual({
+      prefill: MODEL.prefill,
+      tiers: setting.tiers,
+      addedSeconds: {},
+    });
     expect(fitPrefill(few)).toBeUndefined();
   });
 
