@@ -1,0 +1,87 @@
+import type { SizePoint } from '../formats/size.js';
+import { formatBytes, formatSeconds, formatShare, significant } from '../units.js';
+import { paretoFront } from './pareto.js';
+
+/** A plan at one alpha, or a fixed rule, on the plane of TTFT and quality. */
+export interface ParetoPoint {
+  readonly name: string;
+  readonly alpha?: number;
+  readonly meanTtftSeconds: number;
+  readonly meanQuality: number;
+}
+
+/** Width of the bars, in characters. */
+const BAR = 24;
+
+/** One row per point, the knee marked, TTFT also as a bar. */
+export function sizeTable(
+  points: readonly SizePoint[],
+  tiers: readonly string[],
+  knee: SizePoint | undefined,
+): [string[], string[][]] {
+  const money = points.some((point) => point.moneyPerMonth !== undefined);
+  const longest = Math.max(...points.map((point) => point.meanTtftSeconds), Number.MIN_VALUE);
+  return [
+    [
+      ...tiers,
+      'mean TTFT',
+      'quality',
+      'hit share',
+      ...(money ? ['per month'] : []),
+      ...tiers.map((tier) => `1 GB more of ${tier}`),
+      'TTFT'.padEnd(BAR),
+    ],
+    points.map((point) => [
+      ...tiers.map((tier) => formatBytes(point.capacities[tier]!)),
+      formatSeconds(point.meanTtftSeconds),
+      point.meanQuality.toFixed(4),
+      formatShare(point.hitShare),
+      ...(money ? [point.moneyPerMonth === undefined ? '' : point.moneyPerMonth.toFixed(2)] : []),
+      ...tiers.map((tier) => formatSeconds((point.price?.[tier] ?? 0) * 1e9)),
+      `${bar(point.meanTtftSeconds / longest)}${point === knee ? ' ◄ knee' : ''}`.padEnd(BAR + 7),
+    ]),
+  ];
+}
+
+function bar(share: number): string {
+  return '█'.repeat(Math.max(share > 0 ? 1 : 0, Math.round(share * BAR)));
+}
+
+/** The front over alpha and the fixed rules, as head and rows of a table; what nothing beats is starred. */
+export function paretoTable(points: readonly ParetoPoint[]): [string[], string[][]] {
+  const front = new Set(
+    paretoFront(
+      points,
+      (point) => point.meanTtftSeconds,
+      (point) => point.meanQuality,
+    ),
+  );
+  return [
+    ['plan', 'mean TTFT', 'quality', 'unbeaten'],
+    [...points]
+      .sort((a, b) => a.meanTtftSeconds - b.meanTtftSeconds)
+      .map((point) => [
+        point.name,
+        formatSeconds(point.meanTtftSeconds),
+        point.meanQuality.toFixed(4),
+        front.has(point) ? '*' : '',
+      ]),
+  ];
+}
+
+/** What the sweep says, in a sentence or two. */
+export function sizeSentence(
+  points: readonly SizePoint[],
+  tiers: readonly string[],
+  knee: SizePoint | undefined,
+): string {
+  const [first, last] = [points[0]!, points.at(-1)!];
+  const room = (point: SizePoint) =>
+    tiers.map((tier) => `${formatBytes(point.capacities[tier]!)} of ${tier}`).join(' and ');
+  const range = `From ${room(first)} to ${room(last)} mean TTFT goes from ${formatSeconds(first.meanTtftSeconds)} to ${formatSeconds(last.meanTtftSeconds)}.`;
+  if (knee === undefined) return `${range} There is no knee in this range: look at another.`;
+  const gained = first.meanTtftSeconds - last.meanTtftSeconds;
+  const share = gained > 0 ? (first.meanTtftSeconds - knee.meanTtftSeconds) / gained : 0;
+  const most = share > 0 ? `, with ${significant(100 * share)} % of that improvement` : '';
+  return `${range} The knee is at ${room(knee)} (${formatSeconds(knee.meanTtftSeconds)}, quality ${knee.meanQuality.toFixed(4)})${most}: past it a GB gains less than on average.`;
+}
