@@ -3,7 +3,7 @@ import { EvicpressError } from '../errors.js';
 import { readConfig } from '../formats/config.js';
 import { openTerminal, type TerminalFlags } from '../report/terminal.js';
 import { significant } from '../units.js';
-import { lookOnly } from '../workflows/refresh/turn.js';
+import { lookOnly, withoutTier } from '../workflows/refresh/turn.js';
 import { collect } from './options.js';
 import { TURN_OPTIONS, type TurnFlags, teller, turnOptions, turnTools } from './turn-options.js';
 
@@ -41,7 +41,7 @@ async function run(flags: DriftFlags): Promise<void> {
     );
   const drifted = findings.filter((finding) => finding.drifted);
   for (const { evidence } of drifted) terminal.say(`\n${evidence}.`);
-  terminal.result({ drifted: drifted.length > 0, findings });
+  terminal.result({ drifted: drifted.length > 0, findings: findings.map(withoutTier) });
   if (flags.exitCode === true && drifted.length > 0)
     throw new EvicpressError(
       `Drift: ${drifted.map(({ check, subject }) => `${check} of ${subject}`).join(', ')}.`,

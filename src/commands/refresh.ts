@@ -3,7 +3,7 @@ import { EvicpressError } from '../errors.js';
 import { readConfig } from '../formats/config.js';
 import { openTerminal, type TerminalFlags } from '../report/terminal.js';
 import { schedules } from '../workflows/refresh/schedules/index.js';
-import { refreshTurn, type TurnResult } from '../workflows/refresh/turn.js';
+import { refreshTurn, type TurnResult, withoutTier } from '../workflows/refresh/turn.js';
 import { collect } from './options.js';
 import {
   REFRESH_OPTIONS,
@@ -90,9 +90,10 @@ function sentence({ outcome, generation, newRequests, reason }: TurnResult, dryR
 }
 
 function summaryOf(result: TurnResult, dryRun: boolean) {
-  const { candidate, ...rest } = result;
+  const { candidate, drift, ...rest } = result;
   return {
     ...rest,
+    drift: drift.map(withoutTier),
     dryRun,
     ...(candidate === undefined
       ? {}

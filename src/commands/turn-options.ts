@@ -163,7 +163,10 @@ export function turnTools(flags: TurnFlags, options: TurnOptions, tell: TurnTool
         ...(options.samples === undefined ? [] : [options.samples]),
       ];
       const entries = await Promise.all(paths.map(async (path) => [path, await fileIdentity(path)] as const));
-      return { ...Object.fromEntries(entries), flags: hashOf({ ...options, resume: false }, flags) };
+      return {
+        ...Object.fromEntries(entries),
+        flags: hashOf({ ...options, resume: false, dryRun: false }, inputFlags(flags)),
+      };
     },
     async measureTier(tier, seconds) {
       const { tierKinds } = await import('../tiers/index.js');
@@ -201,6 +204,18 @@ export function teller(form: string, terminal: Terminal): TurnTools['tell'] {
     throw new EvicpressError(`--log-format: "${printable(form)}" is unknown. Pick one of: text, json.`);
   return (level, message) =>
     level === 'info' ? terminal.say(message) : terminal.warn(printable(message, 2000));
+}
+
+/** The flags that say what is planned with, and none that say how to print. */
+function inputFlags({ tiers, methods, model, capacity, metric, allowModelMismatch }: TurnFlags): InputFlags {
+  return {
+    ...(tiers !== undefined && { tiers }),
+    ...(methods !== undefined && { methods }),
+    ...(model !== undefined && { model }),
+    ...(capacity !== undefined && { capacity }),
+    ...(metric !== undefined && { metric }),
+    ...(allowModelMismatch !== undefined && { allowModelMismatch }),
+  };
 }
 
 function textOf(value: unknown): string | undefined {

@@ -140,18 +140,23 @@ describe('a turn of refresh', () => {
   });
 
   it('moves away from a tier that is gone, and corrects one that got slow', async () => {
-    const measured = (slowdown: number) => () =>
+    const [dram, ssd] = inputs().tiers.map((entry) => ({ ...entry, source: 'measured' as const }));
+    const fast = { latencySeconds: 0.001, bytesPerSecond: 10e9 };
+    const measured = () =>
       testInputs({
         methods: METHODS,
-        tiers: inputs().tiers.map((entry) => ({ ...entry, source: 'measured' as const })),
-        warnings: slowdown > 0 ? [] : [],
+        tiers: [
+          { ...dram!, capacityBytes: 0.3e9 },
+          { ...ssd!, read: fast },
+        ],
       });
     const options = { ...started(), probeEverySeconds: 60 };
-    await refreshTurn(options, testTools(measured(1)));
+    await refreshTurn(options, testTools(measured));
+    expect((await readPlan(inForcePath(options))).rows.map((row) => row.tier)).toContain('ssd');
     const later = (minutes: number) => () => new Date(Date.parse('2026-03-01T00:00:00Z') + minutes * 60_000);
     const slow = await refreshTurn(
       options,
-      testTools(measured(1), {
+      testTools(measured, {
         now: later(2),
         measureTier: async (entry) =>
           entry.name === 'dram' ? { ...entry, read: { ...entry.read, bytesPerSecond: 1e9 } } : entry,
@@ -165,7 +170,7 @@ describe('a turn of refresh', () => {
     expect(state.tierCorrections.dram.read.bytesPerSecond).toBe(1e9);
     const gone = await refreshTurn(
       options,
-      testTools(measured(1), {
+      testTools(measured, {
         now: later(4),
         measureTier: async (entry) => {
           if (entry.name === 'ssd') throw new EvicpressError('/mnt/nvme: no such folder.');
@@ -196,6 +201,48 @@ describe('a turn of refresh', () => {
       testTools(inputs, { now: () => withdrawn }),
     );
     expect(resumed).toMatchObject({ outcome: 'published', generation: 3 });
+  });
+
+  it("takes clocks that jump, its own and the log's, as they come", async () => {
+    const options = started();
+    const at = (date: string) => testTools(inputs, { now: () => new Date(date) });
+    await refreshTurn(options, at('2026-03-01T00:00:00Z'));
+    const before = (await readPlan(inForcePath(options))).rows.reduce((sum, row) => sum + row.accesses, 0);
+    const year = 365 * 86_400;
+    for (const [now, startSeconds] of [
+      ['2020-01-01T00:00:00Z', year],
+      ['2040-01-01T00:00:00Z', 0],
+      ['2026-03-01T00:05:00Z', 1300],
+    ] as const) {
+      appendFileSync(options.log, requestLines(OFFICE, 40, { startSeconds, seed: 3 + startSeconds }));
+      const { candidate, newRequests } = await refreshTurn(options, at(now));
+      expect(newRequests).toBe(40);
+      const after = candidate!.rows.reduce((sum, row) => sum + row.accesses, 0);
+      expect(after / before).toBeGreaterThan(0.01);
+      expect(after / before).toBeLessThan(100);
+    }
+    const state = JSON.parse(readFileSync(join(options.folder, 'state.json'), 'utf8'));
+    expect(state.requests.counted).toBe(720);
+  });
+
+  it('writes no location of a tier anywhere, where a password may be', async () => {
+    const options = { ...started(), probeEverySeconds: 60 };
+    const secret = () =>
+      testInputs({
+        methods: METHODS,
+        tiers: inputs().tiers.map((entry) => ({
+          ...entry,
+          source: 'measured' as const,
+          location: 'redis://user:hunter2@127.0.0.1',
+        })),
+      });
+    const slow = testTools(secret, {
+      measureTier: async (entry) => ({ ...entry, read: { ...entry.read, bytesPerSecond: 1e6 } }),
+    });
+    const { drift } = await refreshTurn(options, slow);
+    expect(drift.some(({ drifted }) => drifted)).toBe(true);
+    expect(JSON.stringify(snapshot(options.folder))).not.toContain('hunter2');
+    expect(slow.told.join()).not.toContain('hunter2');
   });
 
   it('shows drift without acting', async () => {

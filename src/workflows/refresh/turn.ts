@@ -323,7 +323,7 @@ function journalEntry(result: TurnResult, now: Date) {
     at: now.toISOString(),
     event: result.outcome,
     ...rest,
-    drift,
+    drift: drift.map(withoutTier),
     ...(candidate === undefined
       ? {}
       : {
@@ -347,6 +347,11 @@ function journalEntry(result: TurnResult, now: Date) {
           },
         }),
   };
+}
+
+/** A finding without the tier that was measured: its location is nobody's business who reads a journal. */
+export function withoutTier({ measured, ...finding }: DriftFinding): Omit<DriftFinding, 'measured'> {
+  return finding;
 }
 
 /** What went wrong is written down too, as far as anything can be written. */
