@@ -14,16 +14,15 @@ import { openTerminal, type TerminalFlags } from '../report/terminal.js';
 import { parseNumber } from '../units.js';
 import { PUBLISH_FOLDER } from '../workflows/generations.js';
 import { IN_FORCE } from '../workflows/refresh/plan-store.js';
+import { exportKeyed, type KeyedFlags } from './export-keyed.js';
 
-interface ExportFlags extends TerminalFlags {
+interface ExportFlags extends TerminalFlags, KeyedFlags {
   readonly engine?: string;
-  readonly plan: string;
   readonly tiers?: string;
   readonly model?: string;
   readonly ranks: string;
   readonly modelPath: string;
   readonly state: string;
-  readonly output?: string;
 }
 
 /** `evicpress export`: an engine's files and command lines for this plan, and what it will not carry out. */
@@ -37,6 +36,11 @@ export default function exportPlan(command: Command): void {
     .option('--model-path <name>', 'the model as the engine is to load it', 'MODEL')
     .option('--state <folder>', 'where plans are published', PUBLISH_FOLDER)
     .option('-o, --output <folder>', 'where the files go (default: .evicpress/export/ENGINE)')
+    .option(
+      '--keyed-ids <secret>',
+      'instead: a copy of the plan, or of --trace, under ids only this secret can link; env:NAME or @FILE',
+    )
+    .option('--trace <log>', 'with --keyed-ids: the request log to copy')
     .addHelpText(
       'after',
       '\nExamples:\n  evicpress export --engine lmcache --tiers .evicpress/tiers.json\n  evicpress export --engine sglang --plan plan.ndjson --ranks 4 -o deploy/',
@@ -46,6 +50,7 @@ export default function exportPlan(command: Command): void {
 
 async function run(flags: ExportFlags): Promise<void> {
   const terminal = openTerminal(flags);
+  if (flags.keyedIds !== undefined) return exportKeyed({ ...flags, keyedIds: flags.keyedIds }, terminal);
   const config = await readConfig('.');
   const name = flags.engine ?? config.engine;
   if (name === undefined)

@@ -5,8 +5,10 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { chunkHashes, keyedIds } from '../../src/engines/chunk-hashes.js';
 import { engineTokenizer, keysOfContexts, keysOfSegments } from '../../src/engines/context-keys.js';
+import { keyedLog, keyedPlan } from '../../src/engines/keyed.js';
 import { loadTrace } from '../../src/traces/load.js';
 import { segmentsOf } from '../../src/traces/segments.js';
+import { handPlan, rowAt } from './plans.js';
 
 /** 600 token ids; what LMCache 0.5.6's TokenHasher makes of them is recorded below. */
 const IDS = Array.from({ length: 600 }, (_, i) => (i * 7919 + 13) % 49152);
@@ -44,6 +46,47 @@ describe('keyed ids', () => {
     expect(key(BY_256[0]!)).not.toBe(keyedIds('another secret, as long')(BY_256[0]!));
     expect(key(BY_256[0]!)).toMatch(/^[0-9a-f]{64}$/);
     expect(() => keyedIds('short')).toThrow(/at least 16/);
+  });
+});
+
+describe('keyed copies', () => {
+  const rename = keyedIds('a secret of some length');
+
+  it('of a plan keep everything but the names, and carry no engine keys', () => {
+    const keys = { engine: 'lmcache', chunkSize: 256, hashes: ['0xab'] };
+    const plan = handPlan(3, [
+      { ...rowAt('a', 'dram', 'none', 5), keys },
+      { ...rowAt('b', 'nvme', 'int8', 3), parent: 'a' },
+    ]);
+    const rows = [...keyedPlan(plan, rename).rows()];
+    expect(rows.map((row) => [row.tier, row.method, row.storedBytes])).toEqual([
+      ['dram', 'none', 5],
+      ['nvme', 'int8', 3],
+    ]);
+    expect(rows[0]!.context).toBe(rename('a'));
+    expect(rows[1]!.parent).toBe(rename('a'));
+    expect(JSON.stringify(rows)).not.toContain('0xab');
+  });
+
+  it('of a log keep times, lengths and shared prefixes', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'evicpress-'));
+    const line = (at: number, ids: number[], tenant: string) =>
+      JSON.stringify({
+        timestamp: at,
+        input_length: 512 * ids.length,
+        output_length: 4,
+        hash_ids: ids,
+        tenant,
+      });
+    writeFileSync(join(folder, 'log.jsonl'), [line(0, [1, 2], 't'), line(500, [1, 3], 'u')].join('\n'));
+    const trace = await loadTrace(join(folder, 'log.jsonl'));
+    writeFileSync(join(folder, 'keyed.jsonl'), [...keyedLog(trace, rename)].join(''));
+    const keyed = await loadTrace(join(folder, 'keyed.jsonl'));
+    expect([...keyed.blocks]).toEqual([...trace.blocks]);
+    expect([...keyed.timestampSeconds]).toEqual([...trace.timestampSeconds]);
+    expect([...keyed.inputTokens]).toEqual([...trace.inputTokens]);
+    expect(keyed.blockIds).toEqual(trace.blockIds.map(rename));
+    expect(keyed.tenants).toEqual(['t', 'u'].map(rename));
   });
 });
 
