@@ -8,7 +8,9 @@ const path = fileURLToPath(new URL('../docs/commands.md', import.meta.url));
 const text = await commandsPage();
 if (!process.argv.includes('--check')) writeFileSync(path, text);
 else if (readFileSync(path, 'utf8') !== text) {
-  process.stderr.write('docs/commands.md is not current. Write it again: npm run build && node scripts/docs-commands.mjs\n');
+  process.stderr.write(
+    'docs/commands.md is not current. Write it again: npm run build && node scripts/docs-commands.mjs\n',
+  );
   process.exitCode = 1;
 }
 
@@ -22,6 +24,11 @@ async function commandsPage() {
     command.configureOutput({ writeOut: (part) => (help += part), getOutHelpWidth: () => 100 });
     (await verb.load()).default(command);
     command.outputHelp();
+    for (const sub of command.commands) {
+      help += '\n';
+      sub.configureOutput({ writeOut: (part) => (help += part), getOutHelpWidth: () => 100 });
+      sub.outputHelp();
+    }
     parts.push(`## ${verb.name}\n\n\`\`\`text\n${help.trim()}\n\`\`\`\n`);
   }
   return parts.join('\n');
