@@ -87,6 +87,27 @@ describe('a turn of refresh', () => {
     expect(entries.map(({ event }) => event)).toEqual(['published', 'published']);
   });
 
+  it('moves fewer bytes the more moving costs', async () => {
+    const [dram, ssd] = inputs().tiers;
+    const fast = { latencySeconds: 0.001, bytesPerSecond: 10e9 };
+    const tiers = [
+      { ...dram!, capacityBytes: 1e9 },
+      { ...ssd!, read: fast },
+    ];
+    const close = () => testInputs({ methods: METHODS, tiers });
+    const moved: number[] = [];
+    for (const secondsPerGb of [0, 1e6]) {
+      const options = { ...started(), migrationSecondsPerByte: secondsPerGb / 1e9 };
+      await refreshTurn(options, testTools(close));
+      const later = requestLines({ ...OFFICE, shift: 20 }, 150, { startSeconds: 1200, seed: 2 });
+      appendFileSync(options.log, later);
+      const { candidate } = await refreshTurn(options, testTools(close));
+      moved.push(candidate!.comparison!.bytesToMove);
+    }
+    expect(moved[0]).toBeGreaterThan(0);
+    expect(moved[1]).toBe(0);
+  });
+
   it('writes nothing at all in a dry run', async () => {
     const options = started();
     const dry = await refreshTurn({ ...options, dryRun: true }, testTools(inputs));

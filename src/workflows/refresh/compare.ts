@@ -1,6 +1,6 @@
 import type { MethodRow } from '../../formats/methods.js';
 import type { Model } from '../../formats/model.js';
-import { type Plan, RECOMPUTE, UNCOMPRESSED } from '../../formats/plan.js';
+import { type Placement, type Plan, RECOMPUTE, UNCOMPRESSED } from '../../formats/plan.js';
 import type { PolicyResult } from '../../formats/replay.js';
 import type { Tier } from '../../formats/tiers.js';
 import { fitCurves } from '../../plan/curves.js';
@@ -101,6 +101,29 @@ export function judgeStanding(
   return { utility, bytesToMove, fits };
 }
 
+/** By segment: its last block. Blocks are numbered as they first appear, so it is the largest of the segment's. */
+function lastBlocks(demand: SegmentDemand): Int32Array {
+  const lastBlock = new Int32Array(demand.contexts).fill(-1);
+  demand.segmentOfBlock.forEach((s, block) => {
+    if (s >= 0 && block > lastBlock[s]!) lastBlock[s] = block;
+  });
+  return lastBlock;
+}
+
+/**
+ * The rows of a plan under the names that today's segments have: segments split and merge as counts change, and a
+ * cache is where it was whatever it is called.
+ */
+export function rowsOfSegments(plan: Plan, trace: Trace, demand: SegmentDemand): Placement[] {
+  const rowOfBlock = planRowOfBlocks(trace, plan.rows);
+  const rows: Placement[] = [];
+  lastBlocks(demand).forEach((block, i) => {
+    const row = rowOfBlock[block]!;
+    if (row !== UNPLANNED) rows.push({ ...plan.rows[row]!, context: demand.ids[i]! });
+  });
+  return rows;
+}
+
 function standingChoices(
   plan: Plan,
   rowOfBlock: Int32Array,
@@ -111,11 +134,7 @@ function standingChoices(
     ({ name }) => plan.header.tiers.find((tier) => tier.name === name)?.price ?? 0,
   );
   const covered = new Uint8Array(demand.contexts);
-  const lastBlock = new Int32Array(demand.contexts).fill(-1);
-  demand.segmentOfBlock.forEach((s, block) => {
-    // Blocks are numbered in order of first appearance, so a segment's last block has the largest number.
-    if (s >= 0 && block > lastBlock[s]!) lastBlock[s] = block;
-  });
+  const lastBlock = lastBlocks(demand);
   const choices = new Int32Array(demand.contexts).fill(KEEP_NOTHING);
   for (let i = 0; i < choices.length; i++) {
     const parent = demand.parents[i]!;

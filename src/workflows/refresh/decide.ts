@@ -6,7 +6,7 @@ import { planContexts } from '../../plan/plan-contexts.js';
 import type { Trace } from '../../traces/trace.js';
 import { formatSeconds, formatShare } from '../../units.js';
 import { learnRules } from './class-rules.js';
-import { judgeStanding, type PlanScore, scorePlan } from './compare.js';
+import { judgeStanding, type PlanScore, rowsOfSegments, scorePlan } from './compare.js';
 import type { TurnInputs, TurnOptions } from './options.js';
 import { recentDemand } from './recent-demand.js';
 
@@ -73,6 +73,12 @@ export function makeCandidate(
     ...(options.minQuality === undefined ? {} : { minQuality: options.minQuality }),
     ...(options.confidence === undefined ? {} : { confidence: options.confidence }),
     ...(inForce === undefined ? {} : { previous: inForce.header }),
+    ...(inForce === undefined || options.migrationSecondsPerByte === 0
+      ? {}
+      : {
+          previousRows: rowsOfSegments(inForce, trace, demand),
+          migrationSecondsPerGb: options.migrationSecondsPerByte * 1e9,
+        }),
     inputs: inputs.files,
   });
   const rows = [...planned.rows()];
