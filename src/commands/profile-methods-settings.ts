@@ -9,7 +9,7 @@ import type { KvpressSettings } from '../methods/kvpress-runner.js';
 import { METRICS, type Metric } from '../methods/rows.js';
 import type { LongContexts, ProfiledContext } from '../methods/runner.js';
 import type { TerminalFlags } from '../report/terminal.js';
-import { parseNumber } from '../units.js';
+import { parseNumber, parseSeconds } from '../units.js';
 
 /** The flags of `profile methods` as commander hands them over. */
 export interface MethodsFlags extends TerminalFlags {
@@ -26,6 +26,7 @@ export interface MethodsFlags extends TerminalFlags {
   readonly answerTokens?: string;
   readonly metric?: string;
   readonly longContexts?: string;
+  readonly budget?: string;
   readonly resume?: boolean;
   readonly output?: string;
 }
@@ -57,6 +58,7 @@ export const METHODS_OPTIONS: readonly (readonly [flags: string, description: st
   ['--answer-tokens <n>', `length of an answer, at most (default: ${DEFAULT_ANSWER_TOKENS})`],
   ['--metric <list>', `what quality means: ${METRICS.join(', ')} (default: ${METRICS[0]})`],
   ['--long-contexts <what>', "contexts longer than the model's window: cut (default) or refuse"],
+  ['--budget <time>', 'measure only what is worth it, within this time, e.g. 10m'],
   ['--resume', 'go on where an earlier run stopped'],
   ['-o, --output <file>', 'where the profile goes (default: .evicpress/methods.ndjson)'],
 ];
@@ -71,6 +73,7 @@ export interface MethodsSettings {
   readonly metrics: readonly Metric[];
   readonly answerTokens: number;
   readonly longContexts: LongContexts;
+  readonly budgetSeconds?: number;
 }
 
 /**
@@ -118,6 +121,7 @@ export async function readSettings(flags: MethodsFlags): Promise<MethodsSettings
     metrics: metrics as Metric[],
     answerTokens: count(flags.answerTokens ?? DEFAULT_ANSWER_TOKENS, '--answer-tokens'),
     longContexts,
+    ...(flags.budget === undefined ? {} : { budgetSeconds: parseSeconds(flags.budget) }),
   };
 }
 

@@ -94,7 +94,7 @@ interface Measured {
 }
 
 async function measure(
-  { contexts, methods, ratios, metrics, answerTokens }: MethodsSettings,
+  { contexts, methods, ratios, metrics, answerTokens, budgetSeconds }: MethodsSettings,
   runner: Runner,
   journal: Journal,
   terminal: Terminal,
@@ -102,7 +102,8 @@ async function measure(
 ): Promise<Measured> {
   const configurations = listConfigurations(runner, methods, ratios);
   const { progress: onProgress, warn: onWarning } = terminal;
-  const settings = { contexts, configurations, maxAnswerTokens: answerTokens };
+  const budget = budgetSeconds === undefined ? {} : { budgetSeconds };
+  const settings = { contexts, configurations, maxAnswerTokens: answerTokens, ...budget };
   const entries = await runProfile({ runner, journal, ...settings, onProgress, onWarning, signal });
   return {
     header: {

@@ -2,7 +2,9 @@ import { createHash } from 'node:crypto';
 import { EvicpressError, errors } from '../errors.js';
 import type { OnProgress } from '../progress.js';
 import type { Journal, JournalEntry } from './journal.js';
+import { type KnownPoint, nextConfiguration } from './refinement.js';
 import type { Configuration, PreparedContext, ProfiledContext, Runner } from './runner.js';
+import { mean, standardError } from './statistics.js';
 
 export interface ProfileRun {
   readonly runner: Runner;
@@ -14,6 +16,8 @@ export interface ProfileRun {
   readonly onWarning: (text: string) => void;
   /** Aborted by Ctrl-C: the configuration in flight is finished or dropped, the journal stays whole. */
   readonly signal: AbortSignal;
+  /** Measure only what is worth it, within this time; without it every configuration is measured. */
+  readonly budgetSeconds?: number;
 }
 
 /**
@@ -30,11 +34,15 @@ export async function runProfile(run: ProfileRun): Promise<readonly JournalEntry
     const inputs = fingerprint(run, context);
     return configurations.filter((each) => !known.has(keyOf({ context: context.context, inputs, ...each })));
   });
-  const measured = { count: 0, seconds: 0 };
+  const pace = { count: 0, seconds: 0 };
+  const startedAt = performance.now();
   let done = total - missing.reduce((sum, list) => sum + list.length, 0);
   for (const [index, context] of contexts.entries()) {
     if (missing[index]!.length === 0) continue;
     const inputs = fingerprint(run, context);
+    const choose = chooser(run, missing[index]!, index, startedAt);
+    let configuration = choose(pointsOf(run, context, known));
+    if (configuration === undefined) continue;
     stopIfInterrupted(run.signal);
     onProgress({ stage: `${context.context} prefill`, done, total });
     const prepared = await run.runner.prepare(context, run.maxAnswerTokens);
@@ -43,40 +51,79 @@ export async function runProfile(run: ProfileRun): Promise<readonly JournalEntry
         `context ${context.context} is ${prepared.cutTokens} tokens longer than the model's window: its end was cut off.`,
       );
     }
-    for (const configuration of missing[index]!) {
+    while (configuration !== undefined) {
       stopIfInterrupted(run.signal);
-      const { method, compressionRatio } = configuration;
-      const note =
-        measured.count === 0
-          ? undefined
-          : `${(measured.count / measured.seconds).toFixed(2)} configurations/s`;
-      onProgress({
-        stage: `${context.context} ${method}@${compressionRatio}`,
-        done,
-        total,
-        ...(note === undefined ? {} : { note }),
-      });
-      const startedAt = performance.now();
-      const entry = {
-        context: context.context,
-        inputs,
-        ...configuration,
-        ...(await measure(run, prepared, configuration)),
-      };
-      measured.seconds += (performance.now() - startedAt) / 1000;
-      measured.count++;
-      if (entry.failed !== undefined)
-        run.onWarning(`${context.context}, ${method}@${compressionRatio}: ${entry.failed}`);
+      const name = `${configuration.method}@${configuration.compressionRatio}`;
+      const note = `${(pace.count / pace.seconds).toFixed(2)} configurations/s`;
+      onProgress({ stage: `${context.context} ${name}`, done, total, ...(pace.count === 0 ? {} : { note }) });
+      const before = performance.now();
+      const result = await measure(run, prepared, configuration);
+      pace.seconds += (performance.now() - before) / 1000;
+      pace.count++;
+      const entry = { context: context.context, inputs, ...configuration, ...result };
+      if (entry.failed !== undefined) run.onWarning(`${context.context}, ${name}: ${entry.failed}`);
       await journal.append(entry);
       known.set(keyOf(entry), entry);
       done++;
+      configuration = choose(pointsOf(run, context, known));
     }
   }
-  onProgress({ stage: 'profiled', done: total, total });
+  onProgress({ stage: 'profiled', done, total: done });
   return contexts.flatMap((context) => {
     const inputs = fingerprint(run, context);
-    return configurations.map((each) => known.get(keyOf({ context: context.context, inputs, ...each }))!);
+    return configurations.flatMap(
+      (each) => known.get(keyOf({ context: context.context, inputs, ...each })) ?? [],
+    );
   });
+}
+
+/**
+ * What to measure next in a context: everything in turn, or under a budget what is worth most, until the context's
+ * share of the time is over. A context that needs less leaves the rest to those after it.
+ */
+function chooser(
+  { configurations, contexts, budgetSeconds }: ProfileRun,
+  missing: readonly Configuration[],
+  index: number,
+  startedAt: number,
+): (known: readonly KnownPoint[]) => Configuration | undefined {
+  if (budgetSeconds === undefined) {
+    const queue = [...missing];
+    return () => queue.shift();
+  }
+  const spentSeconds = () => (performance.now() - startedAt) / 1000;
+  const contextStart = spentSeconds();
+  const share = (budgetSeconds - contextStart) / (contexts.length - index);
+  const failed = new Set<Configuration>();
+  let last: Configuration | undefined;
+  return (known) => {
+    if (last !== undefined && !known.some((point) => isSame(point, last!))) failed.add(last);
+    if (spentSeconds() - contextStart >= share) return undefined;
+    last = nextConfiguration(
+      configurations.filter((each) => !failed.has(each)),
+      known,
+    );
+    return last;
+  };
+}
+
+/** What the journal knows of a context, by the metric that is steady enough to decide on: token agreement. */
+function pointsOf(
+  run: ProfileRun,
+  context: ProfiledContext,
+  known: ReadonlyMap<string, JournalEntry>,
+): KnownPoint[] {
+  const inputs = fingerprint(run, context);
+  return run.configurations.flatMap((each) => {
+    const { measurement } = known.get(keyOf({ context: context.context, inputs, ...each })) ?? {};
+    if (measurement === undefined) return [];
+    const quality = mean(measurement.tokenAgreement);
+    return [{ ...each, quality, error: standardError(measurement.tokenAgreement) ?? 0 }];
+  });
+}
+
+function isSame(a: Configuration, b: Configuration): boolean {
+  return a.method === b.method && a.compressionRatio === b.compressionRatio;
 }
 
 async function measure(

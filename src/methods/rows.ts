@@ -73,7 +73,10 @@ function pool(rows: readonly MethodRow[], className: string | undefined): Method
     const key = JSON.stringify([row.method, row.compressionRatio]);
     groups.set(key, [...(groups.get(key) ?? []), row]);
   }
-  return [...groups.values()].map((group) => {
+  const contexts = new Set(rows.map((row) => row.context)).size;
+  // Under a budget a configuration is measured where it promises most: a few such contexts do not speak for all.
+  const shared = [...groups.values()].filter((group) => 2 * group.length >= contexts);
+  return shared.map((group) => {
     const { method, compressionRatio, metric, model, runner } = group[0]!;
     const average = (value: (row: MethodRow) => number | undefined) =>
       mean(group.map((row) => value(row) ?? 0));

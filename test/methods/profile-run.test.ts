@@ -111,6 +111,27 @@ describe('a profiling run', () => {
     await expect(run(false, fake)).rejects.toThrow(TypeError);
   });
 
+  it('measures a part under a budget, all of it worth something, and nothing when there is no time', async () => {
+    const fake = fakeRunner();
+    // Between ratios .5 and .54 the quality falls by .02: what lies there is not worth a measurement.
+    const fine = [0.5, 0.51, 0.52, 0.53, 0.54].map((ratio) => ({ method: 'drop', compressionRatio: ratio }));
+    const entries = await run(false, fake, { configurations: fine, budgetSeconds: 60 });
+    expect(entries.length).toBeGreaterThanOrEqual(contexts.length);
+    expect(entries.length).toBeLessThan(5 * contexts.length);
+    expect(entries.every((entry) => entry.measurement !== undefined)).toBe(true);
+    const none = fakeRunner();
+    expect(await run(false, none, { budgetSeconds: 0 })).toEqual([]);
+    expect(none.calls).toEqual([]);
+  });
+
+  it('does not ask again, under a budget, for what has failed', async () => {
+    const entries = await run(false, fakeRunner(), {
+      configurations: [{ method: 'broken', compressionRatio: 0.5 }, ...configurations],
+      budgetSeconds: 60,
+    });
+    expect(entries.filter((entry) => entry.failed !== undefined)).toHaveLength(3);
+  });
+
   it('tells how far it is', async () => {
     const events: string[] = [];
     await run(false, fakeRunner(), { onProgress: ({ done, total }) => events.push(`${done}/${total}`) });
