@@ -3,6 +3,7 @@ import ora, { type Ora } from 'ora';
 import { EvicpressError, printable } from '../errors.js';
 import type { OnProgress, ProgressEvent } from '../progress.js';
 import { formatSeconds } from '../units.js';
+import { narrowTable, terminalWidth } from './narrow-table.js';
 
 /** How a command speaks to its user. Data goes to standard output, everything else to standard error. */
 export interface Terminal {
@@ -52,7 +53,7 @@ export function openTerminal(flags: TerminalFlags): Terminal {
     table(head, rows) {
       if (json) return;
       spinner.finish();
-      process.stdout.write(`${tableText(head, rows)}\n`);
+      process.stdout.write(`${fittingTable(head, rows, terminalWidth())}\n`);
     },
     result(value) {
       if (!json) return;
@@ -62,6 +63,17 @@ export function openTerminal(flags: TerminalFlags): Terminal {
     progress: spinner.update,
     finish: spinner.finish,
   };
+}
+
+/** The table, or where it is wider than the terminal, a block per row. */
+export function fittingTable(
+  head: readonly string[],
+  rows: readonly (readonly string[])[],
+  width: number | undefined,
+): string {
+  const wide = tableText(head, rows);
+  const widest = Math.max(...wide.split('\n').map((line) => line.length));
+  return width === undefined || widest <= width ? wide : narrowTable(head, rows);
 }
 
 /** A table without vertical rules: the first column left-aligned, the others right. */

@@ -1,6 +1,8 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { gunzipSync } from 'node:zlib';
 import { execa } from 'execa';
 import { describe, expect, it } from 'vitest';
 import { verbs } from '../../src/commands/index.js';
@@ -38,9 +40,24 @@ describe('the documentation', () => {
       const [, verb, ...words] = line.split(/\s+/);
       const known = verbs.map((entry) => entry.name);
       expect(known, `${page}: ${line}`).toContain(verb);
-      const { stdout } = await execa('node', ['bin/evicpress.js', verb!, '--help'], { cwd: root });
+      const sub = verb === 'profile' && !words[0]!.startsWith('-') ? [words[0]!] : [];
+      const { stdout } = await execa('node', ['bin/evicpress.js', verb!, ...sub, '--help'], { cwd: root });
       for (const word of words.filter((part) => part.startsWith('--')))
         expect(stdout, `${page}: ${line}`).toContain(word.split('=')[0]!);
     }
+  });
+
+  it('has a tutorial whose steps on a bundled machine run as shown', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'evicpress-tutorial-'));
+    const log = join(root, 'profiles/traces/mooncake-conversation-1500.jsonl.gz');
+    writeFileSync(join(folder, 'requests.jsonl'), gunzipSync(readFileSync(log)));
+    const steps = shownCommands('tutorial.md').slice(0, 3);
+    expect(steps.map((line) => line.split(' ')[1])).toEqual(['plan', 'replay', 'report']);
+    for (const line of steps) {
+      const words = line.split(/\s+/).slice(1);
+      await execa('node', [join(root, 'bin/evicpress.js'), ...words], { cwd: folder });
+    }
+    const page = readFileSync(join(folder, '.evicpress/report.html'), 'utf8');
+    expect(page).toContain('Replayed on 750 requests');
   });
 });

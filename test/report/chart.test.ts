@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { planeChart, sparkline } from '../../src/report/chart.js';
+import { fittingTable } from '../../src/report/terminal.js';
 
 describe('sparkline', () => {
   it('runs from the lowest to the highest block', () => {
@@ -25,5 +26,16 @@ describe('planeChart', () => {
     expect(lines[3]!.at(-1)).toBe('K');
     expect(lines.at(-1)).toMatch(/^ {7}0 GB +100 GB$/);
     for (const line of lines) expect(line.length).toBeLessThanOrEqual(30);
+  });
+});
+
+describe('a table on a narrow terminal', () => {
+  const head = ['policy', 'mean TTFT', 'note'];
+  const rows = [['lru', '305 ms', 'x'.repeat(20)]];
+  it('is a table where it fits or nobody reads, else a block per row', () => {
+    expect(fittingTable(head, rows, 80)).toContain('─');
+    expect(fittingTable(head, rows, undefined)).toContain('─');
+    const narrow = fittingTable(head, rows, 36);
+    expect(narrow).toBe(`lru\n  mean TTFT  305 ms\n  note       ${'x'.repeat(20)}`);
   });
 });
