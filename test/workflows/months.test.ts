@@ -105,7 +105,7 @@ it('rolling plans beat a frozen plan and LRU over months of drift, without movin
   writeFileSync(options.log, dayOfRequests(0));
   await refreshTurn(options, tools);
   const frozen = await readPlan(inForce);
-  const days: { rolling: Figures; frozen: Figures; lru: Figures; outcome: string }[] = [];
+  const days: { rolling: Figures; frozen: Figures; lru: Figures; moved: number }[] = [];
   for (day = 1; day < DAYS; day++) {
     // The day is served under the plans as they stand in the morning, with the caches of the last days.
     const rolling = await readPlan(inForce);
@@ -124,30 +124,29 @@ it('rolling plans beat a frozen plan and LRU over months of drift, without movin
       policyRun('lru', trace, compression),
     ).result;
     appendFileSync(options.log, dayOfRequests(day));
-    const { outcome } = await refreshTurn(options, tools);
+    const { outcome, candidate } = await refreshTurn(options, tools);
     days.push({
       rolling: under(rolling),
       frozen: under(frozen),
       lru: { quality: lru.meanQuality, ttft: lru.ttft.mean },
-      outcome,
+      moved: outcome === 'published' ? candidate!.comparison!.bytesToMove : 0,
     });
   }
   const mean = (who: 'rolling' | 'frozen' | 'lru', what: keyof Figures, of = days) =>
     of.reduce((sum, figures) => sum + figures[who][what], 0) / of.length;
   const worth = (who: 'rolling' | 'frozen' | 'lru', of = days) =>
     ALPHA * mean(who, 'quality', of) - mean(who, 'ttft', of);
+  const capacityBytes = truth(0).tiers.reduce((sum, entry) => sum + entry.capacityBytes!, 0);
+  const movedShare = days.reduce((sum, { moved }) => sum + moved, 0) / days.length / capacityBytes;
   if (process.env.EVICPRESS_MONTHS_SHOW !== undefined)
-    console.table(
-      days.map(({ rolling, frozen, lru, outcome }) => ({
-        rollingQuality: rolling.quality.toFixed(3),
-        rollingTtft: rolling.ttft.toFixed(4),
-        frozenQuality: frozen.quality.toFixed(3),
-        frozenTtft: frozen.ttft.toFixed(4),
-        lruTtft: lru.ttft.toFixed(4),
-        outcome,
-      })),
-    );
+    console.log({
+      rolling: worth('rolling'),
+      frozen: worth('frozen'),
+      lru: worth('lru'),
+      movedSharePerDay: movedShare,
+    });
   expect(worth('rolling')).toBeGreaterThan(worth('frozen'));
   expect(worth('rolling')).toBeGreaterThan(worth('lru'));
-  expect(days.filter(({ outcome }) => outcome === 'published').length).toBeLessThan(0.6 * days.length);
+  // Plans change as the load does; what is stored mostly stays where it is.
+  expect(movedShare).toBeLessThan(0.1);
 });
