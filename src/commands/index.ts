@@ -41,6 +41,11 @@ export const verbs: readonly Verb[] = [
     load: () => import('./report.js'),
   },
   {
+    name: 'size',
+    summary: 'TTFT, quality, hit share and money against the capacity of one or two tiers',
+    load: () => import('./size.js'),
+  },
+  {
     name: 'diff',
     summary: 'what a new plan adds, moves, recompresses and drops, in contexts and bytes',
     load: () => import('./diff.js'),

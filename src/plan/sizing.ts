@@ -1,4 +1,4 @@
-import { EvicpressError } from '../errors.js';
+import type { EvicpressError } from '../errors.js';
 import { Assignment } from './assignment.js';
 import { totalUtility } from './baseline.js';
 import { blendAnswers } from './blend.js';
@@ -124,7 +124,9 @@ export function keptShare(problem: Problem, choices: Int32Array): number {
  * (Satopaa et al., Finding a "Kneedle" in a Haystack, 2011, on linear axes).
  * @returns its index; undefined where no point lies above the line.
  */
-export function kneeOf(points: readonly { readonly cost: number; readonly utility: number }[]): number | undefined {
+export function kneeOf(
+  points: readonly { readonly cost: number; readonly utility: number }[],
+): number | undefined {
   const order = points.map((_, k) => k).sort((a, b) => points[a]!.cost - points[b]!.cost);
   if (order.length < 3) return undefined;
   const first = points[order[0]!]!;
@@ -191,7 +193,9 @@ export function fixedRule(problem: Problem, lossy: number): Int32Array {
   const room = tiers.map((tier) => tier.capacityBytes);
   const choices = new Int32Array(demand.contexts).fill(KEEP_NOTHING);
   // Parents come first in the rows, and have at least their children's accesses: ties keep that order.
-  const order = Array.from(choices, (_, i) => i).sort((a, b) => demand.accesses[b]! - demand.accesses[a]! || a - b);
+  const order = Array.from(choices, (_, i) => i).sort(
+    (a, b) => demand.accesses[b]! - demand.accesses[a]! || a - b,
+  );
   for (const i of order) {
     const parent = demand.parents[i]!;
     if (parent >= 0 && choices[parent] === KEEP_NOTHING) continue;

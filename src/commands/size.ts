@@ -1,0 +1,286 @@
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import { EvicpressError, errors, printable } from '../errors.js';
+import { RESULTS_FOLDER } from '../formats/bundled.js';
+import { jsonText, writeWhole } from '../formats/files.js';
+import { formatHeader } from '../formats/schema.js';
+import type { SizePoint } from '../formats/size.js';
+import type { Tier } from '../formats/tiers.js';
+import { planMeans } from '../plan/make-plan.js';
+import type { Problem } from '../plan/problem.js';
+import { fixedRule, kneeOf, leastSize, logSpaced, type SizedPlan, Sweep } from '../plan/sizing.js';
+import { dual } from '../plan/solvers/dual.js';
+import { type ParetoPoint, paretoTable, sizeSentence, sizeTable } from '../report/size-text.js';
+import { openTerminal, type TerminalFlags } from '../report/terminal.js';
+import { formatBytes, formatSeconds, parseBytes, parseNumber, parseSeconds } from '../units.js';
+import { collect } from './options.js';
+import { addProblemOptions, type ProblemFlags, readProblem } from './problem-inputs.js';
+
+interface SizeFlags extends ProblemFlags, TerminalFlags {
+  readonly vary?: readonly string[];
+  readonly points?: string;
+  readonly for?: string;
+  readonly alphas?: string;
+  readonly output?: string;
+}
+
+/** Points of a sweep where nobody says: by tier for one, for two each. */
+const POINTS = { one: 20, two: 7 };
+
+/** `evicpress size`: what capacity gives, and how much is needed. */
+export default function size(command: Command): void {
+  addProblemOptions(command)
+    .option('--vary <tier=from..to>', 'capacities to try, e.g. dram=10GB..1TB; twice for a grid', collect, [])
+    .option(
+      '--points <n>',
+      `sizes per tier, at equal ratios (default: ${POINTS.one}, in a grid ${POINTS.two})`,
+    )
+    .option('--for <wishes>', 'the least size that gives this, e.g. "ttft<=0.3,quality>=0.95"')
+    .option('--alphas <list>', 'the front of TTFT and quality over these alphas, beside fixed rules')
+    .option('-o, --output <file>', 'where the result goes (default: .evicpress/size.json)')
+    .addHelpText(
+      'after',
+      `
+Wishes: ttft (seconds, or 300ms), quality, hit (share from 0 to 1), money (per month), with <= or >=.
+
+Examples:
+  evicpress size --trace requests.jsonl --tiers h100-host --model llama-3.1-8b --vary dram=10GB..1TB
+  evicpress size --contexts contexts.ndjson --vary dram=10GB..1TB --for "ttft<=0.3,quality>=0.95"`,
+    )
+    .action(async (_, cmd: Command) => run(cmd.optsWithGlobals() as SizeFlags));
+}
+
+interface Varied {
+  readonly tier: string;
+  readonly low: number;
+  readonly high: number;
+}
+
+async function run(flags: SizeFlags): Promise<void> {
+  const terminal = openTerminal(flags);
+  const given = (flags.vary ?? []).map(variedOf);
+  if (given.length > 2)
+    throw new EvicpressError(
+      '--vary is given more than twice. A table has two sides: vary one or two tiers.',
+    );
+  if (given.length === 2 && given[0]!.tier === given[1]!.tier)
+    throw new EvicpressError(`--vary names tier ${given[0]!.tier} twice. Vary another tier, or one only.`);
+  if (flags.for !== undefined && given.length > 1)
+    throw new EvicpressError(
+      '--for finds the size of one tier. Give one --vary, and set the others with --capacity.',
+    );
+  // A varied tier must be on offer whatever its profile says: its largest size stands in while options are built.
+  const capacity = [...(flags.capacity ?? []), ...given.map(({ tier, high }) => `${tier}=${high}B`)];
+  const { problem, inputs } = await readProblem({ ...flags, capacity });
+  for (const warning of inputs.warnings) terminal.warn(warning);
+  const varied = given.length > 0 ? given : [defaultRange(problem)];
+  const names = varied.map(({ tier }) => tier);
+  const base = problem.tiers.map((tier) => tier.capacityBytes);
+  const setup: Setup = { problem, tiers: inputs.tiers, base, varied };
+  const points = sweep(setup, flags, (done, total) => terminal.progress({ stage: 'size', done, total }));
+  const knee = kneePoint(points);
+  const pareto = flags.alphas === undefined ? undefined : paretoOf(problem, flags.alphas);
+  const answer = flags.for === undefined ? undefined : smallest(setup, flags.for);
+  const shown = points.map(({ point }) => point);
+  const result = {
+    ...formatHeader('size'),
+    alpha: problem.alpha,
+    points: shown,
+    knee: knee === undefined ? null : { capacities: knee.capacities, rule: KNEE_RULE },
+    ...(pareto === undefined ? {} : { pareto }),
+    ...(answer === undefined ? {} : { answer: { for: flags.for, ...answer } }),
+  };
+  const output = flags.output ?? join(RESULTS_FOLDER, 'size.json');
+  await writeWhole(output, jsonText(result));
+  terminal.finish();
+  if (output !== '-') {
+    terminal.table(...sizeTable(shown, names, knee));
+    terminal.say(`\n${sizeSentence(shown, names, knee)}`);
+    if (pareto !== undefined) {
+      const sizes = problem.tiers.map((tier) => `${tier.name} ${formatBytes(tier.capacityBytes)}`);
+      terminal.say(`\nAlphas and fixed rules at ${sizes.join(', ')}:`);
+      terminal.table(...paretoTable(pareto));
+    }
+    if (answer !== undefined) terminal.say(`\n${answerSentence(flags.for!, names[0]!, answer)}`);
+    terminal.say(`Figures are the planner's predictions from the profiles given. Written to ${output}.`);
+  }
+  terminal.result({ ...result, output });
+}
+
+const KNEE_RULE =
+  'the point farthest above the straight line from the cheapest to the dearest point, of utility over money where prices are known, else over bytes';
+
+interface Setup {
+  readonly problem: Problem;
+  readonly tiers: readonly Tier[];
+  readonly base: readonly number[];
+  readonly varied: readonly Varied[];
+}
+
+interface Solved {
+  readonly point: SizePoint;
+  readonly utility: number;
+}
+
+function variedOf(text: string): Varied {
+  const match = /^([^=]+)=(.+?)\.\.(.+)$/.exec(text);
+  if (match === null)
+    throw new EvicpressError(
+      `--vary: "${printable(text)}" is not TIER=FROM..TO. Write it like dram=10GB..1TB.`,
+    );
+  const [low, high] = [parseBytes(match[2]!), parseBytes(match[3]!)];
+  if (!(low > 0) || !(high >= low) || !Number.isFinite(high))
+    throw new EvicpressError(
+      `--vary: "${printable(text)}" is not a range of sizes above 0, smaller first. Write it like dram=10GB..1TB.`,
+    );
+  return { tier: match[1]!, low, high };
+}
+
+/** The first finite tier, from a hundredth of all uncompressed bytes to all of them. */
+function defaultRange({ tiers, demand }: Problem): Varied {
+  const tier = tiers.find((entry) => Number.isFinite(entry.capacityBytes) && entry.capacityBytes > 0);
+  if (tier === undefined)
+    throw errors.missingInput('tier to vary', 'Name one with --vary, e.g. --vary dram=10GB..1TB.');
+  const total = demand.fullBytes.reduce((sum, bytes) => sum + bytes, 0);
+  return { tier: tier.name, low: Math.ceil(total / 100), high: Math.ceil(total) };
+}
+
+function sweep(setup: Setup, flags: SizeFlags, onPoint: (done: number, total: number) => void): Solved[] {
+  const { varied } = setup;
+  const wanted = flags.points ?? String(varied.length === 1 ? POINTS.one : POINTS.two);
+  const points = Math.round(parseNumber(wanted, '--points', { min: 1, max: 1000 }));
+  const sizes = varied.map(({ low, high }) => logSpaced(low, high, points));
+  const grid =
+    sizes.length === 1
+      ? sizes[0]!.map((bytes) => [bytes])
+      : sizes[0]!.flatMap((a) => sizes[1]!.map((b) => [a, b]));
+  const solver = new Sweep(setup.problem);
+  return grid.map((bytes, k) => {
+    const solved = solveAt(setup, solver, bytes);
+    onPoint(k + 1, grid.length);
+    return solved;
+  });
+}
+
+function solveAt({ tiers, base, varied }: Setup, solver: Sweep, bytes: readonly number[]): Solved {
+  const full = tiers.map((tier, t) => {
+    const k = varied.findIndex((entry) => entry.tier === tier.name);
+    return k < 0 ? base[t]! + (tier.reservedBytes ?? 0) : bytes[k]!;
+  });
+  const usable = full.map((size, t) => Math.max(0, size - (tiers[t]!.reservedBytes ?? 0)));
+  const plan = solver.at(usable);
+  const money = moneyPerMonth(tiers, full, plan);
+  const byName = (values: readonly number[]) =>
+    Object.fromEntries(
+      tiers.flatMap((tier, t) => (values[t] === undefined ? [] : [[tier.name, values[t]!]])),
+    );
+  const point = {
+    capacities: Object.fromEntries(varied.map(({ tier }, k) => [tier, bytes[k]!])),
+    meanTtftSeconds: plan.meanTtftSeconds,
+    meanQuality: plan.meanQuality,
+    hitShare: plan.hitShare,
+    ...(money === undefined ? {} : { moneyPerMonth: money }),
+    price: byName(plan.prices),
+  };
+  return { point, utility: plan.utility };
+}
+
+/** What the tiers with a known price cost: their capacity, or what is used of an unlimited one. */
+function moneyPerMonth(
+  tiers: readonly Tier[],
+  capacities: readonly number[],
+  plan: SizedPlan,
+): number | undefined {
+  if (tiers.every((tier) => tier.pricePerGbMonth === undefined)) return undefined;
+  return tiers.reduce((sum, { pricePerGbMonth = 0 }, t) => {
+    const bytes = Number.isFinite(capacities[t]!) ? capacities[t]! : plan.usedBytes[t]!;
+    return sum + (pricePerGbMonth * bytes) / 1e9;
+  }, 0);
+}
+
+function kneePoint(solved: readonly Solved[]): SizePoint | undefined {
+  const bytes = (point: SizePoint) => Object.values(point.capacities).reduce((sum, size) => sum + size, 0);
+  const costs = solved.map(({ point, utility }) => ({ cost: point.moneyPerMonth ?? bytes(point), utility }));
+  const k = kneeOf(costs);
+  return k === undefined ? undefined : solved[k]!.point;
+}
+
+/** The front over alpha, and the fixed rules beside it. */
+function paretoOf(problem: Problem, list: string): ParetoPoint[] {
+  const alphas = list.split(',').map((text) => parseNumber(text, '--alphas', { min: 0 }));
+  const planned = alphas.map((alpha) => {
+    const solved = { ...problem, alpha };
+    return { name: `alpha ${alpha}`, alpha, ...planMeans(solved, dual.solve(solved).choices) };
+  });
+  const fixed = [-1, ...problem.forms.lossyNames.keys()].map((lossy) => {
+    const form = problem.forms.lossyNames[lossy];
+    return {
+      name: form === undefined ? 'all uncompressed' : `all ${form.method}@${form.compressionRatio}`,
+      ...planMeans(problem, fixedRule(problem, lossy)),
+    };
+  });
+  return [...planned, ...fixed];
+}
+
+type Wish = { readonly what: keyof typeof WISHES; readonly most: boolean; readonly value: number };
+
+const WISHES = {
+  ttft: { of: (point: SizePoint) => point.meanTtftSeconds, parse: parseSeconds, word: 'mean TTFT' },
+  quality: { of: (point: SizePoint) => point.meanQuality, parse: plain, word: 'mean quality' },
+  hit: { of: (point: SizePoint) => point.hitShare, parse: plain, word: 'hit share' },
+  money: { of: (point: SizePoint) => point.moneyPerMonth, parse: plain, word: 'money per month' },
+};
+
+function plain(text: string): number {
+  return parseNumber(text, '--for');
+}
+
+function wishesOf(text: string): Wish[] {
+  return text.split(',').map((part) => {
+    const match = /^\s*(\w+)\s*(<=|>=|≤|≥)\s*(\S+)\s*$/.exec(part);
+    if (match === null)
+      throw new EvicpressError(
+        `--for: "${printable(part)}" is not a wish. Write it like ttft<=0.3 or quality>=0.95.`,
+      );
+    if (!(match[1]! in WISHES)) throw errors.unknownName('wish', match[1]!, Object.keys(WISHES));
+    const what = match[1] as keyof typeof WISHES;
+    return { what, most: match[2] === '<=' || match[2] === '≤', value: WISHES[what].parse(match[3]!) };
+  });
+}
+
+function fulfilled({ what, most, value }: Wish, point: SizePoint): boolean {
+  const is = WISHES[what].of(point);
+  return is !== undefined && (most ? is <= value : is >= value);
+}
+
+/** The least size of the varied tier that fulfils every wish. @throws EvicpressError where none in the range does. */
+function smallest(setup: Setup, text: string): SizePoint {
+  const wishes = wishesOf(text);
+  const { tier, low, high } = setup.varied[0]!;
+  const solver = new Sweep(setup.problem);
+  const { found } = leastSize(
+    low,
+    high,
+    (bytes) => solveAt(setup, solver, [Math.ceil(bytes)]).point,
+    (point) => wishes.every((wish) => fulfilled(wish, point)),
+    (most) => {
+      const missed = wishes
+        .filter((wish) => !fulfilled(wish, most))
+        .map(({ what }) => `${WISHES[what].word} is ${valueText(what, most)}`);
+      return new EvicpressError(
+        `Even ${formatBytes(high)} of ${tier} do not give ${printable(text)}: ${missed.join(', ')}. Ask for less, widen --vary, or change --alpha.`,
+      );
+    },
+  );
+  return found;
+}
+
+function valueText(what: keyof typeof WISHES, point: SizePoint): string {
+  const value = WISHES[what].of(point);
+  if (value === undefined) return 'unknown (no tier has a pricePerGbMonth)';
+  return what === 'ttft' ? formatSeconds(value) : value.toFixed(what === 'money' ? 2 : 4);
+}
+
+function answerSentence(wishes: string, tier: string, point: SizePoint): string {
+  return `You need ${formatBytes(point.capacities[tier]!)} of ${tier} for ${printable(wishes)}: mean TTFT ${formatSeconds(point.meanTtftSeconds)}, quality ${point.meanQuality.toFixed(4)}.`;
+}
