@@ -16,6 +16,8 @@ const CAPACITY = { dram: '10GB', disk: '50GB' };
 /** Prefill servers: enough that none of the policies waits for them for ever (replay would say "saturated"). */
 const ENGINES = '8';
 const POLICIES = 'full-prefill,lru,lru+snapkv@0.5,lru+class-rule@0.9,belady,evicpress';
+/** What joint planning may give up: the mean quality that it keeps over reused contexts. */
+const MEAN_QUALITY = '0.9';
 const REFERENCE_METHODS = 'smollm2-135m/samples';
 const QUICK_PROFILE =
   '--methods keydiff,snapkv,int8,int4,fp8 --ratios 0.3,0.5,0.7 --max-contexts 4 --queries 3';
@@ -42,7 +44,9 @@ const setting = [
 heading('3. The best tier, method and ratio for every context of the log');
 await must(`plan --trace ${LOG} ${setting} -o .evicpress/plan.ndjson`);
 heading('4. Policies on the log: the first half is history, the second half is scored');
-await must(`replay ${LOG} ${setting} --engines ${ENGINES} --policies ${POLICIES} -o .evicpress/replay.json`);
+await must(
+  `replay ${LOG} ${setting} --engines ${ENGINES} --mean-quality ${MEAN_QUALITY} --policies ${POLICIES} -o .evicpress/replay.json`,
+);
 heading('5. Result');
 await conclude(methods);
 

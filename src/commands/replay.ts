@@ -8,6 +8,7 @@ import { formatHeader } from '../formats/schema.js';
 import { fitCurves } from '../plan/curves.js';
 import { compressionOf } from '../replay/compression.js';
 import { LogFacts } from '../replay/log-facts.js';
+import type { Objective } from '../replay/policy.js';
 import { policyRun } from '../replay/runs.js';
 import { type ReplaySetting, replay } from '../replay/simulator.js';
 import { openTerminal, type Terminal, type TerminalFlags } from '../report/terminal.js';
@@ -21,6 +22,7 @@ import { LIVE_OPTIONS, type LiveFlags, runLive } from './replay-live.js';
 import { printReplay } from './replay-table.js';
 
 const DEFAULT_WARM = '0.5';
+const DEFAULT_ALPHA = '1';
 const DEFAULT_POLICIES = ['full-prefill', 'lru', 'belady', 'evicpress'];
 const DEFAULT_CLASS_RULE = 'lru+class-rule@0.95';
 
@@ -30,6 +32,9 @@ interface Flags extends TerminalFlags, InputFlags, LiveFlags {
   readonly warm?: string;
   readonly load: string;
   readonly engines?: string;
+  readonly alpha?: string;
+  readonly meanQuality?: string;
+  readonly minQuality?: string;
   readonly overlap?: boolean;
   readonly format?: string;
   readonly blockTokens?: string;
@@ -56,6 +61,9 @@ export default function replayCommand(command: Command): void {
     .option('--warm <fraction>', `share of the requests that only fill the caches (default: ${DEFAULT_WARM})`)
     .option('--load <factor>', 'arrivals this many times as fast as in the log', '1')
     .option('--engines <n>', 'prefill servers; without it no request waits for another')
+    .option('--alpha <seconds>', 'seconds of TTFT one unit of quality is worth to policy evicpress')
+    .option('--mean-quality <q>', 'mean quality that policy evicpress keeps over reused contexts')
+    .option('--min-quality <q>', 'quality floor of policy evicpress')
     .option('--overlap', 'engines load one layer while they compute another')
     .option('--format <name>', 'format of the logs; recognised by content without it')
     .option('--block-tokens <n>', 'tokens of a block, where the log leaves it open')
@@ -119,6 +127,7 @@ async function replayLog(
     warm,
     load: parseNumber(flags.load, '--load', { min: 1e-6 }),
     ...(engines !== undefined && { engines: wholeCount(engines, '--engines') }),
+    objective: objectiveOf(flags, config),
     ...(flags.overlap !== undefined && { overlap: flags.overlap }),
     ...(plan !== undefined && { plan }),
   };
@@ -136,6 +145,18 @@ async function replayLog(
     warm,
     reuse: trace.reuse,
     policies,
+  };
+}
+
+/** What policy evicpress plans for: the flags, then evicpress.yaml, as `evicpress plan` has them. */
+function objectiveOf(flags: Flags, config: Config): Objective {
+  const share = (text: string, flag: string) => parseNumber(text, flag, { min: 0, max: 1 });
+  const minQuality = flags.minQuality ?? config.minQuality;
+  const meanQuality = flags.meanQuality ?? config.meanQuality;
+  return {
+    alpha: parseNumber(flags.alpha ?? config.alpha ?? DEFAULT_ALPHA, '--alpha', { min: 0 }),
+    ...(minQuality !== undefined && { minQuality: share(minQuality, '--min-quality') }),
+    ...(meanQuality !== undefined && { meanQuality: share(meanQuality, '--mean-quality') }),
   };
 }
 
