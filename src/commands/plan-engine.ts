@@ -63,6 +63,8 @@ export async function withEngineKeys(
       for (const row of rows()) yield { ...row, keys: keys[i++]! };
     };
   }
+  // Only an engine reads keys: without one a million contexts are not read a second time.
+  if (flags.engine === undefined && flags.tokenize === undefined) return rows;
   const { rows: contexts } = await readContexts(source.path, 'planning');
   const keys = await keysOfContexts(contexts, {
     ...(flags.chunkTokens === undefined ? {} : { chunkTokens: Number(flags.chunkTokens) }),

@@ -37,11 +37,18 @@ interface Pairs {
  * matched with the pairs that make up for the rest. Forty thousand pairs stand for a thousand million sets of four.
  * @param lost what the plan's choices lose against each context's best at the prices.
  * @param gap what the plan to beat loses against the bound.
+ * @param candidates the contexts that may change; all without it.
  * @returns what the changed plan loses against the bound; `gap`, and the plan as it was, where it cannot be beaten.
  */
-export function exchange(assignment: Assignment, prices: Float64Array, lost: number, gap: number): number {
+export function exchange(
+  assignment: Assignment,
+  prices: Float64Array,
+  lost: number,
+  gap: number,
+  candidates?: Int32Array,
+): number {
   const R = prices.length;
-  const deviations = nearDeviations(assignment, prices, gap - lost);
+  const deviations = nearDeviations(assignment, prices, gap - lost, candidates);
   const pairs = leastPairs(deviations, R, gap - lost);
   const room = Float64Array.from(assignment.rows, (row, r) => row.limit - assignment.use[r]!);
   const grid = new Grid(pairs, prices);
@@ -75,11 +82,16 @@ export function exchange(assignment: Assignment, prices: Float64Array, lost: num
 }
 
 /** The changes of least loss that move use at all. */
-function nearDeviations(assignment: Assignment, prices: Float64Array, most: number): Deviations {
+function nearDeviations(
+  assignment: Assignment,
+  prices: Float64Array,
+  most: number,
+  candidates: Int32Array | undefined,
+): Deviations {
   const R = prices.length;
   const change = new Float64Array(R);
   const found: { context: number; choice: number; loss: number; use: Float64Array }[] = [];
-  for (let i = 0; i < assignment.choices.length; i++) {
+  const look = (i: number) => {
     assignment.forAlternatives(i, (choice) => {
       assignment.changeOfUse(i, choice, change);
       if (change.every((amount) => amount === 0)) return;
@@ -87,7 +99,9 @@ function nearDeviations(assignment: Assignment, prices: Float64Array, most: numb
       for (let r = 0; r < R; r++) loss += prices[r]! * change[r]!;
       if (loss < most) found.push({ context: i, choice, loss, use: change.slice() });
     });
-  }
+  };
+  if (candidates === undefined) for (let i = 0; i < assignment.choices.length; i++) look(i);
+  else for (const i of candidates) look(i);
   found.sort((a, b) => a.loss - b.loss || a.context - b.context || a.choice - b.choice);
   if (found.length > SINGLES) found.length = SINGLES;
   const use = new Float64Array(R * found.length);

@@ -97,31 +97,28 @@ export function* placements(problem: Problem, choices: Int32Array): Generator<Pl
   for (let i = 0; i < choices.length; i++) yield placementOf(problem, i, choices[i]!);
 }
 
-/** One context's row under a choice. */
+/** One context's row under a choice. Fields are set one by one: a million rows are made of spreads too slowly. */
 export function placementOf(problem: Problem, i: number, choice: number): Placement {
   const { demand, forms, tiers } = problem;
   const parent = demand.parents[i]!;
   const share = demand.requestShare[i]!;
-  const head = { context: demand.ids[i]!, ...(parent < 0 ? {} : { parent: demand.ids[parent]! }) };
-  const tail = {
+  const kept = choice !== KEEP_NOTHING;
+  const count = forms.storedBytes.length;
+  const form = choice % count;
+  const lossy = kept ? forms.lossyNames[forms.lossyOf[form]!] : undefined;
+  const row: Placement = {
+    context: demand.ids[i]!,
+    parent: parent < 0 ? undefined : demand.ids[parent]!,
+    tier: kept ? tiers[Math.floor(choice / count)]!.name : RECOMPUTE,
+    method: lossy?.method ?? UNCOMPRESSED,
+    compressionRatio: lossy?.compressionRatio ?? 0,
+    storedBytes: kept ? storedBytesOf(problem, i, form) : 0,
     quality: qualityOf(problem, choice),
     ttftSeconds: ttftOf(problem, i, choice),
     accesses: demand.accesses[i]!,
-    ...(share === 1 ? {} : { requestShare: share }),
+    requestShare: share === 1 ? undefined : share,
   };
-  if (choice === KEEP_NOTHING)
-    return { ...head, tier: RECOMPUTE, method: UNCOMPRESSED, compressionRatio: 0, storedBytes: 0, ...tail };
-  const count = forms.storedBytes.length;
-  const form = choice % count;
-  const lossy = forms.lossyNames[forms.lossyOf[form]!];
-  const decompressSeconds = forms.decompressSecondsPerByte[form]! * demand.fullBytes[i]!;
-  return {
-    ...head,
-    tier: tiers[Math.floor(choice / count)]!.name,
-    method: lossy?.method ?? UNCOMPRESSED,
-    compressionRatio: lossy?.compressionRatio ?? 0,
-    storedBytes: storedBytesOf(problem, i, form),
-    ...tail,
-    ...(decompressSeconds === 0 ? {} : { decompressSeconds }),
-  };
+  const decompressSeconds = kept ? forms.decompressSecondsPerByte[form]! * demand.fullBytes[i]! : 0;
+  if (decompressSeconds > 0) row.decompressSeconds = decompressSeconds;
+  return row;
 }

@@ -15,7 +15,7 @@ import type { Solution, SolveOptions, Solver } from './solver.js';
 /** Up to here repair looks at every context; beyond, at those the prices leave undecided. */
 const REPAIR_ALL = 50_000;
 /** How many of the undecided. */
-const REPAIR_OPEN = 4000;
+const REPAIR_OPEN = 12_000;
 /** Up to here a plan that is not near enough is polished: the core searched, the greedies tried. */
 const POLISH_ALL = 20_000;
 /** With parents a repaired plan may be poor: the answers at prices this much dearer are tried beside it. */
@@ -72,7 +72,7 @@ function solveByPrices(
   if (problem.hasParents && problem.demand.contexts <= POLISH_ALL && gap() > HARD) {
     for (const scale of DEARER) best = better(best, plannedAt(problem, relaxation, scale));
   }
-  if (best !== undefined && problem.demand.contexts <= POLISH_ALL)
+  if (best !== undefined && (!problem.hasParents || problem.demand.contexts <= POLISH_ALL))
     best = exchangedPlan(problem, relaxation, blended, best, enough * (bound - baseline));
   if (problem.demand.contexts <= POLISH_ALL) {
     polish(widths[0]!);
@@ -122,8 +122,7 @@ function repairedPlan(
   choices: Int32Array,
 ): Candidate | undefined {
   const assignment = new Assignment(problem, rows, choices);
-  const n = problem.demand.contexts;
-  const candidates = n <= REPAIR_ALL || open === undefined ? undefined : thinned(open);
+  const candidates = repairable(problem, open);
   const wanted = { score: 'priced', prices: optimum.prices } as const;
   const fits =
     (candidates !== undefined && relieve(assignment, { ...wanted, candidates })) ||
@@ -131,6 +130,11 @@ function repairedPlan(
   if (!fits) return undefined;
   fillRoom(assignment, optimum.prices, candidates);
   return { choices: assignment.choices, utility: totalUtility(problem, assignment.choices) };
+}
+
+/** The contexts that repair and exchanges look at; all when undefined. */
+function repairable(problem: Problem, open: Int32Array | undefined): Int32Array | undefined {
+  return problem.demand.contexts <= REPAIR_ALL || open === undefined ? undefined : thinned(open);
 }
 
 /** An even selection of contexts: enough moves to fill the last byte, few enough to look at. */
@@ -144,11 +148,12 @@ function thinned(open: Int32Array): Int32Array {
 /** Betters the best plan by exchanges, from the blended optimum and then from what that gave. */
 function exchangedPlan(
   problem: Problem,
-  { rows, optimum }: Relaxation,
+  { rows, optimum, open }: Relaxation,
   blended: Int32Array,
   best: Candidate,
   tolerance: number,
 ): Candidate {
+  const candidates = repairable(problem, open);
   let plan = best;
   let from = blended;
   for (let round = 0; round < EXCHANGES && optimum.bound - plan.utility > tolerance; round++) {
@@ -160,6 +165,7 @@ function exchangedPlan(
       optimum.prices,
       optimum.bound - totalUtility(problem, assignment.choices) - room,
       gap,
+      candidates,
     );
     if (left < gap)
       plan = { choices: assignment.choices, utility: totalUtility(problem, assignment.choices) };
