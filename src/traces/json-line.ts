@@ -1,4 +1,5 @@
 import { printable } from '../errors.js';
+import { shownValue } from '../formats/schema.js';
 
 /** A line's JSON value, or the error that says why it has none. */
 export function jsonLine(text: string): unknown {
@@ -29,5 +30,23 @@ export function optionalText(field: string, value: unknown): string | undefined 
 }
 
 export function shown(value: unknown): string {
-  return value === undefined ? 'nothing' : printable(JSON.stringify(value) ?? String(value), 60);
+  return value === undefined ? 'nothing' : shownValue(value);
+}
+
+/** A line's object, or what is wrong with the line. */
+export function parsedLine(bytes: Buffer, start: number, end: number): Record<string, unknown> | string {
+  const value = jsonLine(bytes.toString('utf8', start, end));
+  if (value instanceof Error) return `not valid JSON (${printable(value.message, 120)}).`;
+  return isObject(value) ? value : 'expected one JSON object per line.';
+}
+
+/** What is wrong with a time stamp; undefined where nothing is. */
+export function timestampFault(value: unknown): string | undefined {
+  const fine = typeof value === 'number' && value >= 0;
+  return fine ? undefined : `timestamp: expected a number ≥ 0 (got ${shown(value)}).`;
+}
+
+/** As wholeNumber, but nothing of no length can be reused. */
+export function positiveTokens(field: string, value: unknown): string | undefined {
+  return wholeNumber(field, value) ?? (value === 0 ? `${field}: expected at least 1 token.` : undefined);
 }

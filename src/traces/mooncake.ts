@@ -7,7 +7,7 @@ import { MooncakeScanner } from './mooncake-scanner.js';
 
 /**
  * Mooncake JSONL, our native form: `timestamp` in ms, `input_length`, `output_length`, `hash_ids` chained by
- * prefix; optional `class`, `session`, `tenant`. The plain shape of the published logs is scanned byte by
+ * prefix; optional `class`, `session`, `tenant`; also the variants with `session_id` and `delay`. The plain shape of the published logs is scanned byte by
  * byte; anything else goes through JSON.parse, which also says what is wrong with a line.
  */
 export const mooncake: TraceFormat = {
@@ -20,6 +20,7 @@ export const mooncake: TraceFormat = {
   parse(builder, options) {
     const scanner = new MooncakeScanner(builder);
     const guess = new BlockSizeGuess(options.blockTokens);
+    const clock = new SessionClock();
     return {
       line(bytes, start, end) {
         if (scanner.scan(bytes, start, end)) {
@@ -28,14 +29,19 @@ export const mooncake: TraceFormat = {
           return undefined;
         }
         builder.abandon();
-        return readCarefully(builder, guess, bytes.toString('utf8', start, end));
+        return readCarefully(builder, guess, clock, bytes.toString('utf8', start, end));
       },
       blockTokens: () => guess.blockTokens(builder.warnings),
     };
   },
 };
 
-function readCarefully(builder: TraceBuilder, guess: BlockSizeGuess, text: string): string | undefined {
+function readCarefully(
+  builder: TraceBuilder,
+  guess: BlockSizeGuess,
+  clock: SessionClock,
+  text: string,
+): string | undefined {
   const value = jsonLine(text);
   if (value instanceof Error) return `not valid JSON (${printable(value.message, 120)}).`;
   if (!isObject(value))
@@ -51,7 +57,7 @@ function readCarefully(builder: TraceBuilder, guess: BlockSizeGuess, text: strin
     builder.push(typeof id === 'number' ? builder.ids.ofNumber(id) : builder.ids.ofText(id));
   }
   const fields: RequestFields = {
-    timestampSeconds: (value.timestamp as number) / 1000,
+    timestampSeconds: clock.secondsOf(value),
     inputTokens: value.input_length as number,
     outputTokens: (value.output_length as number | undefined) ?? 0,
     class: value.class as string | undefined,
@@ -65,7 +71,8 @@ function readCarefully(builder: TraceBuilder, guess: BlockSizeGuess, text: strin
 
 function requestFault(value: Record<string, unknown>): string | undefined {
   const { timestamp, hash_ids: ids } = value;
-  if (typeof timestamp !== 'number' || timestamp < 0)
+  const followsItsSession = timestamp === undefined && value.session_id !== undefined;
+  if (!followsItsSession && (typeof timestamp !== 'number' || timestamp < 0))
     return `timestamp: expected milliseconds ≥ 0 (got ${shown(timestamp)}).`;
   const lengthFault =
     wholeNumber('input_length', value.input_length) ??
@@ -83,6 +90,20 @@ function requestFault(value: Record<string, unknown>): string | undefined {
     optionalText('session_id', value.session_id) ??
     optionalText('tenant', value.tenant)
   );
+}
+
+/** Variants with `session_id` and `delay` give later turns no time stamp: ms after the turn before. */
+class SessionClock {
+  private readonly lastOf = new Map<unknown, number>();
+
+  secondsOf({ timestamp, session_id: session, delay }: Record<string, unknown>): number {
+    const milliseconds =
+      typeof timestamp === 'number'
+        ? timestamp
+        : (this.lastOf.get(session) ?? 0) + (typeof delay === 'number' && delay > 0 ? delay : 0);
+    if (session !== undefined) this.lastOf.set(session, milliseconds);
+    return milliseconds / 1000;
+  }
 }
 
 /** The ids as written: a double cannot hold a 64-bit hash exactly. */
