@@ -46,6 +46,11 @@ export const verbs: readonly Verb[] = [
     load: () => import('./size.js'),
   },
   {
+    name: 'explain',
+    summary: "why a context is where it is: its options' terms and prices, and what would flip the choice",
+    load: () => import('./explain.js'),
+  },
+  {
     name: 'diff',
     summary: 'what a new plan adds, moves, recompresses and drops, in contexts and bytes',
     load: () => import('./diff.js'),

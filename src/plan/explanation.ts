@@ -1,0 +1,158 @@
+import { RECOMPUTE, UNCOMPRESSED } from '../formats/plan.js';
+import { IndependentLagrangian } from './independent.js';
+import { KEEP_NOTHING, type Problem, qualityOf, storedBytesOf, ttftOf, utilityOf } from './problem.js';
+import { couplingRows } from './rows.js';
+import { TreeLagrangian } from './tree.js';
+
+/** An option of one context with its terms. */
+export interface ExplainedOption {
+  readonly tier: string;
+  readonly method: string;
+  readonly compressionRatio: number;
+  readonly quality: number;
+  readonly ttftSeconds: number;
+  readonly storedBytes: number;
+  /** Seconds per period. */
+  readonly utility: number;
+  /** Price of the tier times the bytes, in seconds per period. */
+  readonly pricePaid: number;
+  /** utility − pricePaid: what the options are chosen by. */
+  readonly net: number;
+  readonly chosen: boolean;
+}
+
+/** The value at which the chosen option and its rival are worth the same; absent where no value does that. */
+export interface Flips {
+  /** Accesses per period. */
+  readonly accesses?: number;
+  /** Quality of the chosen option, or of the rival where the chosen one is exact. */
+  readonly quality?: { readonly of: 'chosen' | 'rival'; readonly value: number };
+  /** Price per byte of a tier. */
+  readonly price?: { readonly tier: string; readonly value: number };
+  /** Bytes of that tier at which it has this price, the other tiers' prices being as they are. */
+  readonly capacity?: { readonly tier: string; readonly bytes: number };
+}
+
+export interface Explanation {
+  /** Every option that is allowed, the highest net first. */
+  readonly options: readonly ExplainedOption[];
+  readonly chosen: ExplainedOption;
+  /** The best of the others; undefined where there is no other. */
+  readonly rival?: ExplainedOption;
+  readonly flips: Flips;
+}
+
+/**
+ * Why context i is where it is: its options at the prices, and what would make the runner-up the better one.
+ * For a context of a prefix tree the sums are its own; what hangs below it counts for the plan, not here.
+ * @param choice of context i in the plan. @param prices per byte, by tier.
+ */
+export function explainChoice(
+  problem: Problem,
+  i: number,
+  choice: number,
+  prices: readonly number[],
+): Explanation {
+  const options = choicesOf(problem, i)
+    .map((each) => optionOf(problem, i, each, prices, each === choice))
+    .sort((a, b) => b.net - a.net);
+  const chosen = options.find((option) => option.chosen) ?? optionOf(problem, i, choice, prices, true);
+  const rival = options.find((option) => !option.chosen);
+  if (rival === undefined) return { options, chosen, flips: {} };
+  return { options, chosen, rival, flips: flipsOf(problem, i, chosen, rival, prices) };
+}
+
+/** The choices that context i is allowed. */
+function choicesOf({ tiers, forms, curveOf, allowed }: Problem, i: number): number[] {
+  const count = forms.storedBytes.length;
+  const choices = allowed[i]! & (1 << tiers.length) ? [KEEP_NOTHING] : [];
+  for (let t = 0; t < tiers.length; t++) {
+    if ((allowed[i]! & (1 << t)) === 0) continue;
+    for (let form = forms.offsets[curveOf[i]!]!; form < forms.offsets[curveOf[i]! + 1]!; form++)
+      choices.push(t * count + form);
+  }
+  return choices;
+}
+
+function optionOf(
+  problem: Problem,
+  i: number,
+  choice: number,
+  prices: readonly number[],
+  chosen: boolean,
+): ExplainedOption {
+  const { forms, tiers } = problem;
+  const count = forms.storedBytes.length;
+  const tier = choice === KEEP_NOTHING ? -1 : Math.floor(choice / count);
+  const lossy = choice === KEEP_NOTHING ? undefined : forms.lossyNames[forms.lossyOf[choice % count]!];
+  const storedBytes = choice === KEEP_NOTHING ? 0 : storedBytesOf(problem, i, choice % count);
+  const utility = utilityOf(problem, i, choice);
+  const pricePaid = tier < 0 ? 0 : prices[tier]! * storedBytes;
+  return {
+    tier: tier < 0 ? RECOMPUTE : tiers[tier]!.name,
+    method: lossy?.method ?? UNCOMPRESSED,
+    compressionRatio: lossy?.compressionRatio ?? 0,
+    quality: qualityOf(problem, choice),
+    ttftSeconds: ttftOf(problem, i, choice),
+    storedBytes,
+    utility,
+    pricePaid,
+    net: utility - pricePaid,
+    chosen,
+  };
+}
+
+/** Every net is f·(alpha·share·quality − ttft) − price·bytes, so each threshold is the root of a line. */
+function flipsOf(
+  problem: Problem,
+  i: number,
+  chosen: ExplainedOption,
+  rival: ExplainedOption,
+  prices: readonly number[],
+): Flips {
+  const { demand, alpha, tiers } = problem;
+  const f = demand.accesses[i]!;
+  const ahead = chosen.net - rival.net;
+  const perAccess = (option: ExplainedOption) =>
+    alpha * demand.requestShare[i]! * option.quality - option.ttftSeconds;
+  const accesses = (chosen.pricePaid - rival.pricePaid) / (perAccess(chosen) - perAccess(rival));
+  const perQuality = f * alpha * demand.requestShare[i]!;
+  const exact = chosen.method === UNCOMPRESSED;
+  const quality = exact ? rival.quality + ahead / perQuality : chosen.quality - ahead / perQuality;
+  const tier = tiers.findIndex(({ name }) => name === (chosen.tier === RECOMPUTE ? rival.tier : chosen.tier));
+  const bytesIn = (option: ExplainedOption) => (option.tier === tiers[tier]?.name ? option.storedBytes : 0);
+  const price = tier < 0 ? Number.NaN : prices[tier]! + ahead / (bytesIn(chosen) - bytesIn(rival));
+  const movable = exact ? rival.method !== UNCOMPRESSED : true;
+  const reachable = tier >= 0 && Number.isFinite(price) && price >= 0;
+  const bytes = reachable ? capacityAt(problem, prices, tier, price) : undefined;
+  return {
+    ...(Number.isFinite(accesses) && accesses > 0 ? { accesses } : {}),
+    ...(movable && quality >= 0 && quality <= 1
+      ? { quality: { of: exact ? ('rival' as const) : ('chosen' as const), value: quality } }
+      : {}),
+    ...(reachable ? { price: { tier: tiers[tier]!.name, value: price } } : {}),
+    ...(bytes === undefined ? {} : { capacity: { tier: tiers[tier]!.name, bytes } }),
+  };
+}
+
+/** What all contexts together would store in a tier at another price of it; undefined for an unlimited tier. */
+function capacityAt(
+  problem: Problem,
+  prices: readonly number[],
+  tier: number,
+  price: number,
+): number | undefined {
+  const rows = couplingRows(problem);
+  const at = rows.findIndex((row) => row.kind === 'capacity' && row.tier === tier);
+  if (at < 0) return undefined;
+  const lagrangian = problem.hasParents
+    ? new TreeLagrangian(problem, rows)
+    : new IndependentLagrangian(problem, rows);
+  const use = new Float64Array(rows.length);
+  const priced = Float64Array.from(rows, (row) => {
+    if (row.kind !== 'capacity') return 0;
+    return row.tier === tier ? price : prices[row.tier]!;
+  });
+  lagrangian.choose(priced, use);
+  return use[at]!;
+}
