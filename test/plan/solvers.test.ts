@@ -19,7 +19,8 @@ function bruteForce(problem: Problem): number {
   let best = Number.NEGATIVE_INFINITY;
   const place = (i: number): void => {
     if (i === n) {
-      if (withinLimits(rows, totalUse(problem, rows, choices))) best = Math.max(best, totalUtility(problem, choices));
+      if (withinLimits(rows, totalUse(problem, rows, choices)))
+        best = Math.max(best, totalUtility(problem, choices));
       return;
     }
     const parent = demand.parents[i]!;
@@ -51,7 +52,9 @@ function smallInstance(seed: number, contexts: number, withParents: boolean): Pr
   const n = contexts;
   const size = () => Math.round(10 ** (random() * 3)) * 1e6;
   const fullBytes = Float64Array.from({ length: n }, () => (random() < 0.3 ? 1e9 : size()));
-  const parents = Int32Array.from({ length: n }, (_, i) => (withParents && i > 0 && random() < 0.7 ? Math.floor(random() * i) : -1));
+  const parents = Int32Array.from({ length: n }, (_, i) =>
+    withParents && i > 0 && random() < 0.7 ? Math.floor(random() * i) : -1,
+  );
   const demand: Demand = {
     contexts: n,
     ids: Array.from({ length: n }, (_, i) => `c${i}`),
@@ -69,9 +72,18 @@ function smallInstance(seed: number, contexts: number, withParents: boolean): Pr
   };
   const total = fullBytes.reduce((sum, bytes) => sum + bytes, 0);
   const capacity = () => (random() < 0.15 ? 0 : Math.round(total * random()));
-  const tiers = [tier('dram', capacity(), 20e9, 0.001), tier('ssd', random() < 0.3 ? null : capacity(), 2e9, 0.01 * random())];
+  const tiers = [
+    tier('dram', capacity(), 20e9, 0.001),
+    tier('ssd', random() < 0.3 ? null : capacity(), 2e9, 0.01 * random()),
+  ];
   const alpha = [0, 0.01, 1, 100][Math.floor(random() * 4)]!;
-  return buildProblem(demand, tiers, TEST_MODEL, fitCurves(classRows(2, withParents ? 2 : 1, [0.5, 0.9], random)), { alpha });
+  return buildProblem(
+    demand,
+    tiers,
+    TEST_MODEL,
+    fitCurves(classRows(2, withParents ? 2 : 1, [0.5, 0.9], random)),
+    { alpha },
+  );
 }
 
 describe.each(solvers)('$name', (solver) => {
@@ -82,15 +94,18 @@ describe.each(solvers)('$name', (solver) => {
         const solution = solver.solve(problem);
         const rows = couplingRows(problem);
         const optimum = bruteForce(problem);
-        const scale = Math.max(1e-9, Math.abs(optimum), solution.relaxationBound - baselineUtility(problem)) * 1e-9;
+        const scale =
+          Math.max(1e-9, Math.abs(optimum), solution.relaxationBound - baselineUtility(problem)) * 1e-9;
         expect(withinLimits(rows, totalUse(problem, rows, solution.choices))).toBe(true);
         expect(solution.utility).toBeCloseTo(totalUtility(problem, solution.choices), 6);
         expect(solution.utility).toBeLessThanOrEqual(optimum + scale);
         expect(solution.bound).toBeGreaterThanOrEqual(optimum - scale);
         expect(solution.relaxationBound).toBeGreaterThanOrEqual(solution.bound - scale);
-        if (solver.name === 'exact' && !withParents) expect(solution.utility).toBeGreaterThanOrEqual(optimum - scale);
+        if (solver.name === 'exact' && !withParents)
+          expect(solution.utility).toBeGreaterThanOrEqual(optimum - scale);
         problem.demand.parents.forEach((parent, i) => {
-          if (parent >= 0 && solution.choices[i] !== KEEP_NOTHING) expect(solution.choices[parent]).not.toBe(KEEP_NOTHING);
+          if (parent >= 0 && solution.choices[i] !== KEEP_NOTHING)
+            expect(solution.choices[parent]).not.toBe(KEEP_NOTHING);
         });
       }),
       { numRuns: 150, seed: 7 },
@@ -102,7 +117,11 @@ describe('dual', () => {
   const dual = solvers[0]!;
 
   it.each([1, 2, 3])('is within 1e-5 of the bound at 1,000 ordinary contexts (seed %i)', (seed) => {
-    for (const shares of [[0.05, 0.3], [0.02, 0.05], [0.01, 0.02]] as const) {
+    for (const shares of [
+      [0.05, 0.3],
+      [0.02, 0.05],
+      [0.01, 0.02],
+    ] as const) {
       const problem = ordinaryInstance({ contexts: 1000, seed, shares });
       const { bound, utility, relaxationBound } = dual.solve(problem);
       expect(gapOfSpan(bound, utility, baselineUtility(problem))).toBeLessThanOrEqual(1e-5);
@@ -118,8 +137,17 @@ describe('dual', () => {
   it('places ten thousand identical contexts', () => {
     const one = ordinaryInstance({ contexts: 10_000, classes: 1, seed: 3, shares: [0.05, 0.1] });
     const { demand } = one;
-    const same = { ...demand, tokens: demand.tokens.fill(1000), fullBytes: demand.fullBytes.fill(131_072_000), accesses: demand.accesses.fill(3) };
-    const tiers = [tier('dram', 131_072_000 * 500.5, 20e9), tier('ssd', 131_072_000 * 1000.5, 3e9), tier('remote', null, 1e9, 0.02)];
+    const same = {
+      ...demand,
+      tokens: demand.tokens.fill(1000),
+      fullBytes: demand.fullBytes.fill(131_072_000),
+      accesses: demand.accesses.fill(3),
+    };
+    const tiers = [
+      tier('dram', 131_072_000 * 500.5, 20e9),
+      tier('ssd', 131_072_000 * 1000.5, 3e9),
+      tier('remote', null, 1e9, 0.02),
+    ];
     const problem = buildProblem(same, tiers, TEST_MODEL, fitCurves([]), { alpha: 1 });
     const { bound, utility, choices } = dual.solve(problem);
     const rows = couplingRows(problem);
@@ -132,7 +160,10 @@ describe('dual', () => {
       fc.property(fc.integer({ min: 0, max: 1e5 }), (seed) => {
         const exact = solvers[1]!;
         const problem = smallInstance(seed, 5, false);
-        const larger = { ...problem, tiers: problem.tiers.map((entry) => ({ ...entry, capacityBytes: entry.capacityBytes * 1.5 })) };
+        const larger = {
+          ...problem,
+          tiers: problem.tiers.map((entry) => ({ ...entry, capacityBytes: entry.capacityBytes * 1.5 })),
+        };
         const before = exact.solve(problem).utility;
         expect(exact.solve(larger).utility).toBeGreaterThanOrEqual(before - 1e-9 * Math.abs(before));
       }),
