@@ -1,0 +1,30 @@
+import { describe, expect, it } from 'vitest';
+import { bundledLog } from '../traces/logs.js';
+import { row, run, tier } from './setting.js';
+
+describe('policy evicpress', () => {
+  it('without compression stays within .01 of lru, loses no byte, and does the same twice', async () => {
+    const trace = await bundledLog();
+    for (const blocks of [200, 1000, 5000]) {
+      const tiers = [tier('dram', blocks / 4), tier('ssd', blocks, 5e9)];
+      const lru = run('lru', { trace, tiers }).result;
+      const { result, store } = run('evicpress', { trace, tiers });
+      expect(result.prefixHitRate).toBeGreaterThanOrEqual(lru.prefixHitRate - 0.01);
+      for (const t of [0, 1]) {
+        expect(store.writtenBytes[t]! - store.leftBytes[t]!).toBe(store.usedBytes[t]);
+        expect(store.usedBytes[t]!).toBeLessThanOrEqual(store.capacityBytes[t]!);
+      }
+      expect(run('evicpress', { trace, tiers }).result).toEqual(result);
+    }
+  });
+
+  it('keeps the mean quality that is asked for', async () => {
+    const trace = await bundledLog();
+    const rows = [row('int8', 0.5, 0.99), row('int4', 0.75, 0.94), row('int2', 0.88, 0.8)];
+    for (const meanQuality of [0.9, 0.97]) {
+      const objective = { alpha: 1, meanQuality };
+      const { result } = run('evicpress', { trace, tiers: [tier('dram', 400)], rows, objective });
+      expect(result.meanQuality).toBeGreaterThanOrEqual(meanQuality - 0.005);
+    }
+  });
+});
