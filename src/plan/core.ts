@@ -2,7 +2,7 @@ import { KEEP_NOTHING, type Problem, storedBytesOf, utilityOf } from './problem.
 import { addUse, type Row } from './rows.js';
 
 /** States expanded, per unit of width, before the search ends with what it has. */
-const WORK_PER_WIDTH = 1500;
+const WORK_PER_WIDTH = 500;
 
 /** What the search of the core found. */
 export interface CoreResult {
