@@ -12,6 +12,8 @@ import type { Objective } from '../replay/policy.js';
 import { policyRun } from '../replay/runs.js';
 import { type ReplaySetting, replay } from '../replay/simulator.js';
 import { openTerminal, type Terminal, type TerminalFlags } from '../report/terminal.js';
+import { withArrivals } from '../traces/arrivals.js';
+import { assignClasses } from '../traces/assign-classes.js';
 import { loadTrace } from '../traces/load.js';
 import type { Trace } from '../traces/trace.js';
 import { parseNumber } from '../units.js';
@@ -36,6 +38,8 @@ interface Flags extends TerminalFlags, InputFlags, LiveFlags {
   readonly meanQuality?: string;
   readonly minQuality?: string;
   readonly overlap?: boolean;
+  readonly arrivals?: string;
+  readonly assignClasses?: string;
   readonly format?: string;
   readonly blockTokens?: string;
   readonly skipBad?: boolean;
@@ -60,6 +64,11 @@ export default function replayCommand(command: Command): void {
     )
     .option('--warm <fraction>', `share of the requests that only fill the caches (default: ${DEFAULT_WARM})`)
     .option('--load <factor>', 'arrivals this many times as fast as in the log', '1')
+    .option('--arrivals <log>', 'the content of the log at the arrival times of this one')
+    .option(
+      '--assign-classes <seed>',
+      'draw classes of the method profile for a log without any: experiments only',
+    )
     .option('--engines <n>', 'prefill servers; without it no request waits for another')
     .option('--alpha <seconds>', 'seconds of TTFT one unit of quality is worth to policy evicpress')
     .option('--mean-quality <q>', 'mean quality that policy evicpress keeps over reused contexts')
@@ -79,9 +88,10 @@ async function run(logs: readonly string[], flags: Flags): Promise<void> {
   if (bundled) terminal.say('No log given: replaying the bundled excerpt of the Mooncake conversation log.');
   const results: ReplayResult[] = [];
   for (const path of paths) {
-    const trace = await loadTrace(path, readLogOptions(flags));
+    const content = await loadTrace(path, readLogOptions(flags));
+    const inputs = await replayInputs(flags, config, content.blockTokens);
+    const trace = await prepared(content, inputs, flags);
     for (const warning of trace.warnings) terminal.warn(`${path}: ${warning}`);
-    const inputs = await replayInputs(flags, config, trace.blockTokens);
     for (const warning of inputs.warnings) terminal.warn(warning);
     if (flags.live !== undefined) {
       const report = await runLive(trace, inputs, { ...flags, live: flags.live }, terminal);
@@ -146,6 +156,20 @@ async function replayLog(
     reuse: trace.reuse,
     policies,
   };
+}
+
+/** The log as it is to be replayed: at another log's arrival times, with classes drawn, where asked. */
+async function prepared(content: Trace, inputs: Inputs, flags: Flags): Promise<Trace> {
+  const timed =
+    flags.arrivals === undefined ? content : withArrivals(content, await loadTrace(flags.arrivals));
+  if (flags.assignClasses === undefined) return timed;
+  const classes = [...new Set(inputs.methods.rows.flatMap((row) => row.class ?? []))].sort();
+  if (classes.length === 0 || content.classes.length > 0) {
+    throw new EvicpressError(
+      '--assign-classes needs a log without classes and a method profile with some. Leave it out, or pass such a profile with --methods.',
+    );
+  }
+  return assignClasses(timed, classes, parseNumber(flags.assignClasses, '--assign-classes'));
 }
 
 /** What policy evicpress plans for: the flags, then evicpress.yaml, as `evicpress plan` has them. */
