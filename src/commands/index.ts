@@ -56,6 +56,11 @@ export const verbs: readonly Verb[] = [
     load: () => import('./diff.js'),
   },
   {
+    name: 'check',
+    summary: 'validate any file of ours and name every fault with its line',
+    load: () => import('./check.js'),
+  },
+  {
     name: 'export',
     summary: 'configuration that carries the plan out: lmcache, vllm, sglang, dynamo, llamacpp',
     load: () => import('./export.js'),
