@@ -80,7 +80,7 @@ function openCore(
   rows.forEach((row, r) => {
     (row.kind === 'capacity' ? bytePrice : accessPrice)[row.tier]! += prices[r]!;
   });
-  const valueOf = (i: number, choice: number): number => {
+  const pricedValue = (i: number, choice: number): number => {
     const utility = utilityOf(problem, i, choice);
     if (choice === KEEP_NOTHING) return utility;
     const tier = Math.floor(choice / count);
@@ -91,11 +91,11 @@ function openCore(
     );
   };
   const each = (i: number, visit: (choice: number, value: number) => void) => {
-    if (allowed[i]! & (1 << tiers.length)) visit(KEEP_NOTHING, valueOf(i, KEEP_NOTHING));
+    if (allowed[i]! & (1 << tiers.length)) visit(KEEP_NOTHING, pricedValue(i, KEEP_NOTHING));
     for (let t = 0; t < tiers.length; t++) {
       if ((allowed[i]! & (1 << t)) === 0) continue;
       for (let form = forms.offsets[curveOf[i]!]!; form < forms.offsets[curveOf[i]! + 1]!; form++) {
-        visit(t * count + form, valueOf(i, t * count + form));
+        visit(t * count + form, pricedValue(i, t * count + form));
       }
     }
   };
@@ -118,7 +118,7 @@ function openCore(
   const items: Item[] = [];
   const change = new Float64Array(R);
   for (let i = 0; i < n; i++) {
-    if (bestValue[i]! - valueOf(i, start[i]!) <= tie) base[i] = start[i]!;
+    if (bestValue[i]! - pricedValue(i, start[i]!) <= tie) base[i] = start[i]!;
     const near: { choice: number; loss: number; change: Float64Array }[] = [];
     each(i, (choice, value) => {
       const loss = Math.max(0, bestValue[i]! - value);
