@@ -23,6 +23,8 @@ export interface SizedPlan {
   readonly usedBytes: Float64Array;
   /** Price of a byte of each tier; 0 where it does not bind. */
   readonly prices: readonly number[];
+  /** Times the Lagrangian was evaluated. */
+  readonly evaluations: number;
 }
 
 /** Solves one instance at one capacity after another, each from the prices of those before. */
@@ -50,6 +52,7 @@ export class Sweep {
       hitShare: keptShare(problem, choices),
       usedBytes: usedByTier(problem, choices),
       prices: problem.tiers.map((_, t) => priceOf(rows, optimum.prices, t)),
+      evaluations: optimum.evaluations,
     };
   }
 

@@ -1,0 +1,92 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { samples, sandbox, writeSamples } from '../support/cli.js';
+
+const box = sandbox();
+
+describe('evicpress size', () => {
+  it('writes a point per size, and answers how much is needed', async () => {
+    const flags = [...writeSamples(box), '--contexts', 'contexts.ndjson'];
+    const args = ['--vary', 'dram=100MB..4GB', '--points', '5', '--for', 'ttft<=0.08'];
+    const { exitCode, stdout } = await box.evicpress('size', ...flags, ...args, '--json');
+    expect(exitCode).toBe(0);
+    const file = JSON.parse(readFileSync(box.path('.evicpress/size.json'), 'utf8'));
+    expect(file.points).toHaveLength(5);
+    expect(JSON.parse(stdout).answer.meanTtftSeconds).toBeLessThanOrEqual(0.08);
+  });
+
+  it('says what is reached where the wish cannot be granted', async () => {
+    const flags = [...writeSamples(box), '--contexts', 'contexts.ndjson'];
+    const { exitCode, stderr } = await box.evicpress(
+      'size',
+      ...flags,
+      '--vary',
+      'dram=1MB..2MB',
+      '--for',
+      'ttft<=1us',
+    );
+    expect(exitCode).toBe(1);
+    expect(stderr).toMatch(/Even 2\.00 MB of dram do not give ttft<=1us: mean TTFT is /);
+  });
+});
+
+describe('evicpress explain', () => {
+  it('shows the options of a context, and suggests the nearest id', async () => {
+    const flags = [...writeSamples(box), '--contexts', 'contexts.ndjson'];
+    await box.evicpress('plan', ...flags, '-o', 'plan.ndjson');
+    const { exitCode, stdout } = await box.evicpress('explain', 'a', '--plan', 'plan.ndjson', ...flags);
+    expect(exitCode).toBe(0);
+    expect(stdout).toMatch(/▸ .*\n/);
+    expect(stdout).toMatch(/"a" is (not )?kept/);
+    const unknown = await box.evicpress('explain', 'aa', '--plan', 'plan.ndjson', ...flags);
+    expect(unknown.exitCode).toBe(1);
+    expect(unknown.stderr).toMatch(/places no context "aa"\. Did you mean a\?/);
+  });
+});
+
+describe('evicpress check', () => {
+  it('finds no fault in files that have none', async () => {
+    writeSamples(box);
+    const { exitCode, stdout } = await box.evicpress(
+      'check',
+      ...['tiers.json', 'model.json', 'methods.ndjson', 'contexts.ndjson', 'requests.jsonl'],
+    );
+    expect(stdout.split('\n')).toHaveLength(5);
+    expect(stdout).not.toMatch(/:\d+:/);
+    expect(exitCode).toBe(0);
+  });
+
+  it('names every fault with its line, 50 at most and the count of the rest', async () => {
+    writeSamples(box);
+    box.write('contexts.ndjson', [
+      { ...samples.contexts[0], tokens: -1, accesses: 'x' },
+      samples.contexts[1],
+      { ...samples.contexts[1] },
+    ]);
+    box.write(
+      'requests.jsonl',
+      samples.log.map((row, i) => (i % 2 === 1 ? { ...row, input_length: -1 } : row)),
+    );
+    box.write(
+      'many.ndjson',
+      Array.from({ length: 70 }, (_, i) => ({ context: `c${i}`, tokens: 0, accesses: 1 })),
+    );
+    const { exitCode, stdout } = await box.evicpress(
+      'check',
+      'contexts.ndjson',
+      'requests.jsonl',
+      'many.ndjson',
+    );
+    const lines = stdout.split('\n').map((line) => /^[^:]+:(\d+)?/.exec(line)?.[0]);
+    expect(lines.slice(0, 6)).toEqual([
+      'contexts.ndjson:1',
+      'contexts.ndjson:1',
+      'contexts.ndjson:3',
+      'requests.jsonl:2',
+      'requests.jsonl:4',
+      'requests.jsonl:6',
+    ]);
+    expect(stdout).toMatch(/many\.ndjson: and 20 more/);
+    expect(exitCode).toBe(1);
+  });
+});
