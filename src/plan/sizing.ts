@@ -6,8 +6,9 @@ import { planMeans, usedByTier } from './make-plan.js';
 import { KEEP_NOTHING, type Problem, storedBytesOf, ttftOf } from './problem.js';
 import { solveRelaxation } from './relaxation.js';
 import { fillRoom, relieve } from './relieve.js';
-import type { Row } from './rows.js';
+import { couplingRows, type Row } from './rows.js';
 import { dual } from './solvers/dual.js';
+import type { Solution } from './solvers/solver.js';
 
 /** What the best plan gives at one set of capacities. */
 export interface SizedPlan {
@@ -38,21 +39,20 @@ export class Sweep {
   at(capacities: readonly number[]): SizedPlan {
     const problem = withCapacities(this.problem, capacities);
     const start = this.foretold(capacities);
-    const relaxation = solveRelaxation(problem, start);
-    const { rows, optimum } = relaxation;
+    const rows = couplingRows(problem);
+    const { choices, prices, bound, evaluations } = solveQuickly(problem, start);
     const last = this.trail.at(-1);
     if (last !== undefined && last.prices.length !== rows.length) this.trail = [];
-    this.trail = [...this.trail.slice(-1), { capacities, prices: optimum.prices }];
-    const choices = repaired(problem, relaxation) ?? dual.solve(problem, { start: optimum.prices }).choices;
+    this.trail = [...this.trail.slice(-1), { capacities, prices }];
     return {
       capacities,
       utility: totalUtility(problem, choices),
-      bound: optimum.bound,
+      bound,
       ...planMeans(problem, choices),
       hitShare: keptShare(problem, choices),
       usedBytes: usedByTier(problem, choices),
-      prices: problem.tiers.map((_, t) => priceOf(rows, optimum.prices, t)),
-      evaluations: optimum.evaluations,
+      prices: problem.tiers.map((_, t) => priceOf(rows, prices, t)),
+      evaluations,
     };
   }
 
@@ -90,17 +90,23 @@ export function withCapacities(problem: Problem, capacities: readonly number[]):
   };
 }
 
-/** The mix of the relaxation made whole; undefined where repair finds no plan that fits. */
-function repaired(problem: Problem, relaxation: ReturnType<typeof solveRelaxation>): Int32Array | undefined {
-  const { rows, lagrangian, optimum } = relaxation;
-  const assignment = new Assignment(
-    problem,
-    rows,
-    blendAnswers(problem, rows, lagrangian, optimum.active).slice(),
-  );
-  if (!relieve(assignment, { score: 'priced', prices: optimum.prices })) return undefined;
-  fillRoom(assignment, optimum.prices);
-  return assignment.choices;
+/** Up to here the default solver polishes, for far longer than it takes to find prices; a sweep does without. */
+const POLISHED = 20_000;
+
+/** Prices, and the mix of the relaxation made whole but not polished. */
+function solveQuickly(
+  problem: Problem,
+  start: Float64Array | undefined,
+): Pick<Solution, 'choices' | 'prices' | 'bound' | 'evaluations'> {
+  const options = start === undefined ? {} : { start };
+  if (problem.demand.contexts > POLISHED) return dual.solve(problem, options);
+  const { rows, lagrangian, optimum } = solveRelaxation(problem, start);
+  const { prices } = optimum;
+  const blended = blendAnswers(problem, rows, lagrangian, optimum.active);
+  const assignment = new Assignment(problem, rows, blended.slice());
+  if (!relieve(assignment, { score: 'priced', prices })) return dual.solve(problem, { start: prices });
+  fillRoom(assignment, prices);
+  return { choices: assignment.choices, prices, bound: optimum.bound, evaluations: optimum.evaluations };
 }
 
 function priceOf(rows: readonly Row[], prices: Float64Array, tier: number): number {

@@ -1,0 +1,121 @@
+import { describe, expect, it } from 'vitest';
+import { EvicpressError } from '../../src/errors.js';
+import { planMeans } from '../../src/plan/make-plan.js';
+import { couplingRows, totalUse, withinLimits } from '../../src/plan/rows.js';
+import { fixedRule, kneeOf, leastSize, logSpaced, Sweep, withCapacities } from '../../src/plan/sizing.js';
+import { dual } from '../../src/plan/solvers/dual.js';
+import { ordinaryInstance } from '../support/instances.js';
+
+const problem = ordinaryInstance({ contexts: 500, seed: 4 });
+const full = problem.demand.fullBytes.reduce((sum, bytes) => sum + bytes, 0);
+const at = (dram: number) => problem.tiers.map((tier, t) => (t === 0 ? dram : tier.capacityBytes));
+const sizes = logSpaced(Math.round(full / 500), Math.round(full), 8);
+
+describe('a sweep', () => {
+  it('stays within 1e-3 of the span of a polished cold solve at every size', () => {
+    const sweep = new Sweep(problem);
+    for (const bytes of sizes) {
+      const sized = sweep.at(at(bytes));
+      const cold = dual.solve(withCapacities(problem, at(bytes)));
+      expect(Math.abs(sized.utility - cold.utility)).toBeLessThan(
+        1e-3 * Math.abs(cold.utility - cold.baseline),
+      );
+      expect(sized.bound).toBeGreaterThanOrEqual(cold.utility - 1e-9 * Math.abs(cold.utility));
+      expect(sized.usedBytes[0]).toBeLessThanOrEqual(bytes * (1 + 1e-12));
+    }
+  });
+
+  it('asks the Lagrangian less often than cold solves do', () => {
+    const sweep = new Sweep(problem);
+    const cold = sizes.reduce(
+      (sum, bytes) => sum + dual.solve(withCapacities(problem, at(bytes))).evaluations,
+      0,
+    );
+    const warm = sizes.reduce((sum, bytes) => sum + sweep.at(at(bytes)).evaluations, 0);
+    expect(warm).toBeLessThan(cold);
+  });
+
+  it('gains with every size, at falling prices', () => {
+    const sweep = new Sweep(problem);
+    const points = sizes.map((bytes) => sweep.at(at(bytes)));
+    for (let k = 1; k < points.length; k++) {
+      expect(points[k]!.bound).toBeGreaterThanOrEqual(
+        points[k - 1]!.bound - 1e-9 * Math.abs(points[k]!.bound),
+      );
+      expect(points[k]!.prices[0]).toBeLessThanOrEqual(points[k - 1]!.prices[0]! * (1 + 1e-3));
+    }
+  });
+
+  it('offers nothing of a tier without room', () => {
+    expect(new Sweep(problem).at(at(0)).usedBytes[0]).toBe(0);
+  });
+});
+
+describe('the knee', () => {
+  it('is where the curve bends', () => {
+    const points = [0, 1, 2, 3, 4, 5].map((cost) => ({ cost, utility: Math.min(cost, 2) }));
+    expect(kneeOf(points)).toBe(2);
+    expect(kneeOf([...points].reverse())).toBe(3);
+  });
+
+  it('is nowhere on a straight line or a level one', () => {
+    expect(kneeOf([0, 1, 2, 3].map((cost) => ({ cost, utility: cost })))).toBeUndefined();
+    expect(kneeOf([0, 1, 2, 3].map((cost) => ({ cost, utility: 1 })))).toBeUndefined();
+  });
+});
+
+describe('the least size', () => {
+  const refuse = () => new EvicpressError('too much');
+  it('is found to within the precision, and holds', () => {
+    const { bytes, found } = leastSize(
+      1,
+      1000,
+      (size) => size,
+      (size) => size >= 37,
+      refuse,
+    );
+    expect(found).toBeGreaterThanOrEqual(37);
+    expect(bytes).toBeLessThan(37 * 1.006);
+  });
+  it('is the low end where that is enough, and refused where nothing is', () => {
+    expect(
+      leastSize(
+        5,
+        10,
+        (size) => size,
+        () => true,
+        refuse,
+      ).bytes,
+    ).toBe(5);
+    expect(() =>
+      leastSize(
+        5,
+        10,
+        (size) => size,
+        () => false,
+        refuse,
+      ),
+    ).toThrow('too much');
+  });
+});
+
+describe('a fixed rule', () => {
+  it.each([-1, 0, 5])('keeps every limit and never beats the plan (form %i)', (lossy) => {
+    const choices = fixedRule(problem, lossy);
+    const rows = couplingRows(problem);
+    expect(withinLimits(rows, totalUse(problem, rows, choices))).toBe(true);
+    const means = planMeans(problem, choices);
+    const best = planMeans(problem, dual.solve(problem).choices);
+    const worth = ({ meanQuality, meanTtftSeconds }: typeof means) =>
+      problem.alpha * meanQuality - meanTtftSeconds;
+    expect(worth(means)).toBeLessThanOrEqual(worth(best) + 1e-9);
+  });
+
+  it('keeps a context only where its parent is kept', () => {
+    const tree = ordinaryInstance({ contexts: 400, seed: 2, parents: 0.7 });
+    const choices = fixedRule(tree, -1);
+    tree.demand.parents.forEach((parent, i) => {
+      if (parent >= 0 && choices[i] !== -1) expect(choices[parent]).not.toBe(-1);
+    });
+  });
+});
