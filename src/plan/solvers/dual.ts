@@ -32,7 +32,7 @@ const HARD = 1e-5;
 export const dual: Solver = {
   name: 'dual',
   solve: (problem, options) =>
-    solveByPrices(problem, 'dual', { widths: [200, 2000, 10_000], enough: 1e-6 }, options),
+    solveByPrices(problem, 'dual', { widths: [200, 2000, 6000], enough: 1e-6 }, options),
 };
 
 /** The same with a far wider search: proves optimality where that can be done in seconds. */
