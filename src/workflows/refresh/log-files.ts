@@ -119,7 +119,10 @@ async function siblings(path: string): Promise<LogFile[]> {
     const file = await openInfo(join(dirname(path), other)).catch(() => undefined);
     if (file !== undefined && file.info.size > 0) found.push(file);
   }
-  return found.sort((a, b) => a.info.mtimeMs - b.info.mtimeMs || b.path.localeCompare(a.path));
+  // Clocks of file systems tick in milliseconds: within one tick the higher number is the older file.
+  return found.sort(
+    (a, b) => a.info.mtimeMs - b.info.mtimeMs || b.path.localeCompare(a.path, 'en', { numeric: true }),
+  );
 }
 
 /** `stem-2026…` or `stem.2026…`, as logrotate's dateext with `extension` writes it. */
