@@ -3,14 +3,13 @@ import type { MethodRow } from '../formats/methods.js';
 import type { Model } from '../formats/model.js';
 import { type Placement, type PlanHeader, type Rules, UNCOMPRESSED } from '../formats/plan.js';
 import type { Tier } from '../formats/tiers.js';
-import { baselineUtility, totalUtility } from './baseline.js';
 import { fitCurves } from './curves.js';
 import { placements, planHeader } from './make-plan.js';
 import { buildProblem, KEEP_NOTHING, type Problem, type ProblemOptions } from './problem.js';
 import { solveRelaxation } from './relaxation.js';
 import { couplingRows } from './rows.js';
 import { solverNamed } from './solvers/index.js';
-import type { Solution } from './solvers/solver.js';
+import { type Solution, solutionOf } from './solvers/solver.js';
 import { solveForTarget, type Target } from './targets.js';
 
 /** Everything a plan is made from. */
@@ -93,17 +92,7 @@ function solve(problem: Problem, request: PlanRequest): { problem: Problem; solu
   };
   const { choices } = solver.solve({ ...problem, moving }, options);
   const { optimum } = solveRelaxation(problem, options.start);
-  const solution = {
-    solver: solver.name,
-    choices,
-    utility: totalUtility(problem, choices),
-    baseline: baselineUtility(problem),
-    bound: optimum.bound,
-    relaxationBound: optimum.bound,
-    prices: optimum.prices,
-    evaluations: optimum.evaluations,
-  };
-  return { problem, solution };
+  return { problem, solution: solutionOf(problem, solver.name, choices, optimum) };
 }
 
 /** The choices a plan's rows stand for; KEEP_NOTHING where a context, its tier or its form is no longer offered. */

@@ -1,5 +1,6 @@
 import { recomputeSeconds } from '../cost/prefill.js';
 import { segmentLoadSeconds } from '../cost/transfer.js';
+import { optionUtility } from '../cost/utility.js';
 import { EvicpressError, errors, printable } from '../errors.js';
 import type { Model } from '../formats/model.js';
 import { UNCOMPRESSED } from '../formats/plan.js';
@@ -316,9 +317,13 @@ export function qualityOf(problem: Problem, choice: number): number {
 /** Utility of a choice in the period, less what it costs to get there from the plan in force. */
 export function utilityOf(problem: Problem, i: number, choice: number): number {
   const { demand, alpha } = problem;
-  const utility =
-    demand.accesses[i]! *
-    (alpha * demand.requestShare[i]! * qualityOf(problem, choice) - ttftOf(problem, i, choice));
+  const utility = optionUtility(
+    demand.accesses[i]!,
+    alpha,
+    demand.requestShare[i]!,
+    qualityOf(problem, choice),
+    ttftOf(problem, i, choice),
+  );
   return problem.moving === undefined ? utility : utility - movingCost(problem, problem.moving, i, choice);
 }
 

@@ -68,14 +68,9 @@ function relieveRow(assignment: Assignment, r: number, options: RelieveOptions, 
   };
   if (options.candidates === undefined) for (let i = 0; i < assignment.choices.length; i++) consider(i);
   else for (const i of options.candidates) consider(i);
-  while (use[r]! > limit && heap.size > 0) {
-    const promised = heap.least;
-    const i = heap.pop();
-    if (!find(i)) continue;
-    if (best.score > promised) {
-      heap.push(best.score, i);
-      continue;
-    }
+  while (use[r]! > limit) {
+    const i = popCurrent(heap, find, best);
+    if (i === undefined) break;
     assignment.set(i, best.choice);
     consider(i);
     const parent = assignment.parentOf(i);
@@ -153,14 +148,7 @@ export function fillRoom(assignment: Assignment, prices: Float64Array, candidate
   for (let pass = 0; pass < MAX_PASSES; pass++) {
     let changed = false;
     for (const i of all) consider(i);
-    while (heap.size > 0) {
-      const promised = heap.least;
-      const i = heap.pop();
-      if (!find(i)) continue;
-      if (best.score > promised) {
-        heap.push(best.score, i);
-        continue;
-      }
+    for (let i = popCurrent(heap, find, best); i !== undefined; i = popCurrent(heap, find, best)) {
       assignment.set(i, best.choice);
       changed = true;
       consider(i);
@@ -168,4 +156,24 @@ export function fillRoom(assignment: Assignment, prices: Float64Array, candidate
     }
     if (!changed) return;
   }
+}
+
+/**
+ * Takes the context with the best score off the heap. Scores age as the plan changes: one that has got worse goes
+ * back in with its present score.
+ * @param find leaves the context's present best change in `best`; false where it has none any more.
+ */
+function popCurrent(
+  heap: MinHeap,
+  find: (i: number) => boolean,
+  best: { readonly score: number },
+): number | undefined {
+  while (heap.size > 0) {
+    const promised = heap.least;
+    const i = heap.pop();
+    if (!find(i)) continue;
+    if (best.score <= promised) return i;
+    heap.push(best.score, i);
+  }
+  return undefined;
 }

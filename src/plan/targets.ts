@@ -4,8 +4,7 @@ import { Assignment } from './assignment.js';
 import { totalUtility } from './baseline.js';
 import { planMeans } from './make-plan.js';
 import { type Problem, qualityOf } from './problem.js';
-import { solveRelaxation } from './relaxation.js';
-import { withinLimits } from './rows.js';
+import { couplingRows, withinLimits } from './rows.js';
 import { pricedPlan } from './solvers/dual.js';
 import type { Solution, Solver } from './solvers/solver.js';
 
@@ -121,7 +120,7 @@ function trimmed(problem: Problem, solution: Solution, wanted: number): Solution
   for (let i = 0; i < accesses.length; i++) weight += accesses[i]! * requestShare[i]!;
   let excess = (planMeans(problem, solution.choices).meanQuality - wanted) * weight;
   if (excess <= QUALITY_STEP * weight) return solution;
-  const { rows } = solveRelaxation(problem);
+  const rows = couplingRows(problem);
   const assignment = new Assignment(problem, rows, solution.choices.slice());
   const change = new Float64Array(rows.length);
   while (excess > QUALITY_STEP * weight) {

@@ -1,12 +1,11 @@
 import { Assignment } from '../assignment.js';
-import { baselineUtility, totalUtility } from '../baseline.js';
 import { infeasiblePlan } from '../infeasible.js';
 import type { Lagrangian } from '../lagrangian.js';
 import type { Problem } from '../problem.js';
 import { solveRelaxation } from '../relaxation.js';
 import { type Relief, relieve } from '../relieve.js';
 import type { Row } from '../rows.js';
-import type { Solution, Solver } from './solver.js';
+import { type Solution, type Solver, solutionOf } from './solver.js';
 
 /**
  * The paper's greedy (arXiv 2512.14946 §3): every context starts at its best option; while a tier is over its
@@ -28,16 +27,7 @@ function solveGreedily(problem: Problem, name: string, score: Relief): Solution 
   const { rows, lagrangian, optimum } = solveRelaxation(problem);
   const choices = greedyChoices(problem, rows, lagrangian, score);
   if (choices === undefined) throw infeasiblePlan(problem);
-  return {
-    solver: name,
-    choices,
-    utility: totalUtility(problem, choices),
-    baseline: baselineUtility(problem),
-    bound: optimum.bound,
-    relaxationBound: optimum.bound,
-    prices: optimum.prices,
-    evaluations: optimum.evaluations,
-  };
+  return solutionOf(problem, name, choices, optimum);
 }
 
 /** The greedy's choices; undefined where it ends without keeping the limits. */

@@ -1,3 +1,5 @@
+import { baselineUtility, totalUtility } from '../baseline.js';
+import type { DualOptimum } from '../dual.js';
 import type { Problem } from '../problem.js';
 
 /** A way to solve the planning problem. */
@@ -30,4 +32,23 @@ export interface Solution {
   readonly prices: Float64Array;
   /** Times the Lagrangian was evaluated. */
   readonly evaluations: number;
+}
+
+/** Choices that come without a bound of their own: the relaxation's stands beside them. */
+export function solutionOf(
+  problem: Problem,
+  solver: string,
+  choices: Int32Array,
+  optimum: DualOptimum,
+): Solution {
+  return {
+    solver,
+    choices,
+    utility: totalUtility(problem, choices),
+    baseline: baselineUtility(problem),
+    bound: optimum.bound,
+    relaxationBound: optimum.bound,
+    prices: optimum.prices,
+    evaluations: optimum.evaluations,
+  };
 }
