@@ -37,6 +37,8 @@ export interface PolicySetting {
   readonly facts: LogFacts;
   /** The plan to follow, where one was given. */
   readonly plan?: Plan;
+  /** What follows the name, as in `lfu@500`; of kinds that take a parameter. */
+  readonly parameter?: number;
 }
 
 /** Decides what is kept where. The simulator has scored a request before the policy hears of it. */
@@ -50,5 +52,9 @@ export interface Policy {
 
 /** A policy by name; `create` makes a fresh one for a run. */
 export interface PolicyKind extends Named {
+  /** Whether caches are stored whole and only a level's share of them is loaded. */
+  readonly storesWhole?: boolean;
+  /** What a number behind the name means: `lfu@500`; kinds without take none. */
+  readonly parameter?: string;
   create(setting: PolicySetting): Policy;
 }

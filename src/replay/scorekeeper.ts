@@ -82,7 +82,7 @@ export class Scorekeeper {
 
   private findPrefix(request: number): void {
     const { blocks, blockOffsets, tokensOfBlock, inputTokens } = this.trace;
-    const { tierOf, levelOf, storedBytes } = this.store;
+    const { tierOf, levelOf, loadedBytes } = this.store;
     const end = blockOffsets[request + 1]!;
     let left = inputTokens[request]!;
     let run = -1;
@@ -100,7 +100,7 @@ export class Scorekeeper {
       const tokens = Math.min(left, tokensOfBlock[block]!);
       left -= tokens;
       this.runTokens[run]! += tokens;
-      this.runBytes[run]! += storedBytes[block]!;
+      this.runBytes[run]! += loadedBytes[block]!;
       if (level !== 0) this.addLossy(run, block);
     }
     this.runs = run + 1;
@@ -109,7 +109,7 @@ export class Scorekeeper {
   /** Documents may be loaded in any order; those of the fastest tier come first. */
   private findDocuments(request: number): void {
     const { blocks, blockOffsets, tokensOfBlock, inputTokens } = this.trace;
-    const { tierOf, levelOf, storedBytes } = this.store;
+    const { tierOf, levelOf, loadedBytes } = this.store;
     const { documentsHit, documentsAsked } = this.scores;
     let left = inputTokens[request]!;
     let run = -1;
@@ -132,7 +132,7 @@ export class Scorekeeper {
         const tokens = Math.min(left, tokensOfBlock[block]!);
         left -= tokens;
         this.runTokens[run]! += tokens;
-        this.runBytes[run]! += storedBytes[block]!;
+        this.runBytes[run]! += loadedBytes[block]!;
         if (levelOf[block] !== 0) this.addLossy(run, block);
       }
     }

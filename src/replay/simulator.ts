@@ -44,7 +44,7 @@ export function replay(setting: ReplaySetting, run: PolicyRun): ReplayOutcome {
   const { trace, model, facts, warm } = setting;
   // A tier without room takes part in nothing.
   const tiers = setting.tiers.filter((tier) => usableBytes(tier) > 0);
-  const store = createStore({ ...setting, tiers });
+  const store = createStore({ ...setting, tiers }, run.kind.storesWhole);
   const scorekeeper = new Scorekeeper(trace, store, tiers, model, new Queues(trace, tiers, setting));
   const kind = tiers.length === 0 ? fullPrefill : run.kind;
   const policy = kind.create({
@@ -52,6 +52,7 @@ export function replay(setting: ReplaySetting, run: PolicyRun): ReplayOutcome {
     store,
     tiers,
     model,
+    ...(run.parameter !== undefined && { parameter: run.parameter }),
     ...(run.levelRule !== undefined && { levelRule: run.levelRule }),
     objective: setting.objective ?? { alpha: DEFAULT_ALPHA },
     replanEvery: setting.replanEvery ?? DEFAULT_REPLAN,
@@ -86,7 +87,10 @@ export function replay(setting: ReplaySetting, run: PolicyRun): ReplayOutcome {
   return { result, scores, store };
 }
 
-function createStore({ trace, tiers, model, compression }: ReplaySetting): TieredStore {
+function createStore(
+  { trace, tiers, model, compression }: ReplaySetting,
+  storesWhole?: boolean,
+): TieredStore {
   return new TieredStore(
     tiers.map((tier) => ({
       name: tier.name,
@@ -97,6 +101,7 @@ function createStore({ trace, tiers, model, compression }: ReplaySetting): Tiere
       curveOf: curveOfBlocks(trace),
     },
     compression,
+    storesWhole,
   );
 }
 

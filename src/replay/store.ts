@@ -26,6 +26,8 @@ export class TieredStore {
   readonly levelOf: Uint16Array;
   /** By block: what it takes in its tier. */
   readonly storedBytes: Float64Array;
+  /** By block: what is loaded of it; the same array where caches are stored as they are loaded. */
+  readonly loadedBytes: Float64Array;
   readonly usedBytes: Float64Array;
   readonly capacityBytes: Float64Array;
   /** Bytes put into each tier since the start, from outside or from another tier. */
@@ -40,16 +42,24 @@ export class TieredStore {
     readonly tiers: readonly StoreTier[],
     readonly blocks: StoreBlocks,
     readonly compression: Compression,
+    /** Caches are stored whole whatever their level, and only the level's share of them is loaded. */
+    private readonly storesWhole = false,
   ) {
     const count = blocks.fullBytes.length;
     this.tierOf = new Int8Array(count).fill(-1);
     this.levelOf = new Uint16Array(count);
     this.storedBytes = new Float64Array(count);
+    this.loadedBytes = storesWhole ? new Float64Array(count) : this.storedBytes;
     this.usedBytes = new Float64Array(tiers.length);
     this.capacityBytes = Float64Array.from(tiers, (tier) => tier.capacityBytes);
     this.writtenBytes = new Float64Array(tiers.length);
     this.leftBytes = new Float64Array(tiers.length);
     this.levels = compression.levels.length;
+  }
+
+  /** A store of the same tiers and blocks that keeps nothing yet. */
+  emptyCopy(): TieredStore {
+    return new TieredStore(this.tiers, this.blocks, this.compression, this.storesWhole);
   }
 
   /** What a block takes at a level: rounded up, as a whole number of bytes is stored. */
@@ -74,10 +84,11 @@ export class TieredStore {
 
   /** Stores a block that is not kept anywhere. */
   add(block: number, tier: number, level: number): void {
-    const bytes = this.bytesAt(block, level);
+    const bytes = this.storesWhole ? this.blocks.fullBytes[block]! : this.bytesAt(block, level);
     this.tierOf[block] = tier;
     this.levelOf[block] = level;
     this.storedBytes[block] = bytes;
+    if (this.storesWhole) this.loadedBytes[block] = this.bytesAt(block, level);
     this.usedBytes[tier]! += bytes;
     this.writtenBytes[tier]! += bytes;
   }
@@ -94,11 +105,12 @@ export class TieredStore {
     this.movedBytes += bytes;
   }
 
-  /** Stores a kept block anew in its tier at another level, from freshly computed data. */
-  restore(block: number, level: number): void {
-    const tier = this.tierOf[block]!;
+  /** Stores a kept block anew at another level, in its tier or in another one. */
+  restore(block: number, level: number, tier = this.tierOf[block]!): void {
+    const from = this.tierOf[block]!;
     this.drop(block);
     this.add(block, tier, level);
+    if (tier !== from) this.movedBytes += this.storedBytes[block]!;
   }
 
   /** Forgets a kept block. */

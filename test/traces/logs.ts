@@ -15,6 +15,16 @@ export function bundledLog(): Promise<Trace> {
   return loading;
 }
 
+/** The beginning of a log. */
+export function firstRequests(trace: Trace, requests: number): Trace {
+  return {
+    ...trace,
+    requests,
+    blockOffsets: trace.blockOffsets.slice(0, requests + 1),
+    blocks: trace.blocks.slice(0, trace.blockOffsets[requests]),
+  };
+}
+
 export interface TestRequest {
   readonly blocks?: readonly string[];
   readonly documents?: Readonly<Record<string, number>>;
