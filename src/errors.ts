@@ -13,6 +13,9 @@ export class EvicpressError extends Error {
   }
 }
 
+/** A measurement that could not be made although what was to be measured is there: no room for test data. */
+export class NotMeasurableError extends EvicpressError {}
+
 /** The page of messages that more than one part of the program needs; the rest stand where they are thrown. */
 export const errors = {
   /** A name that is in none of our lists; the nearest one is suggested. */

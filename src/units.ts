@@ -131,7 +131,7 @@ export function formatCount(count: number): string {
 
 /** A fraction as per cent with one decimal. */
 export function formatShare(fraction: number): string {
-  return `${(100 * fraction).toFixed(1)} %`;
+  return `${(100 * fraction).toFixed(1).replace(/^-(0\.0)$/, '$1')} %`;
 }
 
 /** Three significant digits without an exponent. */

@@ -1,6 +1,6 @@
 import { coverageOf } from '../engines/carried-out.js';
 import { engineTokenizer, keysOfContexts, keysOfSegments } from '../engines/context-keys.js';
-import { canApply, engineCapabilities, engines } from '../engines/index.js';
+import { engines } from '../engines/index.js';
 import { placesOf } from '../engines/places.js';
 import { readContexts } from '../formats/contexts.js';
 import type { Placement, PlanHeader } from '../formats/plan.js';
@@ -25,22 +25,6 @@ export const ENGINE_OPTIONS: readonly (readonly [flags: string, description: str
   ['--tokenize-model <name>', 'the name the engine serves the model under (default: the --model)'],
   ['--chunk-tokens <n>', "tokens per chunk of the engine's keys (default: 256)"],
 ];
-
-/** What an engine leaves to offer: methods by name, and the tiers it has none of the kind of. */
-export interface Offer {
-  readonly offered?: (method: string) => boolean;
-  readonly forbidden: readonly string[];
-}
-
-/** The planner's restriction for an engine; none without a name. @throws EvicpressError on an unknown one. */
-export function offerOf(engine: string | undefined, tiers: readonly Tier[]): Offer {
-  if (engine === undefined) return { forbidden: [] };
-  const capabilities = engineCapabilities(engine);
-  return {
-    offered: (method) => canApply(capabilities, method),
-    forbidden: tiers.filter((tier) => !capabilities.tierKinds.includes(tier.kind)).map((tier) => tier.name),
-  };
-}
 
 /**
  * Adds the engine's keys to a plan's rows where they are known: from a log in the engine's keys, or from a

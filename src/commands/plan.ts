@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { Command } from 'commander';
+import { offerOf } from '../engines/offer.js';
 import { EvicpressError } from '../errors.js';
 import { RESULTS_FOLDER } from '../formats/bundled.js';
 import { readConfig } from '../formats/config.js';
@@ -17,7 +18,6 @@ import {
   ENGINE_OPTIONS,
   type EngineFlags,
   enginesText,
-  offerOf,
   withEngineKeys,
 } from './plan-engine.js';
 

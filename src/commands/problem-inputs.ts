@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { offerOf } from '../engines/offer.js';
 import { readConfig } from '../formats/config.js';
 import type { PlanHeader } from '../formats/plan.js';
 import { fitCurves } from '../plan/curves.js';
@@ -7,7 +8,7 @@ import { parseNumber } from '../units.js';
 import { blockBytesOf, DEMAND_OPTIONS, type DemandFlags, openDemand, readDemand } from './demand.js';
 import { INPUT_OPTIONS, type InputFlags, type Inputs, loadInputs } from './inputs.js';
 import { collect } from './options.js';
-import { ENGINE_OPTIONS, type EngineFlags, offerOf } from './plan-engine.js';
+import { ENGINE_OPTIONS, type EngineFlags } from './plan-engine.js';
 
 /** The flags that say which planning problem is meant: those of `evicpress plan`. */
 export interface ProblemFlags extends InputFlags, DemandFlags, EngineFlags {

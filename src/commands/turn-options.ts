@@ -18,6 +18,7 @@ export interface TurnFlags extends InputFlags {
   readonly blockTokens?: string;
   readonly state?: string;
   readonly alpha?: string;
+  readonly meanQuality?: string;
   readonly minQuality?: string;
   readonly confidence?: string;
   readonly solver?: string;
@@ -53,7 +54,6 @@ const DEFAULTS = {
 /** The recent requests take at most this much room. */
 const WINDOW_BYTES = 512 * 2 ** 20;
 const PROBE_SIZES = [4_194_304, 16_777_216];
-const PROBE_SCRATCH_BYTES = 256e6;
 
 /** The commander options that `refresh` and `drift` share. */
 export const TURN_OPTIONS: readonly (readonly [flags: string, description: string])[] = [
@@ -63,6 +63,7 @@ export const TURN_OPTIONS: readonly (readonly [flags: string, description: strin
   ['--state <folder>', `where state, journal and published plans lie (default: ${PUBLISH_FOLDER})`],
   ...INPUT_OPTIONS,
   ['--alpha <seconds>', `seconds of TTFT one unit of quality is worth (default: ${DEFAULTS.alpha})`],
+  ['--mean-quality <q>', 'solve for alpha: mean quality not below this'],
   ['--min-quality <q>', 'quality floor for every context'],
   ['--confidence <p>', 'plan on the lower bound of quality that holds with this probability'],
   ['--solver <name>', 'dual, exact, greedy or greedy-per-byte'],
@@ -116,6 +117,7 @@ export function turnOptions(flags: TurnFlags, config: Config): TurnOptions {
     periodSeconds: seconds('period', DEFAULTS.period),
     window: { requests: number('window', DEFAULTS.window, { min: 100, max: 1e7 }), bytes: WINDOW_BYTES },
     alpha: number('alpha', DEFAULTS.alpha, { min: 0 }),
+    ...(flags.alpha === undefined ? optional('meanQuality', { min: 0, max: 1 }) : {}),
     ...optional('minQuality', { min: 0, max: 1 }),
     ...optional('confidence', { min: 0.5, max: 0.9999 }),
     solver: text('solver', 'dual')!,
@@ -180,7 +182,6 @@ export function turnTools(flags: TurnFlags, options: TurnOptions, tell: TurnTool
         seconds,
         sizes: PROBE_SIZES,
         streams: [1],
-        scratchBytes: PROBE_SCRATCH_BYTES,
         capacityBytes: tier.capacityBytes,
         seed: 1,
         signal: new AbortController().signal,

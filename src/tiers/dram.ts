@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads';
-import { EvicpressError, errors } from '../errors.js';
+import { EvicpressError, errors, NotMeasurableError } from '../errors.js';
 import { formatBytes } from '../units.js';
 import { type CopyReply, type CopyRequest, copyInWorker } from './copy-worker.js';
 import { availableMemoryBytes, lastLevelCacheBytes } from './host.js';
@@ -43,7 +43,7 @@ async function openArena(target: TierTarget, settings: MeasureSettings): Promise
   const needed = arenas.reduce((sum, bytes) => sum + bytes, 0);
   const allowed = Math.min(settings.scratchBytes ?? available, MOST_SHARE_OF_AVAILABLE * available);
   if (needed > allowed) {
-    throw new EvicpressError(
+    throw new NotMeasurableError(
       `Tier ${target.name}: measuring memory past the processor's cache takes ${formatBytes(needed)}, but only ${formatBytes(allowed)} may be used. Free some memory, raise --scratch, or measure fewer --streams.`,
     );
   }

@@ -1,6 +1,6 @@
 import { randomBytes, randomFillSync } from 'node:crypto';
 import { hostname } from 'node:os';
-import { EvicpressError } from '../errors.js';
+import { EvicpressError, NotMeasurableError } from '../errors.js';
 import { formatBytes } from '../units.js';
 import type { Device, MeasureSettings, TierKind, TierTarget, Wave } from './kind.js';
 import { measureDevice } from './measure.js';
@@ -106,7 +106,7 @@ function scratchOn(tier: string, { roomBytes }: Server, settings: MeasureSetting
   const wanted = settings.scratchBytes ?? Math.min(SCRATCH_BYTES, allowed);
   const least = Math.min(...(settings.sizes ?? SIZES));
   if (wanted > allowed || wanted < least) {
-    throw new EvicpressError(
+    throw new NotMeasurableError(
       `Tier ${tier}: measuring takes at least ${formatBytes(Math.max(least, settings.scratchBytes ?? 0))} of the server's memory, and may take ${formatBytes(allowed)} of what is free there. Free some, or set --scratch.`,
     );
   }

@@ -3,7 +3,7 @@ import { closeSync, constants, openSync, readdirSync, unlinkSync } from 'node:fs
 import { statfs } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { EvicpressError, printable } from '../errors.js';
+import { EvicpressError, NotMeasurableError, printable } from '../errors.js';
 import { formatBytes } from '../units.js';
 import { isAlive } from './process.js';
 
@@ -61,7 +61,7 @@ export function scratchSize(
   const bytes = asked ? wantedBytes : Math.min(wantedBytes, MOST_SHARE_OF_FREE * freeBytes);
   if (bytes > freeBytes || bytes < LEAST_BYTES) {
     const needed = Math.max(asked ? wantedBytes : 0, asked ? LEAST_BYTES : LEAST_BYTES / MOST_SHARE_OF_FREE);
-    throw new EvicpressError(
+    throw new NotMeasurableError(
       `Tier ${tier}: no space on ${printable(folder)}: measuring needs ${formatBytes(needed)} free, there are ${formatBytes(freeBytes)}. Free some room, name another folder (--tier ${tier}=file:FOLDER), or set --scratch.`,
     );
   }
@@ -149,7 +149,7 @@ export function folderFault(error: unknown, folder: string, tier: string): unkno
       return new EvicpressError(`${where}: the file system is read-only. Mount it for writing, ${other}.`);
     case 'ENOSPC':
     case 'EDQUOT':
-      return new EvicpressError(
+      return new NotMeasurableError(
         `${where}: no space left while writing test data. Free some room, set a smaller --scratch, ${other}.`,
       );
     case 'EIO':

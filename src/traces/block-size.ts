@@ -1,6 +1,7 @@
 /** What published logs use: Mooncake 512, others a power of two from 16 up. */
 const CANDIDATES = [512, 16, 32, 64, 128, 256, 1024, 2048, 4096];
 const ENOUGH_REQUESTS = 10_000;
+const ENOUGH_TO_DOUBT = 20;
 
 /**
  * Finds the block size of a log that does not name it: the one for which the number of ids is the input's
@@ -20,6 +21,16 @@ export class BlockSizeGuess {
       const exact = inputTokens / CANDIDATES[i]!;
       if (blocks === Math.ceil(exact) || blocks === Math.floor(exact)) this.votes[i]!++;
     }
+  }
+
+  /**
+   * Another block size than `expected`, where nearly all requests seen have as many ids as that size gives and most
+   * of them not as many as `expected` does; undefined where nothing speaks against it.
+   */
+  otherThan(expected: number): number | undefined {
+    const share = (i: number) => (i < 0 ? 0 : this.votes[i]! / this.seen);
+    if (this.seen < ENOUGH_TO_DOUBT || share(CANDIDATES.indexOf(expected)) >= 0.5) return undefined;
+    return CANDIDATES.find((size, i) => size !== expected && share(i) >= 0.9);
   }
 
   /** Tokens of a full block; says so where no size fits most requests. */

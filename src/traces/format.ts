@@ -17,6 +17,8 @@ export interface LineParser {
 export interface FormatOptions {
   /** Tokens of a full block, where given. */
   readonly blockTokens?: number;
+  /** The log is followed, over restarts of its engine: what holds for all of a log may change on the way. */
+  readonly mayChange?: boolean;
 }
 
 /** A request-log format: one file, one line in the list of index.ts. */

@@ -1,4 +1,4 @@
-import { PrefixChain } from './chain.js';
+import { prefixId } from './chain.js';
 import type { TraceFormat } from './format.js';
 import {
   isObject,
@@ -26,7 +26,6 @@ export const qwenBailian: TraceFormat = {
     return isObject(value) && Array.isArray(value.hash_ids) && 'chat_id' in value;
   },
   parse(builder, options) {
-    const chain = new PrefixChain();
     const sessionOf = new Map<string, string>();
     return {
       line(bytes, start, end) {
@@ -46,7 +45,7 @@ export const qwenBailian: TraceFormat = {
         if (wrong !== -1) return `hash_ids[${wrong}]: expected a number or text (got ${shown(ids[wrong])}).`;
         let prefix = -1;
         for (const id of ids as (number | string)[]) {
-          prefix = chain.next(prefix, id);
+          prefix = prefixId(prefix, id);
           builder.push(builder.ids.ofNumber(prefix));
         }
         const chat = String(value.chat_id);

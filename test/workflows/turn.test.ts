@@ -10,7 +10,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { EvicpressError } from '../../src/errors.js';
+import { EvicpressError, NotMeasurableError } from '../../src/errors.js';
 import { readPlan } from '../../src/formats/plan.js';
 import { reviewRollback } from '../../src/workflows/generations.js';
 import { pastGenerations } from '../../src/workflows/refresh/history.js';
@@ -19,6 +19,7 @@ import { takeLock } from '../../src/workflows/refresh/lock.js';
 import type { TurnOptions } from '../../src/workflows/refresh/options.js';
 import { lookOnly, refreshTurn } from '../../src/workflows/refresh/turn.js';
 import { classRows, randomFrom } from '../support/instances.js';
+import { sampleLog } from '../traces/every-format.js';
 import { scratchFolder, testInputs, testOptions, testTools } from './refreshing.js';
 import { OFFICE, requestLines } from './workload.js';
 
@@ -53,6 +54,20 @@ describe('a turn of refresh', () => {
     const plan = await readPlan(inForcePath(options));
     expect(plan.header.rules.classes?.map((rule) => rule.class)).toEqual([undefined, 'office']);
     expect(plan.rows.length).toBe(plan.header.summary.contexts);
+  });
+
+  it('plans what the engine can carry out, in its own keys, with what it needs for the unseen', async () => {
+    const options = { ...testOptions(scratchFolder()), engine: 'lmcache' };
+    writeFileSync(options.log, sampleLog('lmcache', 60));
+    const rows = (method: string, quality: number) => ({ ...METHODS[0]!, method, quality });
+    const offered = () => testInputs({ methods: [rows('keydiff', 1), rows('int4', 0.9999)] });
+    await refreshTurn(options, testTools(offered));
+    const { header, rows: placed } = await readPlan(inForcePath(options));
+    expect(new Set(placed.map((row) => row.method))).not.toContain('keydiff');
+    expect(placed.flatMap((row) => row.keys?.hashes)).toContain('0xab');
+    expect(placed[0]!.keys).toMatchObject({ engine: 'lmcache', chunkSize: 256 });
+    expect(header.rules.prefillSecondsPerToken).toBeGreaterThan(0);
+    expect(header.rules.classes!.length).toBeGreaterThan(0);
   });
 
   it('changes no file but its heartbeat when nothing is new', async () => {
@@ -189,6 +204,19 @@ describe('a turn of refresh', () => {
     });
     const state = JSON.parse(readFileSync(join(options.folder, 'state.json'), 'utf8'));
     expect(state.tierCorrections.dram.read.bytesPerSecond).toBe(1e9);
+    const busy = await refreshTurn(
+      options,
+      testTools(measured, {
+        now: later(3),
+        measureTier: async (entry) => {
+          throw new NotMeasurableError(`Tier ${entry.name}: no room for test data.`);
+        },
+      }),
+    );
+    expect(busy.drift.filter(({ check }) => check === 'tier-speed')).toMatchObject([
+      { drifted: false, gone: false },
+      { drifted: false, gone: false },
+    ]);
     const gone = await refreshTurn(
       options,
       testTools(measured, {

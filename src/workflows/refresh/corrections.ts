@@ -42,17 +42,13 @@ function scaled(
   return found === undefined ? row : { ...row, quality: row.quality * found.factor };
 }
 
-/** Tiers whose last probe failed. */
+/** Tiers whose last probe that told anything found them gone. */
 function goneTiers(inputs: TurnInputs, state: RefreshState, findings: readonly DriftFinding[]): string[] {
-  const probed = new Map(
-    findings.filter(({ check }) => check === 'tier-speed').map((finding) => [finding.subject, finding]),
-  );
   return inputs.tiers
     .map((tier) => tier.name)
     .filter((name) => {
-      const finding = probed.get(name);
-      if (finding !== undefined && finding.value === null) return true;
+      const finding = findings.find(({ check, subject }) => check === 'tier-speed' && subject === name);
       if (finding?.measured !== undefined) return false;
-      return state.tierChecks[name]?.gone === true;
+      return finding?.gone === true || state.tierChecks[name]?.gone === true;
     });
 }

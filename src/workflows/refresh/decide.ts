@@ -1,3 +1,5 @@
+import { keysOfSegments } from '../../engines/context-keys.js';
+import { offerOf } from '../../engines/offer.js';
 import type { MethodRow } from '../../formats/methods.js';
 import type { Placement, Plan, PlanHeader } from '../../formats/plan.js';
 import { RECOMPUTE } from '../../formats/plan.js';
@@ -70,6 +72,8 @@ export function makeCandidate(
     methods: corrected.methods,
     alpha: options.alpha,
     solver: options.solver,
+    ...offerOf(options.engine, usable),
+    ...(options.meanQuality === undefined ? {} : { target: { meanQuality: options.meanQuality } }),
     ...(options.minQuality === undefined ? {} : { minQuality: options.minQuality }),
     ...(options.confidence === undefined ? {} : { confidence: options.confidence }),
     ...(inForce === undefined ? {} : { previous: inForce.header }),
@@ -81,13 +85,15 @@ export function makeCandidate(
         }),
     inputs: inputs.files,
   });
-  const rows = [...planned.rows()];
+  const keys = keysOfSegments(trace, demand);
+  const rows = [...planned.rows()].map((row, i) => (keys === undefined ? row : { ...row, keys: keys[i]! }));
   const header: PlanHeader = {
     ...planned.header,
     generation,
-    rules: learnRules(planned.problem, rows, options.halfLifeSeconds),
+    rules: { ...planned.header.rules, ...learnRules(planned.problem, rows, options.halfLifeSeconds) },
     ...(options.engine === undefined ? {} : { engine: options.engine }),
   };
+  const { alpha } = header.objective;
   const yardstick = {
     trace,
     tiers: usable,
@@ -95,10 +101,10 @@ export function makeCandidate(
     methods: corrected.methods,
     warm: Math.floor(WARM_SHARE * trace.requests),
   };
-  const score = scorePlan({ header, rows }, yardstick, options.alpha);
+  const score = scorePlan({ header, rows }, yardstick, alpha);
   const candidate = { header, rows, score, solveSeconds: planned.solveSeconds };
   if (inForce === undefined) return candidate;
-  const old = scorePlan(inForce, yardstick, options.alpha);
+  const old = scorePlan(inForce, yardstick, alpha);
   const prices = header.tiers.map((tier) => tier.price);
   const { problem, solution } = planned;
   const standing = judgeStanding(inForce, trace, demand, problem, solution.choices, prices);

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { mkdir, readdir, readFile, rm, stat, unlink } from 'node:fs/promises';
 import { hostname } from 'node:os';
@@ -15,7 +16,7 @@ const TAKEOVER_STALE_MS = 5_000;
 const TAKEOVER_RETRIES = { retries: 16, minTimeout: 500, maxTimeout: 500, factor: 1 };
 /** A lock of another host is dead when its holder has not touched it for so long. */
 const FOREIGN_STALE_MS = 600_000;
-const INTENT = /^lock-intent\.\d+\.json$/;
+const INTENT = /^lock-intent\.\d+\.[0-9a-f]{8}\.json$/;
 
 interface Owner {
   readonly pid: number;
@@ -43,20 +44,21 @@ export async function takeLock(folder: string): Promise<HeldLock> {
     throw systemFault(error, folder);
   }
   // Who is about to take the lock says so first: a lock without owner is then known to be of a live process.
-  await writeDurably(intentPath(folder), `${JSON.stringify(thisProcess())}\n`);
+  const intent = join(folder, `lock-intent.${process.pid}.${randomBytes(4).toString('hex')}.json`);
+  await writeDurably(intent, `${JSON.stringify(thisProcess())}\n`);
   let held: HeldLock | undefined;
   try {
-    held = (await acquire(folder)) ?? (await takeOver(folder));
+    held = (await acquire(folder, intent)) ?? (await takeOver(folder, intent));
   } finally {
-    if (held === undefined) await unlink(intentPath(folder)).catch(() => undefined);
+    if (held === undefined) await unlink(intent).catch(() => undefined);
   }
   if (held === undefined) throw errors.locked(folder, describe(await readOwner(ownerPath(folder))));
-  await isIntended(folder);
+  await isIntended(folder, intent);
   return held;
 }
 
 /** The lock, or undefined where somebody has it. */
-async function acquire(folder: string): Promise<HeldLock | undefined> {
+async function acquire(folder: string, intent: string): Promise<HeldLock | undefined> {
   let compromised = false;
   let release: () => Promise<void>;
   try {
@@ -91,14 +93,14 @@ async function acquire(folder: string): Promise<HeldLock | undefined> {
       // First the owner, then the lock: an owner that is written down always had the lock that lies there.
       await unlink(ownerPath(folder)).catch(() => undefined);
       await release().catch(() => undefined);
-      await unlink(intentPath(folder)).catch(() => undefined);
+      await unlink(intent).catch(() => undefined);
     },
   };
 }
 
 /** Removes the lock of a dead process and takes it, one process at a time. */
-async function takeOver(folder: string): Promise<HeldLock | undefined> {
-  if (!(await isDead(folder))) return undefined;
+async function takeOver(folder: string, intent: string): Promise<HeldLock | undefined> {
+  if (!(await isDead(folder, intent))) return undefined;
   let leave: () => Promise<void>;
   try {
     leave = await lockFile(join(folder, 'takeover'), {
@@ -113,26 +115,26 @@ async function takeOver(folder: string): Promise<HeldLock | undefined> {
   }
   try {
     // Another run may have taken it over since we looked.
-    if (!(await isDead(folder))) return undefined;
+    if (!(await isDead(folder, intent))) return undefined;
     await unlink(ownerPath(folder)).catch(() => undefined);
     await rm(lockPath(folder), { recursive: true, force: true });
-    return await acquire(folder);
+    return await acquire(folder, intent);
   } finally {
     await leave().catch(() => undefined);
   }
 }
 
-async function isDead(folder: string): Promise<boolean> {
+async function isDead(folder: string, intent: string): Promise<boolean> {
   const owner = await readOwner(ownerPath(folder));
   if (owner !== undefined) return isOwnerDead(owner, lockPath(folder));
-  return !(await isIntended(folder));
+  return !(await isIntended(folder, intent));
 }
 
-/** Whether a live process is about to take the lock; intents of dead ones are removed. */
-async function isIntended(folder: string): Promise<boolean> {
+/** Whether a live process, other than by this `intent`, is about to take the lock; intents of dead ones are removed. */
+async function isIntended(folder: string, intent: string): Promise<boolean> {
   let live = false;
   for (const name of await readdir(folder)) {
-    if (!INTENT.test(name) || name === basename(intentPath(folder))) continue;
+    if (!INTENT.test(name) || name === basename(intent)) continue;
     const path = join(folder, name);
     const intending = await readOwner(path);
     if (intending !== undefined && !(await isOwnerDead(intending, path))) live = true;
@@ -200,10 +202,6 @@ function describe(owner: Owner | undefined): string {
 
 function lockPath(folder: string): string {
   return join(folder, 'lock');
-}
-
-function intentPath(folder: string): string {
-  return join(folder, `lock-intent.${process.pid}.json`);
 }
 
 function ownerPath(folder: string): string {

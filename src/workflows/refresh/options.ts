@@ -17,6 +17,8 @@ export interface TurnOptions {
   readonly periodSeconds: number;
   readonly window: WindowLimits;
   readonly alpha: number;
+  /** Solve for alpha, so that the mean quality is not below this. */
+  readonly meanQuality?: number;
   readonly minQuality?: number;
   readonly confidence?: number;
   readonly solver: string;

@@ -1,6 +1,7 @@
 import { transferSeconds } from '../../cost/transfer.js';
 import { EvicpressError } from '../../errors.js';
 import type { Tier } from '../../formats/tiers.js';
+import { formatSeconds } from '../../units.js';
 import { profileOf } from './corrections.js';
 import type { DriftFinding } from './drift/check.js';
 import type { TurnInputs, TurnOptions, TurnTools } from './options.js';
@@ -35,17 +36,18 @@ export async function rememberProbes(
   const measuredAt = tools.now().toISOString();
   const tierChecks = { ...state.tierChecks };
   const tierCorrections = { ...state.tierCorrections };
-  for (const finding of probed) {
-    tierChecks[finding.subject] =
-      finding.value === null
-        ? { checkedAt: measuredAt, gone: true }
-        : { checkedAt: measuredAt, slowdown: finding.value };
+  for (const { subject, value, gone } of probed) {
+    if (gone === true) tierChecks[subject] = { checkedAt: measuredAt, gone };
+    else if (value !== null) tierChecks[subject] = { checkedAt: measuredAt, slowdown: value };
   }
   for (const { subject, measured } of drifted) {
     const tier = inputs.tiers.find((entry) => entry.name === subject)!;
     const { read } = await measuredAgain(tier, measured!, seconds, tools);
     tierCorrections[subject] = { profile: profileOf(inputs), measuredAt, read: withoutSamples(read) };
-    tools.tell('info', `tier ${subject} was measured anew: 16 MB in ${transferSeconds(read, 16e6)} s`);
+    tools.tell(
+      'info',
+      `tier ${subject} was measured anew: 16 MB in ${formatSeconds(transferSeconds(read, 16e6))}`,
+    );
   }
   return { ...state, tierChecks, tierCorrections, tierProbes: { checkedAt: measuredAt } };
 }

@@ -1,4 +1,7 @@
 import { EvicpressError } from '../../errors.js';
+import { pick } from '../../registry.js';
+import { formats } from '../../traces/index.js';
+import type { Trace } from '../../traces/trace.js';
 import { LogClock } from './log-clock.js';
 import { readRange } from './log-files.js';
 import type { LogPosition } from './log-position.js';
@@ -23,6 +26,8 @@ export interface ReadLog {
   readonly badLines: number;
   /** What was noticed: rotation, truncation, loss, the first bad line. */
   readonly notes: readonly string[];
+  /** The recent requests; undefined before the first. @throws EvicpressError where the window was altered. */
+  trace(): Promise<Trace | undefined>;
 }
 
 /**
@@ -85,9 +90,23 @@ export async function readLog(
     moved = batch.position;
     if (unstored >= STORE_EVERY_BYTES) await store();
   }
+  const blockTokens = recorder?.otherBlockTokens(state.log.blockTokens);
+  if (blockTokens !== undefined) {
+    notes.push(
+      `the blocks of the log are of ${blockTokens} tokens now, of ${state.log.blockTokens} before: none of them is an old one, what was remembered is forgotten`,
+    );
+    window.clear();
+    state = { ...state, log: { ...state.log, blockTokens } };
+  }
   await store();
   for (const note of notes) tools.tell('warn', note);
-  return { state, window, newRequests, badLines, notes };
+  return { state, window, newRequests, badLines, notes, trace: () => recentTrace(state, window) };
+}
+
+async function recentTrace({ log }: RefreshState, window: RecentWindow): Promise<Trace | undefined> {
+  if (window.requests === 0) return undefined;
+  const { reuse } = pick('log format', formats, log.format);
+  return window.load({ reuse, blockTokens: log.blockTokens, engineKeys: log.engineKeys });
 }
 
 export function windowFolder(folder: string): string {
@@ -122,6 +141,7 @@ function withProgress(
       ...state.log,
       format: recorder.format.name,
       blockTokens: state.log.blockTokens > 0 ? state.log.blockTokens : recorder.blockTokens,
+      ...(recorder.engineKeys === undefined ? {} : { engineKeys: recorder.engineKeys }),
       position,
       clock: { ...clock.state },
     },

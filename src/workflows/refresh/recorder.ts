@@ -1,9 +1,11 @@
 import { EvicpressError, errors, printable } from '../../errors.js';
 import { pick } from '../../registry.js';
+import { BlockSizeGuess } from '../../traces/block-size.js';
 import { type RequestFields, TraceBuilder } from '../../traces/builder.js';
 import type { LineParser, TraceFormat } from '../../traces/format.js';
 import { formats } from '../../traces/index.js';
 import { firstLineOf } from '../../traces/lines.js';
+import type { Trace } from '../../traces/trace.js';
 import type { LogClock } from './log-clock.js';
 import type { NewLines } from './log-reader.js';
 
@@ -54,6 +56,7 @@ export class Recorder {
   ) {
     this.sink = new RequestSink(format.reuse, clock);
     this.parser = format.parse(this.sink, {
+      mayChange: true,
       ...(options.blockTokens === undefined ? {} : { blockTokens: options.blockTokens }),
     });
   }
@@ -61,6 +64,19 @@ export class Recorder {
   /** Tokens of a full block, as far as the lines so far tell; 0 for documents. */
   get blockTokens(): number {
     return this.parser.blockTokens();
+  }
+
+  /** Where the block ids are an engine's own keys. */
+  get engineKeys(): Trace['engineKeys'] {
+    return this.sink.engineKeys;
+  }
+
+  /** Another block size than the log had before, by what the lines say or by their lengths; else undefined. */
+  otherBlockTokens(before: number): number | undefined {
+    if (this.sink.reuse === 'documents' || before === 0 || this.sink.requests === 0) return undefined;
+    const said = this.engineKeys?.chunkSize;
+    if (said !== undefined) return said === before ? undefined : said;
+    return this.sink.sizes.otherThan(before);
   }
 
   /**
@@ -113,6 +129,7 @@ function firstVisible(bytes: Buffer, start: number, end: number): number {
 class RequestSink extends TraceBuilder {
   /** Requests are taken note of by the parser only. */
   muted = false;
+  readonly sizes = new BlockSizeGuess();
   private blocksOfRequest: number[] = [];
   private documentTokens: number[] = [];
   private lines: string[] = [];
@@ -144,6 +161,7 @@ class RequestSink extends TraceBuilder {
 
   override endRequest(fields: RequestFields): void {
     if (!this.muted) this.lines.push(this.lineOf(fields));
+    this.sizes.see(fields.inputTokens, this.pending);
     this.requests++;
     this.abandon();
   }

@@ -38,6 +38,8 @@ export const stateSchema = z.looseObject({
     path: z.string(),
     format: z.string(),
     blockTokens: count,
+    /** Where the block ids are an engine's own keys. */
+    engineKeys: z.looseObject({ engine: z.string(), chunkSize: count }).optional(),
     position: logPositionSchema.optional(),
     clock: z.looseObject({ logSeconds: z.number().nullable(), countedSeconds: nonNegative }),
   }),

@@ -159,7 +159,7 @@ async function examine(
   const inputs = await tools.loadInputs(state.log.blockTokens);
   for (const warning of inputs.warnings) tools.tell('warn', warning);
   const plan = inForce === undefined ? undefined : await store.read(inForce);
-  const trace = await recentTrace(log);
+  const trace = await log.trace();
   // Planner and simulator are loaded only by turns that have something to decide.
   const { lookForDrift } = await import('./drift/index.js');
   const findings = await lookForDrift({
@@ -305,11 +305,6 @@ async function heldUntil(store: PlanStore, options: TurnOptions): Promise<Date |
   const withdrawn = (await store.records()).at(-1)?.withdrawnAt;
   if (withdrawn === undefined) return undefined;
   return new Date(Date.parse(withdrawn) + options.holdSeconds * 1000);
-}
-
-async function recentTrace({ state, window }: ReadLog): Promise<Trace | undefined> {
-  if (window.requests === 0) return undefined;
-  return window.load(state.log.format === 'documents' ? 'documents' : 'prefix', state.log.blockTokens);
 }
 
 async function currentPlan(store: PlanStore): Promise<Plan | undefined> {

@@ -26,6 +26,9 @@ export type WindowState = z.infer<typeof windowSchema>;
 
 export const EMPTY_WINDOW: WindowState = { files: [], nextFile: 1 };
 
+/** What the requests have in common. */
+export type WindowLog = Pick<Trace, 'reuse' | 'blockTokens' | 'engineKeys'>;
+
 /** How much of the log is remembered. */
 export interface WindowLimits {
   readonly requests: number;
@@ -56,6 +59,12 @@ export class RecentWindow {
 
   get requests(): number {
     return this.files.reduce((sum, file) => sum + file.requests, 0) + this.pending.length;
+  }
+
+  /** Forgets everything: requests of other block sizes have nothing in common. */
+  clear(): void {
+    this.files = [];
+    this.pending = [];
   }
 
   add(requests: readonly string[]): void {
@@ -120,20 +129,18 @@ export class RecentWindow {
 
   /**
    * The recent requests as a trace.
-   * @param last only so many of the newest.
    * @throws EvicpressError where a file cannot be read.
    */
-  async load(reuse: Trace['reuse'], blockTokens: number, last = Number.POSITIVE_INFINITY): Promise<Trace> {
+  async load({ reuse, blockTokens, engineKeys }: WindowLog): Promise<Trace> {
     const format = pick('log format', formats, reuse === 'documents' ? 'documents' : 'mooncake');
     const builder = new TraceBuilder(format.reuse);
+    builder.engineKeys = engineKeys;
     const parser = format.parse(builder, blockTokens > 0 ? { blockTokens } : {});
-    let skip = Math.max(0, this.requests - last);
     const feed = (bytes: Buffer, path: string) => {
       for (let start = 0; start < bytes.length; ) {
         let end = bytes.indexOf(NEWLINE, start);
         if (end === -1) end = bytes.length;
-        if (skip > 0) skip--;
-        else if (parser.line(bytes, start, end) !== undefined) {
+        if (parser.line(bytes, start, end) !== undefined) {
           builder.abandon();
           throw new EvicpressError(
             `${path}: a recent request does not parse, so the file was altered. Delete it: the next turn goes on without.`,

@@ -62,6 +62,8 @@ export interface DriftFinding {
   readonly evidence: string;
   readonly value: number | null;
   readonly threshold: number | null;
+  /** Of a tier: it cannot be used at all. */
+  readonly gone?: boolean;
   /** What a correction is made of. */
   readonly measured?: Tier;
   readonly corrected?: {

@@ -1,5 +1,5 @@
 import { transferSeconds } from '../../../cost/transfer.js';
-import { EvicpressError } from '../../../errors.js';
+import { EvicpressError, NotMeasurableError } from '../../../errors.js';
 import type { Tier } from '../../../formats/tiers.js';
 import { formatSeconds, significant } from '../../../units.js';
 import type { DriftCheck, DriftFinding, DriftThresholds } from './check.js';
@@ -33,13 +33,15 @@ async function probeTier(
     measured = await probe(tier);
   } catch (error) {
     if (!(error instanceof EvicpressError)) throw error;
+    const gone = !(error instanceof NotMeasurableError);
     return {
       check: 'tier-speed',
       subject: tier.name,
-      drifted: true,
+      drifted: gone,
       value: null,
       threshold: thresholds.slowdown,
-      evidence: `tier ${tier.name} cannot be used: ${error.message}`,
+      evidence: `tier ${tier.name} ${gone ? 'cannot be used' : 'could not be probed'}: ${error.message}`,
+      gone,
     };
   }
   const expected = transferSeconds(tier.read, COMPARED_BYTES);
