@@ -86,7 +86,7 @@ async function profileMethods() {
 }
 
 async function conclude({ source }) {
-  const { tableText } = await import('../dist/report/terminal.js');
+  const { tableText } = await import('../dist/report/table-text.js');
   const { formatSeconds, formatShare } = await import('../dist/units.js');
   const { policies, requests, warm } = JSON.parse(readFileSync('.evicpress/replay.json', 'utf8'));
   const rows = policies.map((p) => [

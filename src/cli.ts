@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { verbs } from './commands/index.js';
 import { EvicpressError, nearestName, printable, systemFault } from './errors.js';
+import { paint } from './report/colour.js';
 
 /**
  * Runs the command line and sets the exit code. The one place that catches errors: what the user can fix is
@@ -32,11 +33,12 @@ export async function createProgram(argv: readonly string[]): Promise<Command> {
     .showSuggestionAfterError(true)
     .enablePositionalOptions(false)
     .exitOverride()
-    .configureOutput({ outputError: () => undefined });
+    .configureOutput({ outputError: () => undefined })
+    .configureHelp(HELP_STYLE);
   const called = calledVerb(argv);
   for (const verb of verbs) {
-    const command = program.command(verb.name).description(verb.summary).exitOverride();
-    command.configureOutput({ outputError: () => undefined });
+    const command = program.command(verb.name).description(verb.summary).helpGroup(`${verb.group}:`);
+    command.exitOverride().configureOutput({ outputError: () => undefined });
     if (verb.name === called) (await verb.load()).default(command);
     else command.allowUnknownOption().allowExcessArguments();
   }
@@ -44,8 +46,16 @@ export async function createProgram(argv: readonly string[]): Promise<Command> {
   return program;
 }
 
+const HELP_STYLE = {
+  styleTitle: (text: string) => paint('strong', text),
+  styleCommandText: (text: string) => paint('command', text),
+  styleSubcommandTerm: (text: string) => paint('command', text),
+  styleOptionTerm: (text: string) => paint('command', text),
+};
+
 const HELP_AFTER = `
 Examples:
+  evicpress demo
   evicpress profile tiers --tier dram=dram --tier ssd=file:/mnt/nvme
   evicpress plan --trace requests.jsonl --capacity dram=80GB --alpha 2
   evicpress replay requests.jsonl --policies lru,belady,evicpress
@@ -79,18 +89,23 @@ function calledVerb(argv: readonly string[]): string | undefined {
 
 function report(error: unknown): number {
   if (error instanceof EvicpressError) {
-    process.stderr.write(`evicpress: ${error.message}\n`);
+    process.stderr.write(`${culprit()} ${error.message}\n`);
     return error.exitCode;
   }
   if (error instanceof CommanderError) {
     if (error.exitCode === 0) return 0;
     if (error.code === 'commander.help') return 1;
-    process.stderr.write(`evicpress: ${usageMessage(error)}\n`);
+    process.stderr.write(`${culprit()} ${usageMessage(error)}\n`);
     return 1;
   }
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  process.stderr.write(`evicpress: a defect of ours, please report it:\n${text}\n`);
+  process.stderr.write(`${culprit()} a defect of ours, please report it:\n${text}\n`);
   return 2;
+}
+
+/** What a message of failure begins with. */
+function culprit(): string {
+  return paint('bad', 'evicpress:', process.stderr);
 }
 
 function usageMessage(error: CommanderError): string {

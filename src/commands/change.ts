@@ -40,6 +40,7 @@ export async function confirmAndCarryOut(
     if (flags.yes !== true) await ask(change);
     await change.carryOut();
     terminal.say(`Generation ${change.generation} is in force: ${change.inForcePath}`);
+    terminal.next('evicpress refresh --print-cron', 'keep it current; evicpress rollback goes back');
   }
   const { carryOut: _, ...facts } = change;
   terminal.result({ ...facts, carriedOut });

@@ -47,7 +47,7 @@ export async function openDemand(
   const path = flags.trace ?? config.trace;
   if (path === undefined)
     throw new EvicpressError(
-      'Nothing to plan for. Name a request log with --trace, or contexts with --contexts.',
+      'Nothing to plan for. Name a request log with --trace, or contexts with --contexts. Without either, `evicpress demo` plans for a bundled log.',
     );
   return { kind: 'trace', path, trace: await openTrace(path, flags) };
 }

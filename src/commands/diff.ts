@@ -1,7 +1,9 @@
 import type { Command } from 'commander';
 import { printable } from '../errors.js';
 import { RECOMPUTE, scanPlan } from '../formats/plan.js';
+import { paint } from '../report/colour.js';
 import {
+  CHANGE_SIGNS,
   type ContextChange,
   changeLine,
   changesTable,
@@ -11,11 +13,14 @@ import {
 } from '../report/diff-text.js';
 import { openTerminal, type TerminalFlags } from '../report/terminal.js';
 import { ChangeTally, type Placed, placeOf } from '../workflows/plan-difference.js';
+import { shellWord } from './options.js';
 
 interface DiffFlags extends TerminalFlags {
   readonly all?: boolean;
   readonly detailedExitcode?: boolean;
 }
+
+const COLOURS = { '+': 'good', '~': 'notice', '-': 'bad' } as const;
 
 /** Changes shown where not all are asked for: a screenful. */
 const SHOWN = 20;
@@ -55,10 +60,16 @@ async function run(before: string, after: string, flags: DiffFlags): Promise<voi
       `\n${largest.length < changed ? `The ${SHOWN} largest of ${changed} changes (--all for every one):` : 'Every change:'}`,
     );
     for (const change of largest)
-      terminal.say(changeLine({ ...change, context: printable(change.context, 80) }));
-    terminal.say('');
+      terminal.say(
+        paint(
+          COLOURS[CHANGE_SIGNS[change.change]],
+          changeLine({ ...change, context: printable(change.context, 80) }),
+        ),
+      );
   }
-  terminal.say(differenceSentence(changes, kept));
+  terminal.conclude(differenceSentence(changes, kept));
+  if (changed > 0)
+    terminal.next(`evicpress apply ${shellWord(after)}`, 'put the new plan in force; shows this first');
   terminal.result({ old: before, new: after, ...found });
   if (flags.detailedExitcode === true && changed > 0) process.exitCode = DIFFERENT;
 }

@@ -5,6 +5,7 @@ import { execa } from 'execa';
 import { RESULTS_FOLDER } from '../formats/bundled.js';
 import { CONFIG_NAME, readConfig } from '../formats/config.js';
 import { cacheFolder } from '../methods/embedded/cache-folder.js';
+import { paint } from '../report/colour.js';
 import { openTerminal, type TerminalFlags } from '../report/terminal.js';
 import { besideKinds } from '../tiers/index.js';
 
@@ -34,19 +35,42 @@ const ask: Ask = async (program, ...args) => {
 export default function doctor(command: Command): void {
   command
     .description('what is installed and usable, what each missing piece would add, how to get it')
+    .addHelpText('after', '\nExamples:\n  evicpress doctor\n  evicpress doctor --json')
     .action(async (_, action: Command) => {
       const flags = action.optsWithGlobals<TerminalFlags & { python?: string }>();
       const terminal = openTerminal(flags);
       const findings = await examine(ask);
       terminal.table(
         ['what', 'state', 'detail'],
-        findings.map(({ what, state, detail }) => [what, state, detail]),
+        findings.map(({ what, state, detail }) => [
+          what,
+          paint(COLOURS[state], `${MARKS[state]} ${state}`),
+          detail,
+        ]),
       );
       const open = findings.filter((finding) => finding.remedy !== undefined);
-      if (open.length > 0) terminal.say('');
-      for (const { what, remedy } of open) terminal.say(`  ${what}: ${remedy}`);
+      if (open.length > 0) {
+        terminal.say('');
+        terminal.table(
+          ['missing', 'what it would add, and how to get it'],
+          open.map(({ what, remedy }) => [what, remedy!]),
+        );
+      }
+      terminal.say('\nNothing of this is needed to plan and replay with bundled profiles.');
+      terminal.next(...nextStep());
       terminal.result({ findings });
     });
+}
+
+const MARKS = { ok: '✔', missing: '–', broken: '✖' } as const;
+const COLOURS = { ok: 'good', missing: 'notice', broken: 'bad' } as const;
+
+/** The stage that has not been done yet. */
+function nextStep(): [command: string, why: string] {
+  if (!existsSync(CONFIG_NAME)) return ['evicpress init', 'defaults for every command'];
+  if (!existsSync(join(RESULTS_FOLDER, 'tiers.json')))
+    return ['evicpress profile tiers', 'how fast memory and disks are here'];
+  return ['evicpress plan --trace requests.jsonl', 'your own request log'];
 }
 
 /** Looks for everything evicpress can use; nothing here is needed by all commands. */

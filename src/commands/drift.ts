@@ -16,7 +16,7 @@ interface DriftFlags extends TurnFlags, TerminalFlags {
 export default function drift(command: Command): void {
   for (const [flags, description] of TURN_OPTIONS) command.option(flags, description);
   command
-    .option('--capacity <tier=size>', 'capacity of a tier; repeat for more', collect, [])
+    .option('--capacity <tier=size>', 'capacity of a tier; repeat for more', collect)
     .option('--log-format <form>', 'text or json', 'text')
     .option('--exit-code', 'exit with 3 when anything drifted')
     .addHelpText('after', '\nExamples:\n  evicpress drift\n  evicpress drift --probe-every never --exit-code')

@@ -26,9 +26,10 @@ export default function explain(command: Command): void {
     .addHelpText(
       'after',
       `
-The inputs are those the plan was made from; its alpha, floor and capacities hold where no flag says otherwise.
+The inputs, alpha, floor and capacities are those of the plan where no flag says otherwise.
 
 Examples:
+  evicpress explain doc-17
   evicpress explain doc-17 --plan plan.ndjson --contexts contexts.ndjson --model llama-3.1-8b`,
     )
     .action(async (context: string, _, cmd: Command) => run(context, cmd.optsWithGlobals() as ExplainFlags));
@@ -75,7 +76,7 @@ async function run(context: string, flags: ExplainFlags): Promise<void> {
     terminal.say(
       'Part of a prefix tree: what hangs below it also counts in the plan, but not in these sums.',
     );
-  terminal.say(`\n${explainSentence(printable(context, 80), chosen, rival)}`);
+  terminal.conclude(explainSentence(printable(context, 80), chosen, rival));
   terminal.result({ context, alpha: problem.alpha, accesses: problem.demand.accesses[i]!, ...explanation });
 }
 

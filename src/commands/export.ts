@@ -83,6 +83,7 @@ async function run(flags: ExportFlags): Promise<void> {
   }
   terminal.say(words);
   terminal.say(`\nWritten: ${files.map((file) => join(folder, file.path)).join(', ')}`);
+  terminal.next('evicpress apply', 'put the plan in force, where the engine looks for it');
   terminal.result({
     ...verdict,
     checkedAgainst: target.checkedAgainst,

@@ -26,6 +26,7 @@ export default function init(command: Command): void {
   command
     .description('write a commented evicpress.yaml for this machine')
     .option('--force', 'overwrite an evicpress.yaml that is there')
+    .addHelpText('after', '\nExamples:\n  evicpress init\n  evicpress init -C /srv/vllm')
     .action(async (_, action: Command) => writeConfig(action.optsWithGlobals<Flags>()));
 }
 
@@ -44,7 +45,8 @@ async function writeConfig(flags: Flags): Promise<void> {
       ...findings.logs.map(({ path, format }) => ['log', format, path, '']),
     ],
   );
-  terminal.say(`\nWritten to ${CONFIG_NAME}. Next: evicpress profile`);
+  terminal.say(`\nWritten to ${CONFIG_NAME}: read it, and put in what only you know.`);
+  terminal.next('evicpress doctor', 'what is missing here, and what it would add');
   terminal.result({ ...findings, output: CONFIG_NAME });
 }
 

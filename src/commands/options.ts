@@ -1,4 +1,34 @@
+/** The flags that say what a command worked from, in the order of the help. */
+const INPUT_FLAGS = {
+  format: '--format',
+  blockTokens: '--block-tokens',
+  skipBad: '--skip-bad',
+  tiers: '--tiers',
+  methods: '--methods',
+  model: '--model',
+  metric: '--metric',
+  allowModelMismatch: '--allow-model-mismatch',
+  capacity: '--capacity',
+} as const;
+
+/** The inputs that were given as flags, written once more, so that a suggested next command works as it is. */
+export function sameInputs(flags: object): string {
+  const given = flags as Readonly<Record<string, unknown>>;
+  const words = Object.entries(INPUT_FLAGS).flatMap(([name, flag]) => {
+    const value = given[name];
+    if (value === true) return [flag];
+    const values = Array.isArray(value) ? value : typeof value === 'string' ? [value] : [];
+    return values.flatMap((each) => [flag, shellWord(String(each))]);
+  });
+  return words.map((word) => ` ${word}`).join('');
+}
+
+/** A word as a shell reads it: quoted where it must be. */
+export function shellWord(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+}
+
 /** Collects a repeatable flag. */
-export function collect(value: string, before: readonly string[]): string[] {
+export function collect(value: string, before: readonly string[] = []): string[] {
   return [...before, value];
 }

@@ -10,9 +10,16 @@ import type { Target } from '../plan/targets.js';
 import { planSummaryText, planTable } from '../report/plan-summary.js';
 import { openTerminal, type TerminalFlags } from '../report/terminal.js';
 import { parseNumber, parseSeconds } from '../units.js';
-import { blockBytesOf, DEMAND_OPTIONS, type DemandFlags, openDemand, readDemand } from './demand.js';
+import {
+  blockBytesOf,
+  DEMAND_OPTIONS,
+  type DemandFlags,
+  type DemandSource,
+  openDemand,
+  readDemand,
+} from './demand.js';
 import { fingerprint, INPUT_OPTIONS, type InputFlags, loadInputs } from './inputs.js';
-import { collect } from './options.js';
+import { collect, sameInputs, shellWord } from './options.js';
 import {
   costOfEngine,
   ENGINE_OPTIONS,
@@ -51,7 +58,6 @@ export default function plan(command: Command): void {
       '--capacity <tier=size>',
       'capacity of a tier, e.g. dram=80GB, ssd=unlimited; repeat for more',
       collect,
-      [],
     )
     .option('--alpha <seconds>', `seconds of TTFT one unit of quality is worth (default: ${DEFAULT_ALPHA})`)
     .option('--mean-quality <q>', 'solve for alpha: mean quality not below this')
@@ -59,7 +65,7 @@ export default function plan(command: Command): void {
     .option('--min-quality <q>', 'quality floor for every context')
     .option('--confidence <p>', 'plan on the lower bound of quality that holds with this probability')
     .option('--bandwidth-share <share>', "share of each tier's bandwidth that loads may use")
-    .option('--forbid <tier>', 'a tier no context may use, or recompute; repeat for more', collect, [])
+    .option('--forbid <tier>', 'a tier no context may use, or recompute; repeat for more', collect)
     .option('--solver <name>', 'dual, exact, greedy or greedy-per-byte')
     .option('--previous <plan>', 'the plan in force: warm start')
     .option('--migration-cost <seconds>', 'with --previous: seconds of waiting that moving one GB is worth')
@@ -130,6 +136,7 @@ async function run(flags: PlanFlags): Promise<void> {
         ? enginesText(header, planned.rows(), tiers)
         : costOfEngine(engine, planned, planContexts(request)),
     );
+    terminal.next(...nextStep(source, flags));
   }
   terminal.result({
     ...header,
@@ -138,6 +145,14 @@ async function run(flags: PlanFlags): Promise<void> {
   });
   judge(flags, header);
   if (flags.detailedExitcode === true && isChanged(rows(), previous)) process.exitCode = CHANGED;
+}
+
+/** What shows the plan's worth: a replay of its log; without a log, the page. */
+function nextStep(source: DemandSource, flags: PlanFlags): [command: string, why: string] {
+  if (source.kind === 'contexts')
+    return ['evicpress report', 'the same with charts, every context explained'];
+  const log = flags.trace === undefined ? '' : ` ${shellWord(flags.trace)}`;
+  return [`evicpress replay${log}${sameInputs(flags)}`, 'what it is worth on this log'];
 }
 
 /** Whether any context is placed otherwise than in the plan before; a first plan is a change. */

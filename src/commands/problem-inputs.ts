@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { offerOf } from '../engines/offer.js';
 import { readConfig } from '../formats/config.js';
 import type { PlanHeader } from '../formats/plan.js';
+import { inputsOfPlan } from '../formats/plan-inputs.js';
 import { fitCurves } from '../plan/curves.js';
 import { buildProblem, type Problem } from '../plan/problem.js';
 import { parseNumber } from '../units.js';
@@ -33,12 +34,12 @@ export function addProblemOptions(command: Command): Command {
   for (const [flags, description] of [...DEMAND_OPTIONS, ...INPUT_OPTIONS, ...ENGINE_OPTIONS])
     command.option(flags, description);
   return command
-    .option('--capacity <tier=size>', 'capacity of a tier, e.g. dram=80GB; repeat for more', collect, [])
+    .option('--capacity <tier=size>', 'capacity of a tier, e.g. dram=80GB; repeat for more', collect)
     .option('--alpha <seconds>', `seconds of TTFT one unit of quality is worth (default: ${DEFAULT_ALPHA})`)
     .option('--min-quality <q>', 'quality floor for every context')
     .option('--confidence <p>', 'plan on the lower bound of quality that holds with this probability')
     .option('--bandwidth-share <share>', "share of each tier's bandwidth that loads may use")
-    .option('--forbid <tier>', 'a tier no context may use, or recompute; repeat for more', collect, []);
+    .option('--forbid <tier>', 'a tier no context may use, or recompute; repeat for more', collect);
 }
 
 /**
@@ -46,7 +47,8 @@ export function addProblemOptions(command: Command): Command {
  * @param plan a plan whose alpha, floor, confidence and capacities hold where no flag says otherwise.
  * @throws EvicpressError naming what is missing or contradicts.
  */
-export async function readProblem(flags: ProblemFlags, plan?: PlanHeader): Promise<ReadProblem> {
+export async function readProblem(given: ProblemFlags, plan?: PlanHeader): Promise<ReadProblem> {
+  const flags = plan === undefined ? given : await asPlanned(given, plan);
   const source = await openDemand(flags, await readConfig('.'));
   const inputs = await loadInputs(flags, blockBytesOf(source));
   const { config, model } = inputs;
@@ -86,6 +88,26 @@ export async function readProblem(flags: ProblemFlags, plan?: PlanHeader): Promi
     forbidden: [...(flags.forbid ?? []), ...forbidden],
   });
   return { problem, inputs: { ...inputs, tiers } };
+}
+
+/** The flags, with the plan's own inputs where they say nothing. A mismatch the plan accepted is accepted again. */
+async function asPlanned(flags: ProblemFlags, plan: PlanHeader): Promise<ProblemFlags> {
+  const { tiers, methods, contexts, trace, changed, gone } = await inputsOfPlan(plan);
+  const isWhole = changed.length === 0 && gone.length === 0;
+  const demand =
+    flags.trace === undefined && flags.contexts === undefined
+      ? { ...(contexts === undefined ? {} : { contexts }), ...(trace === undefined ? {} : { trace }) }
+      : {};
+  const profile = flags.methods ?? methods ?? (isWhole ? 'none' : undefined);
+  const model = flags.model ?? plan.model ?? undefined;
+  return {
+    ...flags,
+    ...demand,
+    ...(flags.tiers !== undefined || tiers === undefined ? {} : { tiers }),
+    ...(profile === undefined ? {} : { methods: profile }),
+    ...(methods !== undefined && profile === methods ? { allowModelMismatch: true } : {}),
+    ...(model === undefined ? {} : { model }),
+  };
 }
 
 function numberOf(text: string | undefined): number | undefined {

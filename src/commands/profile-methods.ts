@@ -134,6 +134,7 @@ function show(
   terminal.say(
     `${contexts.length} contexts × ${header.configurations} configurations in ${formatSeconds(elapsedSeconds)} (measured; ${header.runner} runner, ${header.model}): ${output}`,
   );
+  terminal.next('evicpress report', 'quality curves with error bars; then evicpress plan uses them');
 }
 
 async function announceEarlierRun(path: string, terminal: Terminal): Promise<void> {

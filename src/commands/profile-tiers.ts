@@ -15,6 +15,7 @@ import { besideKinds, tierKinds } from '../tiers/index.js';
 import type { BesideFigures, MeasureSettings, TierTarget } from '../tiers/kind.js';
 import { parseTargets } from '../tiers/targets.js';
 import { parseBytes, parseNumber } from '../units.js';
+import { shellWord } from './options.js';
 import { printTiers } from './tiers-table.js';
 
 const DEFAULT_SECONDS = '20';
@@ -62,7 +63,11 @@ async function profileTiers(flags: Flags): Promise<void> {
   const terminal = openTerminal(flags);
   const config = await readConfig('.');
   const targets = parseTargets(flags.tier ?? fromConfig(config.profile?.tier) ?? defaultTiers());
-  const capacities = parseCapacities(flags.capacity ?? fromConfig(config.capacity) ?? [], targets);
+  // evicpress.yaml may give room to tiers that are not measured now.
+  const configured = Object.entries(config.capacity ?? {}).filter(([name]) =>
+    targets.some((target) => target.name === name),
+  );
+  const capacities = parseCapacities(flags.capacity ?? configured.map((entry) => entry.join('=')), targets);
   const settings = readSettings(flags, config.profile?.secondsPerTier);
   const model = flags.model ?? config.model;
   if (model === undefined && targets.some((target) => target.kind === 'engine')) {
@@ -82,7 +87,14 @@ async function profileTiers(flags: Flags): Promise<void> {
   if (tiers.length > 0) printTiers(terminal, tiers);
   for (const { name, summary } of beside) terminal.say(`  ${name}: ${summary}`);
   if (flags.chart === true) for (const tier of tiers) terminal.say(`\n${tierChart(tier) ?? ''}`);
-  if (output !== '-') terminal.say(`\nWritten to ${written.join(' and ')}.`);
+  if (output !== '-') {
+    terminal.say(`\nWritten to ${written.join(' and ')}.`);
+    const named = flags.output === undefined ? '' : ` --tiers ${shellWord(flags.output)}`;
+    terminal.next(
+      `evicpress plan --trace requests.jsonl${named}`,
+      'where every context of your log should live',
+    );
+  }
   terminal.result({ ...profile, output });
   if (flags.strict === true) refuseBad(tiers, terminal);
 }

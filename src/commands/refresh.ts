@@ -28,7 +28,7 @@ export default function refresh(command: Command): void {
   for (const [flags, description] of [...TURN_OPTIONS, ...REFRESH_OPTIONS])
     command.option(flags, description);
   command
-    .option('--capacity <tier=size>', 'capacity of a tier; repeat for more', collect, [])
+    .option('--capacity <tier=size>', 'capacity of a tier; repeat for more', collect)
     .option('--log-format <form>', 'text or json', 'text');
   for (const schedule of schedules) command.option(`--print-${schedule.name}`, `print ${schedule.summary}`);
   command

@@ -1,5 +1,7 @@
+import { join } from 'node:path';
 import type { Command } from 'commander';
 import { EvicpressError, printable } from '../errors.js';
+import { RESULTS_FOLDER } from '../formats/bundled.js';
 import { type Config, readConfig } from '../formats/config.js';
 import { jsonText, writeWhole } from '../formats/files.js';
 import { readPlan } from '../formats/plan.js';
@@ -11,6 +13,7 @@ import { LogFacts } from '../replay/log-facts.js';
 import type { Objective } from '../replay/policy.js';
 import { policyRun } from '../replay/runs.js';
 import { type ReplaySetting, replay } from '../replay/simulator.js';
+import { replaySentence } from '../report/answer.js';
 import { openTerminal, type Terminal, type TerminalFlags } from '../report/terminal.js';
 import { withArrivals } from '../traces/arrivals.js';
 import { assignClasses } from '../traces/assign-classes.js';
@@ -18,7 +21,7 @@ import { loadTrace } from '../traces/load.js';
 import type { Trace } from '../traces/trace.js';
 import { parseNumber } from '../units.js';
 import { INPUT_OPTIONS, type InputFlags, type Inputs } from './inputs.js';
-import { collect } from './options.js';
+import { collect, shellWord } from './options.js';
 import { logPaths, replayInputs } from './replay-inputs.js';
 import { LIVE_OPTIONS, type LiveFlags, runLive } from './replay-live.js';
 import { printReplay } from './replay-table.js';
@@ -56,12 +59,7 @@ export default function replayCommand(command: Command): void {
       `policies, e.g. lru,lru+int4,belady (default: ${DEFAULT_POLICIES.join(',')})`,
     )
     .option('--plan <file>', 'the plan that policy evicpress follows')
-    .option(
-      '--capacity <tier=size>',
-      'room in a tier: 80GB, 5484blocks, 0, unlimited; repeatable',
-      collect,
-      [],
-    )
+    .option('--capacity <tier=size>', 'room in a tier: 80GB, 5484blocks, 0, unlimited; repeatable', collect)
     .option('--warm <fraction>', `share of the requests that only fill the caches (default: ${DEFAULT_WARM})`)
     .option('--load <factor>', 'arrivals this many times as fast as in the log', '1')
     .option('--arrivals <log>', 'the content of the log at the arrival times of this one')
@@ -77,9 +75,19 @@ export default function replayCommand(command: Command): void {
     .option('--format <name>', 'format of the logs; recognised by content without it')
     .option('--block-tokens <n>', 'tokens of a block, where the log leaves it open')
     .option('--skip-bad', 'leave out lines that do not parse, and count them')
-    .option('-o, --output <file>', 'write the result here, - for standard output')
+    .option(
+      '-o, --output <file>',
+      'where the result goes, - for standard output (default: .evicpress/replay.json)',
+    )
+    .addHelpText('after', EXAMPLES)
     .action(async (logs: string[], _, action: Command) => run(logs, action.optsWithGlobals<Flags>()));
 }
+
+const EXAMPLES = `
+Examples:
+  evicpress replay
+  evicpress replay requests.jsonl --tiers h100-host --model llama-3.1-8b --capacity dram=80GB
+  evicpress replay requests.jsonl --policies lru,lru+int8,belady,evicpress --engines 8 --mean-quality 0.95`;
 
 async function run(logs: readonly string[], flags: Flags): Promise<void> {
   const terminal = openTerminal(flags);
@@ -100,12 +108,19 @@ async function run(logs: readonly string[], flags: Flags): Promise<void> {
       return;
     }
     const result = await replayLog(path, trace, inputs, flags, config, terminal);
-    printReplay(terminal, result, inputs);
+    if (flags.output !== '-') printReplay(terminal, result, inputs);
     results.push(result);
   }
   const [first] = results;
   const all = results.length === 1 ? first! : { ...first!, logs: results };
-  if (flags.output !== undefined) await writeWhole(flags.output, jsonText(all));
+  const output = flags.output ?? join(RESULTS_FOLDER, 'replay.json');
+  await writeWhole(output, jsonText(all));
+  if (output !== '-') {
+    for (const result of results) terminal.conclude(replaySentence(result));
+    terminal.say(`Written to ${output}.`);
+    const named = flags.output === undefined ? '' : ` --replay ${shellWord(output)}`;
+    terminal.next(`evicpress report${named}`, 'charts, and every context explained');
+  }
   terminal.result(all);
 }
 

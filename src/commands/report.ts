@@ -68,9 +68,9 @@ async function run(flags: ReportFlags): Promise<void> {
   const answer = answerOf(evidence);
   terminal.finish();
   if (output !== '-') {
-    terminal.say(`${answer.sentences.join(' ')}\n`);
+    terminal.conclude(answer.sentences.join(' '));
     terminal.say(
-      `Report written to ${output} (${formatBytes(Buffer.byteLength(html))}${images.length === 0 ? '' : `, ${images.length} pictures`}). Open it in a browser; it needs no network.`,
+      `\nReport written to ${output} (${formatBytes(Buffer.byteLength(html))}${images.length === 0 ? '' : `, ${images.length} pictures`}). Open it in a browser; it needs no network.`,
     );
   }
   terminal.result({

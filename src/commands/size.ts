@@ -30,7 +30,7 @@ const POINTS = { one: 20, two: 7 };
 /** `evicpress size`: what capacity gives, and how much is needed. */
 export default function size(command: Command): void {
   addProblemOptions(command)
-    .option('--vary <tier=from..to>', 'capacities to try, e.g. dram=10GB..1TB; twice for a grid', collect, [])
+    .option('--vary <tier=from..to>', 'capacities to try, e.g. dram=10GB..1TB; twice for a grid', collect)
     .option(
       '--points <n>',
       `sizes per tier, at equal ratios (default: ${POINTS.one}, in a grid ${POINTS.two})`,
@@ -95,14 +95,15 @@ async function run(flags: SizeFlags): Promise<void> {
   terminal.finish();
   if (output !== '-') {
     terminal.table(...sizeTable(shown, names, knee));
-    terminal.say(`\n${sizeSentence(shown, names, knee)}`);
+    terminal.conclude(sizeSentence(shown, names, knee));
     if (pareto !== undefined) {
       const sizes = problem.tiers.map((tier) => `${tier.name} ${formatBytes(tier.capacityBytes)}`);
       terminal.say(`\nAlphas and fixed rules at ${sizes.join(', ')}:`);
       terminal.table(...paretoTable(pareto));
     }
-    if (answer !== undefined) terminal.say(`\n${answerSentence(flags.for!, names[0]!, answer)}`);
+    if (answer !== undefined) terminal.conclude(answerSentence(flags.for!, names[0]!, answer));
     terminal.say(`Figures are the planner's predictions from the profiles given. Written to ${output}.`);
+    terminal.next('evicpress report', 'the curve, to show around');
   }
   terminal.result({ ...result, output });
 }

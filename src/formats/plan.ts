@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { z } from 'zod';
 import { errors, printable } from '../errors.js';
 import { readLines, writePieces } from './files.js';
@@ -161,6 +162,8 @@ export async function scanPlan(
   path: string,
   onRow: (row: Placement, line: number) => void,
 ): Promise<{ header: PlanHeader }> {
+  if (!existsSync(path))
+    throw errors.missingFile(path, 'a plan', 'Make one with `evicpress plan`; `evicpress demo` shows how.');
   const hash = createHash('sha256');
   let header: PlanHeader | undefined;
   let ended = false;

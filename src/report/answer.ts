@@ -91,6 +91,19 @@ function percentText(share: number): string {
   return `${significant(100 * share, 2)} %`;
 }
 
+/** What a replay says to somebody who decides: the plan's policy, or the best of those compared, beside LRU. */
+export function replaySentence(replay: ReplayResult): string {
+  const [sentence] = compare(replay).sentences;
+  if (sentence !== undefined) return sentence;
+  const judged = replay.policies.filter(
+    (policy) => policy.saturated !== true && !CLAIRVOYANT.test(policy.policy),
+  );
+  if (judged.length === 0)
+    return 'No policy can be judged: the prefill servers are saturated. Replay with more of them: --engines.';
+  const fastest = judged.reduce((a, b) => (b.ttft.mean < a.ttft.mean ? b : a));
+  return `Of what was compared, ${fastest.policy} answers the first token soonest: ${formatSeconds(fastest.ttft.mean)} on average, at quality ${fastest.meanQuality.toFixed(3)}.`;
+}
+
 function compare(replay: ReplayResult): Answer {
   const own = bestOwn(replay.policies);
   const lru = replay.policies.find((policy) => policy.policy === 'lru');

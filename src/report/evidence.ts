@@ -1,5 +1,4 @@
-import { createHash } from 'node:crypto';
-import { createReadStream, existsSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { EvicpressError } from '../errors.js';
@@ -8,6 +7,7 @@ import type { Config } from '../formats/config.js';
 import { type MethodProfile, readMethods } from '../formats/methods.js';
 import type { Model } from '../formats/model.js';
 import type { PlanHeader } from '../formats/plan.js';
+import { inputsOfPlan } from '../formats/plan-inputs.js';
 import { type ReplayResult, readReplays } from '../formats/replay.js';
 import { readSize, type SizeResult } from '../formats/size.js';
 import { readTiers, type TierProfile } from '../formats/tiers.js';
@@ -76,7 +76,8 @@ export async function gatherEvidence(paths: EvidencePaths, config: Config): Prom
     return value;
   };
   const plan = await read('plan', paths.plan ?? found('plan.ndjson'), readPlacements);
-  const inputs = await planInputs(plan?.header, warnings);
+  const inputs = await inputsOfPlan(plan?.header);
+  for (const name of inputs.changed) warnings.push(`${name} has changed since the plan was made from it.`);
   const tiers = await read(
     'tiers',
     named('tiers', paths.tiers) ?? inputs.tiers ?? found('tiers.json') ?? named('tiers', config.tiers),
@@ -97,7 +98,7 @@ export async function gatherEvidence(paths: EvidencePaths, config: Config): Prom
   const model = await findModel(paths.model, plan?.header.model ?? config.model, warnings);
   if (files.length === 0) {
     throw new EvicpressError(
-      `Nothing to report: there is no plan, profile or replay in ${RESULTS_FOLDER}. Make a plan first: evicpress plan --trace requests.jsonl --tiers h100-host --model llama-3.1-8b`,
+      `Nothing to report: there is no plan, profile or replay in ${RESULTS_FOLDER}. Make a plan first: evicpress plan --trace requests.jsonl --tiers h100-host --model llama-3.1-8b; or look at one: evicpress demo`,
     );
   }
   return {
@@ -119,40 +120,6 @@ function found(name: string): string | undefined {
 
 function named(kind: 'tiers' | 'methods', nameOrPath: string | undefined): string | undefined {
   return nameOrPath === undefined ? undefined : profilePath(kind, nameOrPath);
-}
-
-/** The profiles a plan was made from, where they are still the same bytes. */
-async function planInputs(
-  header: PlanHeader | undefined,
-  warnings: string[],
-): Promise<{ tiers?: string; methods?: string }> {
-  const result: { tiers?: string; methods?: string } = {};
-  for (const { path, sha256 } of header?.inputs ?? []) {
-    const file = path.startsWith('bundled:') ? join(PROFILES_FOLDER, path.slice('bundled:'.length)) : path;
-    const kind = await profileKind(file);
-    if (kind === undefined) continue;
-    if ((await sha256Of(file)) === sha256) result[kind] = file;
-    else warnings.push(`${basename(file)} has changed since the plan was made from it.`);
-  }
-  return result;
-}
-
-/** Whether a file is a tier or a method profile, by its first bytes; undefined for logs and missing files. */
-async function profileKind(path: string): Promise<'tiers' | 'methods' | undefined> {
-  if (!existsSync(path)) return undefined;
-  for await (const chunk of createReadStream(path, { end: 4095, encoding: 'utf8' })) {
-    const head = String(chunk);
-    if (/"format"\s*:\s*"evicpress\.tiers"/.test(head) || /^\s*\{\s*"tiers"/.test(head)) return 'tiers';
-    if (/"format"\s*:\s*"evicpress\.methods"/.test(head)) return 'methods';
-    return /"compressionRatio"/.test(head.split('\n')[0]!) ? 'methods' : undefined;
-  }
-  return undefined;
-}
-
-async function sha256Of(path: string): Promise<string> {
-  const hash = createHash('sha256');
-  for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
-  return hash.digest('hex');
 }
 
 async function findModel(

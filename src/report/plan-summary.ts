@@ -45,10 +45,10 @@ export function planSummaryText(header: PlanHeader, solveSeconds: number, output
   const { summary, tiers, objective } = header;
   const lines = [
     '',
-    `Mean TTFT ${formatSeconds(summary.meanTtftSeconds)} at mean quality ${summary.meanQuality.toFixed(4)} (alpha ${objective.alpha}), ${formatCount(summary.contexts)} contexts, solved by ${summary.solver} in ${formatSeconds(solveSeconds)}.`,
+    `Mean TTFT ${formatSeconds(summary.meanTtftSeconds)} at mean quality ${summary.meanQuality.toFixed(4)} (alpha ${significant(objective.alpha, 4)}), ${formatCount(summary.contexts)} contexts, solved by ${summary.solver} in ${formatSeconds(solveSeconds)}.`,
     proofText(header),
     ...tiers.flatMap((tier) => priceText(header, tier)),
-    `Plan written to ${output}. Next: evicpress replay --plan ${output}`,
+    `Plan written to ${output}.`,
   ];
   return lines.join('\n');
 }

@@ -1,18 +1,23 @@
-import Table from 'cli-table3';
-import ora, { type Ora } from 'ora';
+import type { Ora } from 'ora';
 import { EvicpressError, printable } from '../errors.js';
 import type { OnProgress, ProgressEvent } from '../progress.js';
-import { formatSeconds } from '../units.js';
-import { narrowTable, terminalWidth } from './narrow-table.js';
+import { formatSeconds, significant } from '../units.js';
+import { paint } from './colour.js';
+import { fittingTable } from './table-text.js';
+import { terminalWidth, wrapped } from './wrap.js';
 
 /** How a command speaks to its user. Data goes to standard output, everything else to standard error. */
 export interface Terminal {
   readonly json: boolean;
-  /** Text for people; silent with --json and --quiet. */
+  /** Text for people, wrapped to the terminal; silent with --json and --quiet. */
   say(text: string): void;
+  /** The sentence to take away, for somebody who reads nothing else. */
+  conclude(sentence: string): void;
+  /** The command that is useful after this one. */
+  next(command: string, why?: string): void;
   /** A warning: shown unless --quiet, also beside --json. */
   warn(text: string): void;
-  /** A table for people; the first column is left-aligned, the others right. Silent with --json. */
+  /** A table for people: figures right-aligned, words left. Silent with --json. */
   table(head: readonly string[], rows: readonly (readonly string[])[]): void;
   /** The one JSON object of --json; silent without it. */
   result(value: unknown): void;
@@ -38,21 +43,34 @@ export function openTerminal(flags: TerminalFlags): Terminal {
     throw new EvicpressError(`--progress: "${printable(form)}" is unknown. Pick one of: text, json, none.`);
   }
   const spinner = createSpinner(form);
+  let isFirst = true;
+  const say = (text: string) => {
+    if (json || quiet) return;
+    spinner.finish();
+    isFirst = false;
+    process.stdout.write(`${wrapped(text, terminalWidth(process.stdout))}\n`);
+  };
   return {
     json,
-    say(text) {
-      if (json || quiet) return;
-      spinner.finish();
-      process.stdout.write(`${text}\n`);
+    say,
+    conclude(sentence) {
+      say(`${isFirst ? '' : '\n'}${paint('strong', sentence)}`);
+    },
+    next(command, why) {
+      say(
+        `${paint('faint', 'Next:')} ${paint('command', command)}${why === undefined ? '' : `  ${paint('faint', `# ${why}`)}`}`,
+      );
     },
     warn(text) {
       if (quiet) return;
       spinner.finish();
-      process.stderr.write(`warning: ${text}\n`);
+      const line = `${paint('notice', 'warning:', process.stderr)} ${text}`;
+      process.stderr.write(`${wrapped(line, terminalWidth(process.stderr))}\n`);
     },
     table(head, rows) {
       if (json) return;
       spinner.finish();
+      isFirst = false;
       process.stdout.write(`${fittingTable(head, rows, terminalWidth())}\n`);
     },
     result(value) {
@@ -65,77 +83,39 @@ export function openTerminal(flags: TerminalFlags): Terminal {
   };
 }
 
-/** The table, or where it is wider than the terminal, a block per row. */
-export function fittingTable(
-  head: readonly string[],
-  rows: readonly (readonly string[])[],
-  width: number | undefined,
-): string {
-  const wide = tableText(head, rows);
-  const widest = Math.max(...wide.split('\n').map((line) => line.length));
-  return width === undefined || widest <= width ? wide : narrowTable(head, rows);
-}
-
-/** A table without vertical rules: the first column left-aligned, the others right. */
-export function tableText(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const table = new Table({
-    head: [...head],
-    colAligns: head.map((_, i) => (i === 0 ? 'left' : 'right')),
-    chars: {
-      top: '',
-      'top-mid': '',
-      'top-left': '',
-      'top-right': '',
-      bottom: '',
-      'bottom-mid': '',
-      'bottom-left': '',
-      'bottom-right': '',
-      left: '',
-      'left-mid': '',
-      right: '',
-      'right-mid': '',
-      mid: '',
-      'mid-mid': '',
-      middle: '  ',
-    },
-    style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 },
-  });
-  for (const row of rows) table.push([...row]);
-  const [first, ...rest] = table
-    .toString()
-    .split('\n')
-    .map((line) => line.trimEnd());
-  const width = Math.max(...[first!, ...rest].map((line) => line.length));
-  return [first, '─'.repeat(width), ...rest].join('\n');
-}
-
 function createSpinner(form: string): { update: OnProgress; finish: () => void } {
   if (form === 'none') return { update: () => undefined, finish: () => undefined };
   if (form === 'json') {
     return { update: (event) => process.stderr.write(`${JSON.stringify(event)}\n`), finish: () => undefined };
   }
   let spinner: Ora | undefined;
-  let startedAt = 0;
+  let text: string | undefined;
+  const startedAt = performance.now();
+  // The spinner is loaded when there is something to wait for; what is done by then never shows one.
+  const start = async () => {
+    const { default: ora } = await import('ora');
+    if (text !== undefined) spinner = ora({ stream: process.stderr, discardStdin: false, text }).start();
+  };
   return {
     update(event) {
-      if (spinner === undefined) {
-        startedAt = performance.now();
-        spinner = ora({ stream: process.stderr, discardStdin: false }).start();
-      }
-      spinner.text = progressText(event, (performance.now() - startedAt) / 1000);
+      const isFirst = text === undefined;
+      text = progressText(event, (performance.now() - startedAt) / 1000);
+      if (spinner !== undefined) spinner.text = text;
+      else if (isFirst) void start();
     },
     finish() {
+      text = undefined;
       spinner?.stop();
       spinner = undefined;
     },
   };
 }
 
+/** `dram read 3/8 · 12 GB/s · 9 s left`: what, how far, how fast, how long yet. */
 function progressText({ stage, done, total, note }: ProgressEvent, elapsedSeconds: number): string {
-  const position = total > 0 ? ` ${done}/${total}` : '';
+  if (total === 0) return [stage, note].filter((part) => part !== undefined).join(' · ');
+  const rate = note ?? (done > 0 ? `${significant(done / elapsedSeconds, 2)}/s` : undefined);
   const left =
-    total > 0 && done > 0 && done < total
-      ? `, ${formatSeconds((elapsedSeconds / done) * (total - done))} left`
-      : '';
-  return `${stage}${position}${note === undefined ? '' : `, ${note}`}${left}`;
+    done > 0 && done < total ? `${formatSeconds((elapsedSeconds / done) * (total - done))} left` : undefined;
+  return [`${stage} ${done}/${total}`, rate, left].filter((part) => part !== undefined).join(' · ');
 }

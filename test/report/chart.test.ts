@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { planeChart, sparkline } from '../../src/report/chart.js';
-import { fittingTable } from '../../src/report/terminal.js';
+import { fittingTable } from '../../src/report/table-text.js';
 
 describe('sparkline', () => {
   it('runs from the lowest to the highest block', () => {
@@ -35,7 +35,7 @@ describe('a table on a narrow terminal', () => {
   it('is a table where it fits or nobody reads, else a block per row', () => {
     expect(fittingTable(head, rows, 80)).toContain('─');
     expect(fittingTable(head, rows, undefined)).toContain('─');
-    const narrow = fittingTable(head, rows, 36);
+    const narrow = fittingTable(head, rows, 26);
     expect(narrow).toBe(`lru\n  mean TTFT  305 ms\n  note       ${'x'.repeat(20)}`);
   });
 });
