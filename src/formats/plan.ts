@@ -47,6 +47,18 @@ export const planTierSchema = z.looseObject({
   readBytesPerSecond: z.number().positive().optional(),
 });
 
+/** A limit beyond the tiers' capacities that the plan keeps, with its price. */
+export const planLimitSchema = z.looseObject({
+  kind: z.enum(['bandwidth', 'tenant', 'writes', 'money']),
+  tier: label.optional(),
+  tenant: label.optional(),
+  /** Bytes (of a tenant; loaded or written per period) or money per month. */
+  limit: nonNegative,
+  used: nonNegative,
+  /** Utility lost per period if the limit were one unit lower, in seconds. */
+  price: nonNegative,
+});
+
 export const planHeaderSchema = z.looseObject({
   format: z.literal('evicpress.plan'),
   version: z.number(),
@@ -55,6 +67,7 @@ export const planHeaderSchema = z.looseObject({
   periodSeconds: z.number().positive().nullable(),
   objective: z.looseObject({ alpha: nonNegative }),
   tiers: z.array(planTierSchema),
+  limits: z.array(planLimitSchema).optional(),
   summary: z.looseObject({
     contexts: count,
     utility: z.number(),
@@ -64,6 +77,8 @@ export const planHeaderSchema = z.looseObject({
     gapOfSpan: z.number(),
     meanTtftSeconds: z.number(),
     meanQuality: z.number(),
+    /** What the stored bytes cost, where tiers have a price. */
+    moneyPerMonth: nonNegative.optional(),
     solver: z.string(),
   }),
   rules: rulesSchema,

@@ -1,5 +1,5 @@
 import { KEEP_NOTHING, type Problem, storedBytesOf, utilityOf } from './problem.js';
-import { addUse, type Row } from './rows.js';
+import { addUse, BytePrices, type Row } from './rows.js';
 
 /** States expanded, per unit of width, before the search ends with what it has. */
 const WORK_PER_WIDTH = 500;
@@ -75,20 +75,13 @@ function openCore(
   const n = demand.contexts;
   const R = rows.length;
   const count = forms.storedBytes.length;
-  const bytePrice = new Float64Array(tiers.length);
-  const accessPrice = new Float64Array(tiers.length);
-  rows.forEach((row, r) => {
-    (row.kind === 'capacity' ? bytePrice : accessPrice)[row.tier]! += prices[r]!;
-  });
+  const bytePrices = new BytePrices(problem, rows);
+  bytePrices.set(prices);
   const pricedValue = (i: number, choice: number): number => {
     const utility = utilityOf(problem, i, choice);
     if (choice === KEEP_NOTHING) return utility;
     const tier = Math.floor(choice / count);
-    return (
-      utility -
-      (bytePrice[tier]! + demand.accesses[i]! * accessPrice[tier]!) *
-        storedBytesOf(problem, i, choice % count)
-    );
+    return utility - bytePrices.of(i, tier, choice) * storedBytesOf(problem, i, choice % count);
   };
   const each = (i: number, visit: (choice: number, value: number) => void) => {
     if (allowed[i]! & (1 << tiers.length)) visit(KEEP_NOTHING, pricedValue(i, KEEP_NOTHING));

@@ -1,6 +1,6 @@
 import type { Lagrangian } from './lagrangian.js';
 import { KEEP_NOTHING, type Problem, storedBytesOf, utilityOf } from './problem.js';
-import type { Row } from './rows.js';
+import { addUse, BytePrices, type Row } from './rows.js';
 
 /**
  * The forms worth scanning, per curve, in columns: the upper concave envelope of (bytes fraction, quality),
@@ -23,10 +23,11 @@ interface ScanList {
 export class IndependentLagrangian implements Lagrangian {
   readonly limits: Float64Array;
   private readonly lists: ScanList;
-  /** Price per byte of tier t is Σ prices of its capacity rows + accesses · Σ prices of its bandwidth rows. */
+  private readonly prices: BytePrices;
+  /** Whether only capacities and bandwidths bind and nothing else costs: then the short sums hold. */
+  private readonly plain: boolean;
   private readonly capacityRow: Int32Array;
   private readonly bandwidthRow: Int32Array;
-  private readonly tabled: boolean;
 
   constructor(
     private readonly problem: Problem,
@@ -41,8 +42,10 @@ export class IndependentLagrangian implements Lagrangian {
     lists?: ScanList,
   ) {
     this.limits = Float64Array.from(rows, (row) => row.limit);
-    this.tabled = problem.tiers.some((tier) => tier.tabled);
-    this.lists = lists ?? scanLists(problem, this.tabled);
+    const tabled = problem.tiers.some((tier) => tier.tabled);
+    this.lists = lists ?? scanLists(problem, tabled);
+    this.prices = new BytePrices(problem, rows);
+    this.plain = !tabled && problem.inForce === undefined && problem.budgets === undefined;
     this.capacityRow = rowByTier(problem, rows, 'capacity');
     this.bandwidthRow = rowByTier(problem, rows, 'bandwidth');
   }
@@ -82,10 +85,9 @@ export class IndependentLagrangian implements Lagrangian {
     const open = new Int32Array(count);
     const fixedUse = new Float64Array(this.rows.length);
     let fixedUtility = 0;
-    const forms = this.problem.forms.storedBytes.length;
     for (let i = 0, at = 0; i < n; i++) {
       if (moved[i] === 1) open[at++] = i;
-      else fixedUtility += this.settle(i, choices[i]!, forms, fixedUse);
+      else fixedUtility += this.settle(i, choices[i]!, fixedUse);
     }
     return new IndependentLagrangian(
       this.problem,
@@ -99,15 +101,8 @@ export class IndependentLagrangian implements Lagrangian {
   }
 
   /** Adds a fixed choice's use; returns its utility. */
-  private settle(i: number, choice: number, count: number, use: Float64Array): number {
-    if (choice !== KEEP_NOTHING) {
-      const tier = Math.floor(choice / count);
-      const bytes = storedBytesOf(this.problem, i, choice % count);
-      const capacity = this.capacityRow[tier]!;
-      const bandwidth = this.bandwidthRow[tier]!;
-      if (capacity >= 0) use[capacity]! += bytes;
-      if (bandwidth >= 0) use[bandwidth]! += bytes * this.problem.demand.accesses[i]!;
-    }
+  private settle(i: number, choice: number, use: Float64Array): number {
+    addUse(this.problem, this.rows, i, choice, use);
     return utilityOf(this.problem, i, choice);
   }
 
@@ -118,7 +113,7 @@ export class IndependentLagrangian implements Lagrangian {
     choices: Int32Array | undefined,
     moved: Uint8Array | undefined,
   ): number {
-    if (this.tabled || this.problem.moving !== undefined) return this.scanAny(prices, use, choices, moved);
+    if (!this.plain) return this.scanAny(prices, use, choices, moved);
     const { demand, alpha, allowed, curveOf, recomputeSeconds, tiers, forms } = this.problem;
     const { fullBytes, accesses, requestShare } = demand;
     const { offsets, form, fraction, quality, decompress, concave } = this.lists;
@@ -190,40 +185,39 @@ export class IndependentLagrangian implements Lagrangian {
     return utility;
   }
 
-  /** The same where times come from a table or changes cost something: slower, by the shared sums. */
+  /** The same where times come from a table, or more binds or costs than tiers' bytes: slower, by the shared sums. */
   private scanAny(
     prices: Float64Array,
     use: Float64Array,
     choices: Int32Array | undefined,
     moved: Uint8Array | undefined,
   ): number {
-    const { problem, capacityRow, bandwidthRow } = this;
-    const { demand, allowed, curveOf, tiers, forms, moving } = problem;
+    const { problem } = this;
+    const { demand, allowed, curveOf, tiers, forms, inForce } = problem;
+    this.prices.set(prices);
     const { offsets, form } = this.lists;
     const count = forms.storedBytes.length;
     const length = this.open === undefined ? demand.contexts : this.open.length;
     let utility = 0;
     for (let k = 0; k < length; k++) {
       const i = this.open === undefined ? k : this.open[k]!;
-      const f = demand.accesses[i]!;
       let best = Number.NEGATIVE_INFINITY;
       let choice = KEEP_NOTHING;
       if (allowed[i]! & (1 << tiers.length)) best = utilityOf(problem, i, KEEP_NOTHING);
-      const before = moving === undefined ? KEEP_NOTHING : moving.previous[i]!;
+      const before = inForce === undefined ? KEEP_NOTHING : inForce[i]!;
       for (let t = 0; t < tiers.length; t++) {
         if ((allowed[i]! & (1 << t)) === 0) continue;
-        const price =
-          (capacityRow[t]! < 0 ? 0 : prices[capacityRow[t]!]!) +
-          (bandwidthRow[t]! < 0 ? 0 : f * prices[bandwidthRow[t]!]!);
         const last = offsets[curveOf[i]! + 1]!;
         // One more round for the form in force, which need not be on the list.
         for (let e = offsets[curveOf[i]!]!; e <= last; e++) {
           if (e === last && before === KEEP_NOTHING) continue;
           const option = e < last ? form[e]! : before % count;
-          const value = utilityOf(problem, i, t * count + option) - price * storedBytesOf(problem, i, option);
+          const there = t * count + option;
+          const value =
+            utilityOf(problem, i, there) - this.prices.of(i, t, there) * storedBytesOf(problem, i, option);
           if (value > best) {
             best = value;
-            choice = t * count + option;
+            choice = there;
           }
         }
       }
@@ -232,7 +226,7 @@ export class IndependentLagrangian implements Lagrangian {
         continue;
       }
       if (choices !== undefined) choices[i] = choice;
-      utility += this.settle(i, choice, count, use);
+      utility += this.settle(i, choice, use);
     }
     return utility;
   }

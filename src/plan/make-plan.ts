@@ -2,7 +2,7 @@ import { type Placement, type PlanHeader, RECOMPUTE, type Rules, UNCOMPRESSED } 
 import { formatHeader } from '../formats/schema.js';
 import { gapOfSpan } from './baseline.js';
 import { KEEP_NOTHING, type Problem, qualityOf, storedBytesOf, ttftOf } from './problem.js';
-import { couplingRows } from './rows.js';
+import { couplingRows, namesOf, type Row, totalUse } from './rows.js';
 import type { Solution } from './solvers/solver.js';
 
 /** What a plan says beyond its solution. */
@@ -23,6 +23,7 @@ export function planHeader(problem: Problem, solution: Solution, facts: PlanFact
     return row < 0 ? 0 : solution.prices[row]!;
   };
   const usedBytes = usedByTier(problem, solution.choices);
+  const limits = limitsOf(problem, rows, solution);
   const gap = Math.max(0, solution.bound - solution.utility);
   return {
     ...formatHeader('plan'),
@@ -39,6 +40,7 @@ export function planHeader(problem: Problem, solution: Solution, facts: PlanFact
       price: priceOf(t),
       readBytesPerSecond: tier.read.bytesPerSecond,
     })),
+    ...(limits.length === 0 ? {} : { limits }),
     summary: {
       contexts: problem.demand.contexts,
       utility: solution.utility,
@@ -47,11 +49,30 @@ export function planHeader(problem: Problem, solution: Solution, facts: PlanFact
       gap,
       gapOfSpan: gapOfSpan(solution.bound, solution.utility, solution.baseline),
       ...planMeans(problem, solution.choices),
+      ...(problem.tiers.some((tier) => tier.moneyPerByte > 0)
+        ? {
+            moneyPerMonth: problem.tiers.reduce((sum, tier, t) => sum + tier.moneyPerByte * usedBytes[t]!, 0),
+          }
+        : {}),
       solver: solution.solver,
     },
     rules: { ...facts.rules, prefillSecondsPerToken: meanPrefill(problem) },
     inputs: [...facts.inputs],
   };
+}
+
+/** What is used of every limit but the tiers' capacities, and what it costs. */
+function limitsOf(
+  problem: Problem,
+  rows: readonly Row[],
+  { choices, prices }: Solution,
+): NonNullable<PlanHeader['limits']> {
+  const use = totalUse(problem, rows, choices);
+  return rows.flatMap((row, r) =>
+    row.kind === 'capacity'
+      ? []
+      : [{ kind: row.kind, ...namesOf(problem, row), limit: row.limit, used: use[r]!, price: prices[r]! }],
+  );
 }
 
 /** Seconds to recompute a token, over all contexts: what an engine saves by keeping one it does not know. */

@@ -3,11 +3,12 @@ import type { MethodRow } from '../formats/methods.js';
 import type { Model } from '../formats/model.js';
 import { type Placement, type PlanHeader, type Rules, UNCOMPRESSED } from '../formats/plan.js';
 import type { Tier } from '../formats/tiers.js';
+import { baselineUtility, totalUtility } from './baseline.js';
 import { fitCurves } from './curves.js';
-import { placements, planHeader } from './make-plan.js';
+import { placements, planHeader, usedByTier } from './make-plan.js';
 import { buildProblem, KEEP_NOTHING, type Problem, type ProblemOptions } from './problem.js';
 import { solveRelaxation } from './relaxation.js';
-import { couplingRows } from './rows.js';
+import { couplingRows, namesOf } from './rows.js';
 import { solverNamed } from './solvers/index.js';
 import { type Solution, solutionOf } from './solvers/solver.js';
 import { solveForTarget, type Target } from './targets.js';
@@ -56,9 +57,9 @@ export function planContexts(request: PlanRequest): PlannedContexts {
     ...(confidence === undefined ? {} : { confidence }),
     ...(offered === undefined ? {} : { methods: offered }),
   });
-  const built = buildProblem(demand, tiers, model, curves, request);
+  const built = withPlanInForce(buildProblem(demand, tiers, model, curves, request), request);
   const startedAt = performance.now();
-  const { problem, solution } = solve(built, request);
+  const { problem, solution } = uncharged(solve(built, request));
   const solveSeconds = (performance.now() - startedAt) / 1000;
   const header = planHeader(problem, solution, {
     model: model.name,
@@ -74,25 +75,58 @@ export function planContexts(request: PlanRequest): PlannedContexts {
   return { problem, solution, header, rows: () => placements(problem, solution.choices), solveSeconds };
 }
 
+/** The problem with the plan in force beside it, where changing that costs something or counts as writing. */
+function withPlanInForce(
+  problem: Problem,
+  { previousRows, migrationSecondsPerGb = 0 }: PlanRequest,
+): Problem {
+  const counts =
+    migrationSecondsPerGb > 0 || problem.budgets?.writtenBytes.some((bytes) => Number.isFinite(bytes));
+  if (previousRows === undefined || counts !== true) return problem;
+  return { ...problem, inForce: choicesInForce(problem, previousRows) };
+}
+
 /**
  * Solves by the solver that is named. Where changing the plan in force costs something, that cost decides, but
  * the sums and the proof are those of the problem without it: the gap then shows what staying put gives away.
  */
 function solve(problem: Problem, request: PlanRequest): { problem: Problem; solution: Solution } {
-  const { previous, previousRows, migrationSecondsPerGb = 0, target } = request;
+  const { previous, migrationSecondsPerGb = 0, target } = request;
   const solver = solverNamed(request.solver ?? 'dual');
   if (target?.meanQuality !== undefined || target?.maxMeanTtftSeconds !== undefined)
     return solveForTarget(problem, target, solver);
   const options = previous === undefined ? {} : { start: pricesOf(previous, problem) };
-  if (previousRows === undefined || migrationSecondsPerGb === 0)
+  if (problem.inForce === undefined || migrationSecondsPerGb === 0)
     return { problem, solution: solver.solve(problem, options) };
-  const moving = {
-    previous: choicesInForce(problem, previousRows),
-    secondsPerByte: migrationSecondsPerGb / 1e9,
-  };
-  const { choices } = solver.solve({ ...problem, moving }, options);
+  const moved = { ...problem, movingSecondsPerByte: migrationSecondsPerGb / 1e9 };
+  const { choices } = solver.solve(moved, options);
   const { optimum } = solveRelaxation(problem, options.start);
   return { problem, solution: solutionOf(problem, solver.name, choices, optimum) };
+}
+
+/**
+ * Takes the charge for money out of the sums again. A bound on utility less charge, plus the charge of this plan,
+ * bounds the utility of every plan that costs no more than it.
+ */
+function uncharged({ problem, solution }: { problem: Problem; solution: Solution }): {
+  problem: Problem;
+  solution: Solution;
+} {
+  const { budgets } = problem;
+  if (budgets === undefined || budgets.charge.every((charge) => charge === 0)) return { problem, solution };
+  const free = { ...problem, budgets: { ...budgets, charge: budgets.charge.map(() => 0) } };
+  const used = usedByTier(problem, solution.choices);
+  const charged = used.reduce((sum, bytes, t) => sum + bytes * budgets.charge[t]!, 0);
+  return {
+    problem: free,
+    solution: {
+      ...solution,
+      utility: totalUtility(free, solution.choices),
+      baseline: baselineUtility(free),
+      bound: solution.bound + charged,
+      relaxationBound: solution.relaxationBound + charged,
+    },
+  };
 }
 
 /** The choices a plan's rows stand for; KEEP_NOTHING where a context, its tier or its form is no longer offered. */
@@ -117,10 +151,15 @@ export function choicesInForce(problem: Problem, rows: readonly Placement[]): In
 }
 
 /** A plan's prices, by row of a problem; 0 where the plan had none. */
-function pricesOf(header: PlanHeader, problem: Problem): Float64Array {
-  return Float64Array.from(couplingRows(problem), ({ kind, tier }) =>
-    kind === 'capacity'
-      ? (header.tiers.find((entry) => entry.name === problem.tiers[tier]!.name)?.price ?? 0)
-      : 0,
-  );
+export function pricesOf(header: PlanHeader, problem: Problem): Float64Array {
+  return Float64Array.from(couplingRows(problem), (row) => {
+    const { tier, tenant } = namesOf(problem, row);
+    const known =
+      row.kind === 'capacity'
+        ? header.tiers.find((entry) => entry.name === tier)
+        : header.limits?.find(
+            (limit) => limit.kind === row.kind && limit.tier === tier && limit.tenant === tenant,
+          );
+    return known?.price ?? 0;
+  });
 }

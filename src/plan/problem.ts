@@ -5,6 +5,7 @@ import { EvicpressError, errors, printable } from '../errors.js';
 import type { Model } from '../formats/model.js';
 import { UNCOMPRESSED } from '../formats/plan.js';
 import type { Tier, Transfer } from '../formats/tiers.js';
+import { type BudgetOptions, type Budgets, readBudgets } from './budgets.js';
 import type { CurveBook, StoredForm } from './curves.js';
 import type { Demand } from './demand.js';
 
@@ -24,6 +25,8 @@ export interface ProblemTier {
   readonly tabled: boolean;
   /** Bandwidth budget in bytes loaded per second; Infinity for none. */
   readonly bytesPerSecondBudget: number;
+  /** Money that a stored byte costs in a month; 0 where nobody said. */
+  readonly moneyPerByte: number;
 }
 
 /**
@@ -56,20 +59,16 @@ export interface Problem {
   /** Seconds to recompute each context. */
   readonly recomputeSeconds: Float64Array;
   readonly hasParents: boolean;
-  /** What changing the plan in force costs; absent where nothing is in force or moving is free. */
-  readonly moving?: Moving;
-}
-
-/** The cost of change: bytes written to another place, and caches rebuilt that were compressed with loss. */
-export interface Moving {
-  /** The choice in force, by context; KEEP_NOTHING where there is none. */
-  readonly previous: Int32Array;
-  /** Seconds of waiting that writing one byte is worth. */
-  readonly secondsPerByte: number;
+  /** Limits and charges beyond the tiers' own; absent where there are none. */
+  readonly budgets?: Budgets;
+  /** The choice in force, by context, KEEP_NOTHING where there is none; absent where no plan is in force. */
+  readonly inForce?: Int32Array;
+  /** Seconds of waiting that writing one byte is worth; absent where changing the plan in force is free. */
+  readonly movingSecondsPerByte?: number;
 }
 
 /** What beyond the measurements shapes the problem. */
-export interface ProblemOptions {
+export interface ProblemOptions extends BudgetOptions {
   readonly alpha: number;
   /** A floor for every context; a context's own floor may be higher. */
   readonly minQuality?: number;
@@ -108,8 +107,10 @@ export function buildProblem(
       options.bandwidthShare === undefined
         ? Number.POSITIVE_INFINITY
         : options.bandwidthShare * peakBytesPerSecond(tier.read),
+    moneyPerByte: (tier.pricePerGbMonth ?? 0) / 1e9,
   }));
   const hasParents = demand.parents.some((parent) => parent >= 0);
+  const budgets = readBudgets(demand, problemTiers, options);
   const builder = new FormBuilder();
   const { curveOf, allowed } = assignOptions(
     demand,
@@ -120,6 +121,10 @@ export function buildProblem(
     hasParents,
     builder,
   );
+  for (const { tenant, tier, share } of budgets?.tenantShares ?? [])
+    if (share === 0)
+      for (let i = 0; i < demand.contexts; i++)
+        if (demand.tenantOf[i] === tenant) allowed[i]! &= ~(1 << tier);
   return {
     demand,
     alpha: options.alpha,
@@ -131,6 +136,7 @@ export function buildProblem(
       recomputeSeconds(model, demand.startTokens[i]!, tokens),
     ),
     hasParents,
+    ...(budgets === undefined ? {} : { budgets }),
   };
 }
 
@@ -314,9 +320,9 @@ export function qualityOf(problem: Problem, choice: number): number {
   return choice === KEEP_NOTHING ? 1 : problem.forms.quality[choice % problem.forms.storedBytes.length]!;
 }
 
-/** Utility of a choice in the period, less what it costs to get there from the plan in force. */
+/** Utility of a choice in the period, less its charge and what it costs to get there from the plan in force. */
 export function utilityOf(problem: Problem, i: number, choice: number): number {
-  const { demand, alpha } = problem;
+  const { demand, alpha, budgets } = problem;
   const utility = optionUtility(
     demand.accesses[i]!,
     alpha,
@@ -324,26 +330,32 @@ export function utilityOf(problem: Problem, i: number, choice: number): number {
     qualityOf(problem, choice),
     ttftOf(problem, i, choice),
   );
-  return problem.moving === undefined ? utility : utility - movingCost(problem, problem.moving, i, choice);
+  return (
+    utility -
+    movingCost(problem, i, choice) -
+    (budgets === undefined ? 0 : chargeOf(problem, budgets, i, choice))
+  );
+}
+
+/** What the bytes of a choice are charged, in utility. */
+function chargeOf(problem: Problem, { charge }: Budgets, i: number, choice: number): number {
+  if (choice === KEEP_NOTHING) return 0;
+  const count = problem.forms.storedBytes.length;
+  return charge[Math.floor(choice / count)]! * storedBytesOf(problem, i, choice % count);
 }
 
 /**
  * Seconds that a change of choice costs: writing the bytes, and once the prefill where the cache in force is
  * lossy and another form is wanted, because what compression dropped can only be computed again.
  */
-export function movingCost(
-  problem: Problem,
-  { previous, secondsPerByte }: Moving,
-  i: number,
-  choice: number,
-): number {
-  const before = previous[i]!;
+export function movingCost(problem: Problem, i: number, choice: number): number {
+  const { inForce, movingSecondsPerByte, forms } = problem;
+  if (inForce === undefined || movingSecondsPerByte === undefined) return 0;
+  const before = inForce[i]!;
   if (choice === KEEP_NOTHING || choice === before) return 0;
-  const count = problem.forms.storedBytes.length;
-  const write = secondsPerByte * storedBytesOf(problem, i, choice % count);
+  const count = forms.storedBytes.length;
+  const write = movingSecondsPerByte * storedBytesOf(problem, i, choice % count);
   const rebuilt =
-    before !== KEEP_NOTHING &&
-    problem.forms.lossyOf[before % count]! >= 0 &&
-    choice % count !== before % count;
+    before !== KEEP_NOTHING && forms.lossyOf[before % count]! >= 0 && choice % count !== before % count;
   return rebuilt ? write + problem.recomputeSeconds[i]! : write;
 }

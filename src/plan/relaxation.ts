@@ -79,11 +79,12 @@ function feasible(optimum: DualOptimum): DualOptimum {
  * Rough ends of what plans can reach: all at full quality and no waiting; all at no quality and the longest wait.
  */
 function utilityRange(problem: Problem): { least: number; most: number } {
-  const { demand, alpha, tiers, recomputeSeconds, forms, curveOf, moving } = problem;
+  const { demand, alpha, tiers, recomputeSeconds, forms, curveOf, budgets } = problem;
   const last = tiers.length - 1;
   const slowestByte = Math.max(...tiers.map((tier) => tier.secondsPerByte));
   const slowestStart = Math.max(...tiers.map((tier) => tier.latencySeconds));
   const tabled = tiers.some((tier) => tier.tabled);
+  const perByte = (problem.movingSecondsPerByte ?? 0) + Math.max(0, ...(budgets?.charge ?? []));
   let least = 0;
   let most = 0;
   for (let i = 0; i < demand.contexts; i++) {
@@ -92,7 +93,7 @@ function utilityRange(problem: Problem): { least: number; most: number } {
       ? loadSecondsOf(problem, i, last, forms.offsets[curveOf[i]!]!)
       : slowestStart + slowestByte * demand.fullBytes[i]!;
     least -= f * Math.max(recomputeSeconds[i]!, whole);
-    if (moving !== undefined) least -= recomputeSeconds[i]! + moving.secondsPerByte * demand.fullBytes[i]!;
+    if (perByte > 0) least -= recomputeSeconds[i]! + perByte * demand.fullBytes[i]!;
     most += f * alpha * demand.requestShare[i]!;
   }
   return { least, most };

@@ -1,7 +1,7 @@
 import type { Assignment } from './assignment.js';
 import { MinHeap } from './heap.js';
 import { KEEP_NOTHING } from './problem.js';
-import { withinLimits } from './rows.js';
+import { ALL_TIERS, withinLimits } from './rows.js';
 
 /** How a change that relieves a full tier is scored; the smallest goes first. */
 export type Relief = 'drop' | 'drop-per-byte' | 'priced';
@@ -45,7 +45,7 @@ function relieveRow(assignment: Assignment, r: number, options: RelieveOptions, 
   const find = (i: number): boolean => {
     best.score = Number.POSITIVE_INFINITY;
     const tier = assignment.tierOf(i);
-    if (tier !== row.tier) return false;
+    if (tier !== row.tier && row.tier !== ALL_TIERS) return false;
     assignment.forAlternatives(i, (choice) => {
       assignment.changeOfUse(i, choice, change);
       if (change[r]! >= 0 || overfillsAnother(assignment, r, change, patient)) return;

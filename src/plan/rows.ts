@@ -2,33 +2,77 @@ import { KEEP_NOTHING, type Problem, storedBytesOf } from './problem.js';
 
 /**
  * The coupling constraints of a problem, one row each: what all contexts together may use. A choice uses of a
- * row an amount proportional to its stored bytes.
+ * row an amount proportional to its stored bytes:
+ * - capacity of a tier: the bytes;
+ * - bandwidth of a tier: the bytes times the accesses;
+ * - a tenant's share of a tier: the bytes of that tenant's contexts;
+ * - writes to a tier: the bytes that do not lie there already;
+ * - money: the bytes times what a byte of the tier costs in a month.
  */
 export interface Row {
-  readonly kind: 'capacity' | 'bandwidth';
+  readonly kind: 'capacity' | 'bandwidth' | 'tenant' | 'writes' | 'money';
+  /** ALL_TIERS for money. */
   readonly tier: number;
-  /** Bytes, or bytes loaded per period. */
+  /** Whose bytes count, for a tenant's share. */
+  readonly tenant?: number;
+  /** Bytes; bytes loaded or written per period; money per month. */
   readonly limit: number;
 }
 
-/** The rows that can bind: finite capacities, and bandwidth budgets where one is set. */
+/** The tier of a row that counts bytes wherever they are. */
+export const ALL_TIERS = -1;
+
+/** The rows that can bind: finite capacities, and the budgets that are set. */
 export function couplingRows(problem: Problem): Row[] {
+  const { tiers, budgets, demand } = problem;
   const rows: Row[] = [];
-  problem.tiers.forEach((tier, t) => {
-    // A tier without room is not offered at all: it needs no row.
-    if (Number.isFinite(tier.capacityBytes) && tier.capacityBytes > 0)
-      rows.push({ kind: 'capacity', tier: t, limit: tier.capacityBytes });
+  const add = (kind: Row['kind'], tier: number, limit: number) => {
+    // What allows nothing is not offered at all, and needs no row.
+    if (Number.isFinite(limit) && limit > 0) rows.push({ kind, tier, limit });
+  };
+  tiers.forEach((tier, t) => {
+    add('capacity', t, tier.capacityBytes);
   });
-  problem.tiers.forEach((tier, t) => {
-    if (Number.isFinite(tier.bytesPerSecondBudget) && tier.bytesPerSecondBudget > 0) {
-      rows.push({
-        kind: 'bandwidth',
-        tier: t,
-        limit: tier.bytesPerSecondBudget * (problem.demand.periodSeconds ?? 1),
-      });
-    }
+  tiers.forEach((tier, t) => {
+    add('bandwidth', t, tier.bytesPerSecondBudget * (demand.periodSeconds ?? 1));
   });
+  if (budgets === undefined) return rows;
+  for (const { tenant, tier, share } of budgets.tenantShares) {
+    const limit = share * tiers[tier]!.capacityBytes;
+    if (Number.isFinite(limit) && limit > 0) rows.push({ kind: 'tenant', tier, tenant, limit });
+  }
+  budgets.writtenBytes.forEach((bytes, t) => {
+    add('writes', t, bytes);
+  });
+  add('money', ALL_TIERS, budgets.moneyPerMonth);
   return rows;
+}
+
+/** The names of a row's tier and tenant, as plans have them. */
+export function namesOf(
+  { tiers, demand }: Problem,
+  { tier, tenant }: Row,
+): { readonly tier?: string; readonly tenant?: string } {
+  return {
+    ...(tier === ALL_TIERS ? {} : { tier: tiers[tier]!.name }),
+    ...(tenant === undefined ? {} : { tenant: demand.tenants[tenant]! }),
+  };
+}
+
+/** What one byte stored by a choice of context i uses of a row. @param tier of the choice. */
+function usePerByte(problem: Problem, row: Row, i: number, tier: number, choice: number): number {
+  switch (row.kind) {
+    case 'capacity':
+      return row.tier === tier ? 1 : 0;
+    case 'bandwidth':
+      return row.tier === tier ? problem.demand.accesses[i]! : 0;
+    case 'tenant':
+      return row.tier === tier && row.tenant === problem.demand.tenantOf[i]! ? 1 : 0;
+    case 'writes':
+      return row.tier === tier && problem.inForce?.[i] !== choice ? 1 : 0;
+    case 'money':
+      return problem.tiers[tier]!.moneyPerByte;
+  }
 }
 
 /** Adds (or with sign −1 takes away) what a choice of context i uses to `use`, row by row. */
@@ -44,10 +88,7 @@ export function addUse(
   const count = problem.forms.storedBytes.length;
   const tier = Math.floor(choice / count);
   const bytes = sign * storedBytesOf(problem, i, choice % count);
-  for (let r = 0; r < rows.length; r++) {
-    const row = rows[r]!;
-    if (row.tier === tier) use[r]! += row.kind === 'capacity' ? bytes : bytes * problem.demand.accesses[i]!;
-  }
+  for (let r = 0; r < rows.length; r++) use[r]! += bytes * usePerByte(problem, rows[r]!, i, tier, choice);
 }
 
 /** What all choices together use, row by row. */
@@ -60,4 +101,51 @@ export function totalUse(problem: Problem, rows: readonly Row[], choices: Int32A
 /** Whether use keeps every limit, but for the rounding of sums. */
 export function withinLimits(rows: readonly Row[], use: Float64Array): boolean {
   return rows.every((row, r) => use[r]! <= row.limit * (1 + 1e-12));
+}
+
+/** What a stored byte costs at given prices of the rows: tables by tier, and rows that look at the context. */
+export class BytePrices {
+  /** Price per byte by tier, and per byte and access; rows of one tier that apply to every context. */
+  readonly perByte: Float64Array;
+  readonly perAccess: Float64Array;
+  private readonly particular: readonly number[];
+  private prices: Float64Array = new Float64Array(0);
+
+  constructor(
+    private readonly problem: Problem,
+    private readonly rows: readonly Row[],
+  ) {
+    this.perByte = new Float64Array(problem.tiers.length);
+    this.perAccess = new Float64Array(problem.tiers.length);
+    this.particular = rows.flatMap(({ kind }, r) => (kind === 'tenant' || kind === 'writes' ? [r] : []));
+  }
+
+  /** Whether the tables say it all, for every context alike. */
+  get tabled(): boolean {
+    return this.particular.length === 0;
+  }
+
+  /** Takes new prices, utility per unit of each row. */
+  set(prices: Float64Array): void {
+    const { problem, rows, perByte, perAccess } = this;
+    this.prices = prices;
+    perByte.fill(0);
+    perAccess.fill(0);
+    rows.forEach(({ kind, tier }, r) => {
+      if (kind === 'capacity') perByte[tier]! += prices[r]!;
+      else if (kind === 'bandwidth') perAccess[tier]! += prices[r]!;
+      else if (kind === 'money')
+        perByte.forEach((_, t) => {
+          perByte[t]! += prices[r]! * problem.tiers[t]!.moneyPerByte;
+        });
+    });
+  }
+
+  /** Price of a byte that a choice of context i stores in a tier. */
+  of(i: number, tier: number, choice: number): number {
+    const { problem, rows, prices, particular } = this;
+    let price = this.perByte[tier]! + problem.demand.accesses[i]! * this.perAccess[tier]!;
+    for (const r of particular) price += prices[r]! * usePerByte(problem, rows[r]!, i, tier, choice);
+    return price;
+  }
 }

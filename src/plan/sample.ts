@@ -1,3 +1,4 @@
+import type { Budgets } from './budgets.js';
 import type { Problem } from './problem.js';
 
 /**
@@ -26,9 +27,8 @@ export function sampleProblem(problem: Problem, size: number): Problem {
     curveOf: pick(problem.curveOf),
     allowed: pick(problem.allowed),
     recomputeSeconds: pick(problem.recomputeSeconds),
-    ...(problem.moving === undefined
-      ? {}
-      : { moving: { ...problem.moving, previous: pick(problem.moving.previous) } }),
+    ...(problem.inForce === undefined ? {} : { inForce: pick(problem.inForce) }),
+    ...(problem.budgets === undefined ? {} : { budgets: scaled(problem.budgets, share) }),
     demand: {
       ...demand,
       contexts: size,
@@ -42,6 +42,15 @@ export function sampleProblem(problem: Problem, size: number): Problem {
       classOf: pick(demand.classOf),
       tenantOf: pick(demand.tenantOf),
     },
+  };
+}
+
+/** Budgets for a part of the contexts; a tenant's share is one of the capacity, which is scaled already. */
+function scaled(budgets: Budgets, share: number): Budgets {
+  return {
+    ...budgets,
+    writtenBytes: budgets.writtenBytes.map((bytes) => bytes * share),
+    moneyPerMonth: budgets.moneyPerMonth * share,
   };
 }
 

@@ -7,7 +7,7 @@ import {
   storedBytesOf,
   utilityOf,
 } from './problem.js';
-import { addUse, type Row } from './rows.js';
+import { addUse, BytePrices, type Row } from './rows.js';
 
 /** The state of a path on which nothing lossy is kept yet. */
 const WHOLE_PATH = -1;
@@ -32,8 +32,7 @@ export class TreeLagrangian implements Lagrangian {
   private readonly belowLossy: Float64Array;
   private readonly stateOf: Int32Array;
   /** Per tier. */
-  private readonly price: Float64Array;
-  private readonly accessPrice: Float64Array;
+  private readonly prices: BytePrices;
   private readonly latency: Float64Array;
   private readonly secondsPerByte: Float64Array;
   private readonly tabled: boolean;
@@ -52,19 +51,14 @@ export class TreeLagrangian implements Lagrangian {
     this.belowWhole = new Float64Array(this.n);
     this.belowLossy = new Float64Array(this.n * this.states);
     this.stateOf = new Int32Array(this.n);
-    this.price = new Float64Array(tiers.length);
-    this.accessPrice = new Float64Array(tiers.length);
+    this.prices = new BytePrices(problem, rows);
     this.latency = Float64Array.from(tiers, (tier) => tier.latencySeconds);
     this.secondsPerByte = Float64Array.from(tiers, (tier) => tier.secondsPerByte);
     this.tabled = tiers.some((tier) => tier.tabled);
   }
 
   choose(prices: Float64Array, use: Float64Array, choices: Int32Array = new Int32Array(this.n)): number {
-    this.price.fill(0);
-    this.accessPrice.fill(0);
-    this.rows.forEach((row, r) => {
-      (row.kind === 'capacity' ? this.price : this.accessPrice)[row.tier]! += prices[r]!;
-    });
+    this.prices.set(prices);
     this.climb();
     this.descend(choices);
     use.fill(0);
@@ -149,7 +143,7 @@ export class TreeLagrangian implements Lagrangian {
 
   /** The best priced value of keeping context i in a form; remembers the tier. */
   private bestTier(i: number, form: number): number {
-    const { demand, forms, allowed, alpha, moving } = this.problem;
+    const { demand, forms, allowed, alpha, tiers, budgets } = this.problem;
     const count = forms.storedBytes.length;
     const f = demand.accesses[i]!;
     const share = demand.requestShare[i]!;
@@ -159,14 +153,15 @@ export class TreeLagrangian implements Lagrangian {
       (alpha * share * forms.quality[form]! - forms.decompressSecondsPerByte[form]! * demand.fullBytes[i]!);
     const mask = allowed[i]!;
     let best = Number.NEGATIVE_INFINITY;
-    for (let t = 0; t < this.price.length; t++) {
+    for (let t = 0; t < tiers.length; t++) {
       if ((mask & (1 << t)) === 0) continue;
       const seconds = this.tabled
         ? loadSecondsOf(this.problem, i, t, form) -
           forms.decompressSecondsPerByte[form]! * demand.fullBytes[i]!
         : share * this.latency[t]! + bytes * this.secondsPerByte[t]!;
-      const cost = moving === undefined ? 0 : movingCost(this.problem, moving, i, t * count + form);
-      const value = worth - f * seconds - (this.price[t]! + f * this.accessPrice[t]!) * bytes - cost;
+      const choice = t * count + form;
+      const perByte = this.prices.of(i, t, choice) + (budgets === undefined ? 0 : budgets.charge[t]!);
+      const value = worth - f * seconds - perByte * bytes - movingCost(this.problem, i, choice);
       if (value > best) {
         best = value;
         this.tier = t;
