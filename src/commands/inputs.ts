@@ -1,13 +1,14 @@
 import { createHash } from 'node:crypto';
 import { createReadStream, existsSync } from 'node:fs';
 import { join, relative } from 'node:path';
-import { EvicpressError, errors, printable } from '../errors.js';
+import { type EvicpressError, errors } from '../errors.js';
 import { loadModel, PROFILES_FOLDER, profilePath, RESULTS_FOLDER } from '../formats/bundled.js';
 import { type Config, readConfig } from '../formats/config.js';
 import { type MethodProfile, type MethodRow, readMethods } from '../formats/methods.js';
 import type { Model } from '../formats/model.js';
 import { readTiers, type Tier } from '../formats/tiers.js';
-import { parseBytes } from '../units.js';
+import { parseBytes, parseNumber } from '../units.js';
+import { readPairs } from './constraints.js';
 
 /** The flags that say what is planned for and with; each falls back to evicpress.yaml, then to what lies in .evicpress. */
 export interface InputFlags {
@@ -15,6 +16,7 @@ export interface InputFlags {
   readonly methods?: string;
   readonly model?: string;
   readonly capacity?: readonly string[];
+  readonly price?: readonly string[];
   readonly metric?: string;
   readonly allowModelMismatch?: boolean;
 }
@@ -56,11 +58,13 @@ export async function loadInputs(flags: InputFlags, blockBytes?: (model: Model) 
   const tiersFile = tiersPath(flags.tiers ?? config.tiers);
   const profile = await readTiers(tiersFile);
   const model = await loadModel(flags.model ?? config.model ?? missingModel());
-  const tiers = overrideCapacities(
+  const sized = overrideCapacities(
     profile.tiers,
     { ...config.capacity, ...readCapacities(flags.capacity ?? []) },
     blockBytes?.(model),
   );
+  const prices = readPairs(flags.price ?? [], '--price', 'TIER=MONEY', 'ssd=0.08');
+  const tiers = overAllRanks(withPrices(sized, { ...config.price, ...prices }), model);
   const methodsFile = methodsPath(flags.methods ?? config.methods);
   const loaded: MethodProfile =
     methodsFile === undefined ? { header: {}, rows: [] } : await readMethods(methodsFile);
@@ -126,14 +130,7 @@ function methodsPath(given: string | undefined): string | undefined {
 
 /** Reads `--capacity TIER=SIZE` flags. @throws EvicpressError */
 export function readCapacities(flags: readonly string[]): Record<string, string> {
-  const capacities: Record<string, string> = {};
-  for (const flag of flags) {
-    const at = flag.indexOf('=');
-    if (at <= 0)
-      throw new EvicpressError(`--capacity: "${printable(flag)}" is not TIER=SIZE. Write it like dram=80GB.`);
-    capacities[flag.slice(0, at)] = flag.slice(at + 1);
-  }
-  return capacities;
+  return readPairs(flags, '--capacity', 'TIER=SIZE', 'dram=80GB');
 }
 
 function overrideCapacities(
@@ -150,6 +147,36 @@ function overrideCapacities(
     const bytes = parseBytes(given, blockBytes);
     return { ...tier, capacityBytes: Number.isFinite(bytes) ? bytes : null };
   });
+}
+
+function withPrices(tiers: readonly Tier[], prices: Readonly<Record<string, string>>): readonly Tier[] {
+  const names = tiers.map((tier) => tier.name);
+  for (const name of Object.keys(prices))
+    if (!names.includes(name)) throw errors.unknownName('tier', name, names);
+  return tiers.map((tier) => {
+    const price = prices[tier.name];
+    return price === undefined
+      ? tier
+      : { ...tier, pricePerGbMonth: parseNumber(price, `--price ${tier.name}`, { min: 0 }) };
+  });
+}
+
+/**
+ * What a tier that each tensor-parallel rank has of its own holds over all ranks: plans count the bytes of a context
+ * over all ranks together. Its speed stays that of one rank, as the profile has it.
+ */
+function overAllRanks(tiers: readonly Tier[], model: Model): readonly Tier[] {
+  const ranks = model.kvBytesPerToken / (model.kvBytesPerTokenPerRank ?? model.kvBytesPerToken);
+  if (ranks === 1) return tiers;
+  return tiers.map((tier) =>
+    tier.scope !== 'rank'
+      ? tier
+      : {
+          ...tier,
+          capacityBytes: tier.capacityBytes === null ? null : tier.capacityBytes * ranks,
+          reservedBytes: (tier.reservedBytes ?? 0) * ranks,
+        },
+  );
 }
 
 function ofOneMetric(

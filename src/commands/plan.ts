@@ -1,42 +1,23 @@
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { offerOf } from '../engines/offer.js';
 import { EvicpressError } from '../errors.js';
 import { RESULTS_FOLDER } from '../formats/bundled.js';
-import { readConfig } from '../formats/config.js';
 import { type Placement, type Plan, type PlanHeader, readPlan, writePlan } from '../formats/plan.js';
 import { planContexts } from '../plan/plan-contexts.js';
 import type { Target } from '../plan/targets.js';
 import { planSummaryText, planTable } from '../report/plan-summary.js';
 import { openTerminal, type TerminalFlags } from '../report/terminal.js';
 import { parseNumber, parseSeconds } from '../units.js';
-import {
-  blockBytesOf,
-  DEMAND_OPTIONS,
-  type DemandFlags,
-  type DemandSource,
-  openDemand,
-  readDemand,
-} from './demand.js';
-import { fingerprint, INPUT_OPTIONS, type InputFlags, loadInputs } from './inputs.js';
-import { collect, sameInputs, shellWord } from './options.js';
-import {
-  costOfEngine,
-  ENGINE_OPTIONS,
-  type EngineFlags,
-  enginesText,
-  withEngineKeys,
-} from './plan-engine.js';
+import type { DemandSource } from './demand.js';
+import { fingerprint } from './inputs.js';
+import { sameInputs, shellWord } from './options.js';
+import { costOfEngine, enginesText, withEngineKeys } from './plan-engine.js';
+import { addProblemOptions, offeredRequest, type ProblemFlags, readRequest } from './problem-inputs.js';
 
-interface PlanFlags extends InputFlags, DemandFlags, EngineFlags, TerminalFlags {
-  readonly alpha?: string;
-  readonly minQuality?: string;
-  readonly confidence?: string;
+interface PlanFlags extends ProblemFlags, TerminalFlags {
   readonly meanQuality?: string;
   readonly maxMeanTtft?: string;
   readonly migrationCost?: string;
-  readonly bandwidthShare?: string;
-  readonly forbid?: readonly string[];
   readonly solver?: string;
   readonly previous?: string;
   readonly maxGap?: string;
@@ -44,28 +25,14 @@ interface PlanFlags extends InputFlags, DemandFlags, EngineFlags, TerminalFlags 
   readonly output?: string;
 }
 
-/** Seconds of TTFT one unit of quality is worth where nobody says: a choice, not a measurement. */
-const DEFAULT_ALPHA = '1';
 /** Exit code of --detailed-exitcode when the plan differs. */
 const CHANGED = 10;
 
 /** `evicpress plan`: the best option for every context at once. */
 export default function plan(command: Command): void {
-  for (const [flags, description] of [...DEMAND_OPTIONS, ...INPUT_OPTIONS, ...ENGINE_OPTIONS])
-    command.option(flags, description);
-  command
-    .option(
-      '--capacity <tier=size>',
-      'capacity of a tier, e.g. dram=80GB, ssd=unlimited; repeat for more',
-      collect,
-    )
-    .option('--alpha <seconds>', `seconds of TTFT one unit of quality is worth (default: ${DEFAULT_ALPHA})`)
+  addProblemOptions(command)
     .option('--mean-quality <q>', 'solve for alpha: mean quality not below this')
     .option('--max-mean-ttft <time>', 'solve for alpha: mean TTFT not above this, e.g. 300ms')
-    .option('--min-quality <q>', 'quality floor for every context')
-    .option('--confidence <p>', 'plan on the lower bound of quality that holds with this probability')
-    .option('--bandwidth-share <share>', "share of each tier's bandwidth that loads may use")
-    .option('--forbid <tier>', 'a tier no context may use, or recompute; repeat for more', collect)
     .option('--solver <name>', 'dual, exact, greedy or greedy-per-byte')
     .option('--previous <plan>', 'the plan in force: warm start')
     .option('--migration-cost <seconds>', 'with --previous: seconds of waiting that moving one GB is worth')
@@ -83,32 +50,11 @@ Examples:
 
 async function run(flags: PlanFlags): Promise<void> {
   const terminal = openTerminal(flags);
-  const source = await openDemand(flags, await readConfig('.'));
-  const inputs = await loadInputs(flags, blockBytesOf(source));
+  const { source, inputs, request: asked, engine, offer } = await readRequest(flags);
   const { config, tiers, model } = inputs;
-  const demand = await readDemand(source, model);
-  const minQuality = flags.minQuality ?? config.minQuality;
-  const confidence =
-    flags.confidence === undefined
-      ? undefined
-      : parseNumber(flags.confidence, '--confidence', { min: 0.5, max: 0.9999 });
   const previous = flags.previous === undefined ? undefined : await readPlan(flags.previous);
-  const engine = flags.engine ?? config.engine;
-  const { offered, forbidden } = offerOf(engine, tiers);
   const request = {
-    demand,
-    tiers,
-    model,
-    methods: inputs.methods.rows,
-    alpha: parseNumber(flags.alpha ?? config.alpha ?? DEFAULT_ALPHA, '--alpha', { min: 0 }),
-    ...(minQuality === undefined
-      ? {}
-      : { minQuality: parseNumber(minQuality, '--min-quality', { min: 0, max: 1 }) }),
-    ...(confidence === undefined ? {} : { confidence }),
-    ...(flags.bandwidthShare === undefined
-      ? {}
-      : { bandwidthShare: parseNumber(flags.bandwidthShare, '--bandwidth-share', { min: 0, max: 1 }) }),
-    forbidden: flags.forbid ?? [],
+    ...asked,
     solver: flags.solver ?? config.solver ?? 'dual',
     target: targetOf(flags, config.meanQuality),
     ...(previous === undefined ? {} : { previous: previous.header, previousRows: previous.rows }),
@@ -117,13 +63,9 @@ async function run(flags: PlanFlags): Promise<void> {
       : { migrationSecondsPerGb: parseNumber(flags.migrationCost, '--migration-cost', { min: 0 }) }),
     inputs: [...inputs.files, await fingerprint(source.path)],
   };
-  const planned = planContexts({
-    ...request,
-    ...(offered === undefined ? {} : { offered }),
-    forbidden: [...request.forbidden, ...forbidden],
-  });
+  const planned = planContexts(offeredRequest(request, offer));
   const { header, solution, solveSeconds } = planned;
-  const rows = await withEngineKeys(planned.rows, source, demand, flags, model.name);
+  const rows = await withEngineKeys(planned.rows, source, request.demand, flags, model.name);
   const output = flags.output ?? join(RESULTS_FOLDER, 'plan.ndjson');
   await writePlan(output, header, rows());
   for (const warning of [...inputs.warnings, ...(source.kind === 'trace' ? source.trace.warnings : [])])

@@ -1,93 +1,102 @@
 import type { Command } from 'commander';
-import { offerOf } from '../engines/offer.js';
+import { type Offer, offerOf } from '../engines/offer.js';
 import { readConfig } from '../formats/config.js';
 import type { PlanHeader } from '../formats/plan.js';
 import { inputsOfPlan } from '../formats/plan-inputs.js';
-import { fitCurves } from '../plan/curves.js';
-import { buildProblem, type Problem } from '../plan/problem.js';
+import { type PlanRequest, problemOf } from '../plan/plan-contexts.js';
+import type { Problem } from '../plan/problem.js';
 import { parseNumber } from '../units.js';
-import { blockBytesOf, DEMAND_OPTIONS, type DemandFlags, openDemand, readDemand } from './demand.js';
+import { addConstraintOptions, type ConstraintFlags, readConstraints } from './constraints.js';
+import {
+  blockBytesOf,
+  DEMAND_OPTIONS,
+  type DemandFlags,
+  type DemandSource,
+  openDemand,
+  readDemand,
+} from './demand.js';
 import { INPUT_OPTIONS, type InputFlags, type Inputs, loadInputs } from './inputs.js';
 import { collect } from './options.js';
 import { ENGINE_OPTIONS, type EngineFlags } from './plan-engine.js';
 
 /** The flags that say which planning problem is meant: those of `evicpress plan`. */
-export interface ProblemFlags extends InputFlags, DemandFlags, EngineFlags {
+export interface ProblemFlags extends InputFlags, DemandFlags, EngineFlags, ConstraintFlags {
   readonly alpha?: string;
-  readonly minQuality?: string;
   readonly confidence?: string;
-  readonly bandwidthShare?: string;
-  readonly forbid?: readonly string[];
 }
 
-/** The planning problem of the flags, with the measurements it was built from. */
-export interface ReadProblem {
-  readonly problem: Problem;
+/** What is to be planned, with where it came from. */
+export interface ReadRequest {
+  readonly source: DemandSource;
   readonly inputs: Inputs;
+  /** Without the restriction to an engine: see `offer`. */
+  readonly request: PlanRequest;
+  /** The engine that is planned for, and what it can carry out. */
+  readonly engine: string | undefined;
+  readonly offer: Offer;
 }
 
-/** Seconds of TTFT one unit of quality is worth where nobody says, as for `evicpress plan`. */
+/** Seconds of TTFT one unit of quality is worth where nobody says: a choice, not a measurement. */
 const DEFAULT_ALPHA = '1';
 
 /** Adds the flags that say which problem is meant. */
 export function addProblemOptions(command: Command): Command {
   for (const [flags, description] of [...DEMAND_OPTIONS, ...INPUT_OPTIONS, ...ENGINE_OPTIONS])
     command.option(flags, description);
-  return command
-    .option('--capacity <tier=size>', 'capacity of a tier, e.g. dram=80GB; repeat for more', collect)
+  command
+    .option(
+      '--capacity <tier=size>',
+      'capacity of a tier, e.g. dram=80GB, ssd=unlimited; repeat for more',
+      collect,
+    )
     .option('--alpha <seconds>', `seconds of TTFT one unit of quality is worth (default: ${DEFAULT_ALPHA})`)
-    .option('--min-quality <q>', 'quality floor for every context')
-    .option('--confidence <p>', 'plan on the lower bound of quality that holds with this probability')
-    .option('--bandwidth-share <share>', "share of each tier's bandwidth that loads may use")
-    .option('--forbid <tier>', 'a tier no context may use, or recompute; repeat for more', collect);
+    .option('--confidence <p>', 'plan on the lower bound of quality that holds with this probability');
+  return addConstraintOptions(command);
 }
 
 /**
- * Reads the inputs and builds the problem.
- * @param plan a plan whose alpha, floor, confidence and capacities hold where no flag says otherwise.
+ * Reads the inputs of a planning problem.
+ * @param plan a plan whose alpha, floors, confidence and capacities hold where no flag says otherwise.
  * @throws EvicpressError naming what is missing or contradicts.
  */
-export async function readProblem(given: ProblemFlags, plan?: PlanHeader): Promise<ReadProblem> {
+export async function readRequest(given: ProblemFlags, plan?: PlanHeader): Promise<ReadRequest> {
   const flags = plan === undefined ? given : await asPlanned(given, plan);
   const source = await openDemand(flags, await readConfig('.'));
-  const inputs = await loadInputs(flags, blockBytesOf(source));
-  const { config, model } = inputs;
-  const named = new Set((flags.capacity ?? []).map((flag) => flag.split('=')[0]));
-  const tiers = inputs.tiers.map((tier) => {
-    const planned = named.has(tier.name) ? undefined : plan?.tiers.find((entry) => entry.name === tier.name);
-    if (planned === undefined) return tier;
-    // The plan's capacity is what was left after the engine's own room.
-    return { ...tier, capacityBytes: planned.capacityBytes, reservedBytes: 0 };
-  });
-  const objective: { alpha?: number; minQuality?: unknown; confidence?: unknown } = plan?.objective ?? {};
-  const number = (flag: string | undefined, name: string, planned: unknown, min: number, max?: number) => {
-    const text = flag ?? (typeof planned === 'number' ? String(planned) : undefined);
-    return text === undefined
-      ? undefined
-      : parseNumber(text, name, max === undefined ? { min } : { min, max });
+  const read = await loadInputs(flags, blockBytesOf(source));
+  const { config, model } = read;
+  const tiers = plan === undefined ? read.tiers : withCapacities(read.tiers, plan, flags.capacity ?? []);
+  const planned = plan?.objective;
+  const { minQuality, minQualityOfClass, ...limits } = readConstraints(flags, config);
+  const floors = {
+    minQuality:
+      flags.minQuality === undefined || flags.minQuality.length === 0
+        ? (planned?.minQuality ?? minQuality)
+        : minQuality,
+    minQualityOfClass: minQualityOfClass ?? planned?.minQualityOfClass,
   };
-  const minQuality = number(
-    flags.minQuality,
-    '--min-quality',
-    objective.minQuality ?? (plan === undefined ? numberOf(config.minQuality) : undefined),
-    0,
-    1,
-  );
-  const confidence = number(flags.confidence, '--confidence', objective.confidence, 0.5, 0.9999);
-  const bandwidthShare = number(flags.bandwidthShare, '--bandwidth-share', undefined, 0, 1);
-  const { offered, forbidden } = offerOf(flags.engine ?? config.engine, tiers);
-  const curves = fitCurves(inputs.methods.rows, {
-    ...(confidence === undefined ? {} : { confidence }),
-    ...(offered === undefined ? {} : { methods: offered }),
-  });
-  const alpha = flags.alpha ?? plan?.objective.alpha ?? config.alpha ?? DEFAULT_ALPHA;
-  const problem = buildProblem(await readDemand(source, model), tiers, model, curves, {
-    alpha: parseNumber(String(alpha), '--alpha', { min: 0 }),
-    ...(minQuality === undefined ? {} : { minQuality }),
-    ...(bandwidthShare === undefined ? {} : { bandwidthShare }),
-    forbidden: [...(flags.forbid ?? []), ...forbidden],
-  });
-  return { problem, inputs: { ...inputs, tiers } };
+  const confidence =
+    flags.confidence === undefined
+      ? planned?.confidence
+      : parseNumber(flags.confidence, '--confidence', { min: 0.5, max: 0.9999 });
+  const alpha = flags.alpha ?? planned?.alpha ?? config.alpha ?? DEFAULT_ALPHA;
+  const engine = flags.engine ?? config.engine;
+  return {
+    source,
+    inputs: { ...read, tiers },
+    request: {
+      demand: await readDemand(source, model),
+      tiers,
+      model,
+      methods: read.methods.rows,
+      alpha: parseNumber(String(alpha), '--alpha', { min: 0 }),
+      ...limits,
+      ...(floors.minQuality === undefined ? {} : { minQuality: floors.minQuality }),
+      ...(floors.minQualityOfClass === undefined ? {} : { minQualityOfClass: floors.minQualityOfClass }),
+      ...(confidence === undefined ? {} : { confidence }),
+    },
+    engine,
+    offer: offerOf(engine, tiers),
+  };
 }
 
 /** The flags, with the plan's own inputs where they say nothing. A mismatch the plan accepted is accepted again. */
@@ -110,6 +119,29 @@ async function asPlanned(flags: ProblemFlags, plan: PlanHeader): Promise<Problem
   };
 }
 
-function numberOf(text: string | undefined): number | undefined {
-  return text === undefined ? undefined : Number(text);
+/** A request within what an engine can carry out. */
+export function offeredRequest(request: PlanRequest, { offered, forbidden }: Offer): PlanRequest {
+  return {
+    ...request,
+    ...(offered === undefined ? {} : { offered }),
+    forbidden: [...(request.forbidden ?? []), ...forbidden],
+  };
+}
+
+/** The planning problem of the flags, with the measurements it was built from. @throws EvicpressError */
+export async function readProblem(
+  flags: ProblemFlags,
+  plan?: PlanHeader,
+): Promise<{ readonly problem: Problem; readonly inputs: Inputs }> {
+  const { request, offer, inputs } = await readRequest(flags, plan);
+  return { problem: problemOf(offeredRequest(request, offer)), inputs };
+}
+
+/** The tiers with a plan's capacities where no flag gives another: what was left after the engine's own room. */
+function withCapacities(tiers: Inputs['tiers'], plan: PlanHeader, flags: readonly string[]): Inputs['tiers'] {
+  const named = new Set(flags.map((flag) => flag.slice(0, flag.lastIndexOf('='))));
+  return tiers.map((tier) => {
+    const planned = named.has(tier.name) ? undefined : plan.tiers.find((entry) => entry.name === tier.name);
+    return planned === undefined ? tier : { ...tier, capacityBytes: planned.capacityBytes, reservedBytes: 0 };
+  });
 }

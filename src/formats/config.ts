@@ -24,6 +24,13 @@ export const configSchema = z.looseObject({
   alpha: text.optional(),
   meanQuality: text.optional(),
   minQuality: text.optional(),
+  minQualityOfClass: z.record(z.string(), text).optional(),
+  bandwidthShare: text.optional(),
+  tenantShare: z.record(z.string(), text).optional(),
+  writeBudget: z.record(z.string(), text).optional(),
+  price: z.record(z.string(), text).optional(),
+  maxMoney: text.optional(),
+  moneyWeight: text.optional(),
   solver: text.optional(),
   profile: z
     .looseObject({

@@ -65,7 +65,12 @@ export const planHeaderSchema = z.looseObject({
   generation: count,
   model: z.string().nullable(),
   periodSeconds: z.number().positive().nullable(),
-  objective: z.looseObject({ alpha: nonNegative }),
+  objective: z.looseObject({
+    alpha: nonNegative,
+    minQuality: fraction.optional(),
+    minQualityOfClass: z.record(z.string(), fraction).optional(),
+    confidence: z.number().optional(),
+  }),
   tiers: z.array(planTierSchema),
   limits: z.array(planLimitSchema).optional(),
   summary: z.looseObject({

@@ -1,7 +1,7 @@
 import { RECOMPUTE, UNCOMPRESSED } from '../formats/plan.js';
 import { IndependentLagrangian } from './independent.js';
 import { KEEP_NOTHING, type Problem, qualityOf, storedBytesOf, ttftOf, utilityOf } from './problem.js';
-import { couplingRows } from './rows.js';
+import { BytePrices, couplingRows } from './rows.js';
 import { TreeLagrangian } from './tree.js';
 
 /** An option of one context with its terms. */
@@ -14,7 +14,7 @@ export interface ExplainedOption {
   readonly storedBytes: number;
   /** Seconds per period. */
   readonly utility: number;
-  /** Price of the tier times the bytes, in seconds per period. */
+  /** What the stored bytes cost at the prices of the limits, in seconds per period. */
   readonly pricePaid: number;
   /** utility − pricePaid: what the options are chosen by. */
   readonly net: number;
@@ -45,18 +45,20 @@ export interface Explanation {
 /**
  * Why context i is where it is: its options at the prices, and what would make the runner-up the better one.
  * For a context of a prefix tree the sums are its own; what hangs below it counts for the plan, not here.
- * @param choice of context i in the plan. @param prices per byte, by tier.
+ * @param choice of context i in the plan. @param prices by coupling row.
  */
 export function explainChoice(
   problem: Problem,
   i: number,
   choice: number,
-  prices: readonly number[],
+  prices: Float64Array,
 ): Explanation {
+  const bytePrices = new BytePrices(problem, couplingRows(problem));
+  bytePrices.set(prices);
   const options = choicesOf(problem, i)
-    .map((each) => optionOf(problem, i, each, prices, each === choice))
+    .map((each) => optionOf(problem, i, each, bytePrices, each === choice))
     .sort((a, b) => b.net - a.net);
-  const chosen = options.find((option) => option.chosen) ?? optionOf(problem, i, choice, prices, true);
+  const chosen = options.find((option) => option.chosen) ?? optionOf(problem, i, choice, bytePrices, true);
   const rival = options.find((option) => !option.chosen);
   if (rival === undefined) return { options, chosen, flips: {} };
   return { options, chosen, rival, flips: flipsOf(problem, i, chosen, rival, prices) };
@@ -78,7 +80,7 @@ function optionOf(
   problem: Problem,
   i: number,
   choice: number,
-  prices: readonly number[],
+  prices: BytePrices,
   chosen: boolean,
 ): ExplainedOption {
   const { forms, tiers } = problem;
@@ -87,7 +89,7 @@ function optionOf(
   const lossy = choice === KEEP_NOTHING ? undefined : forms.lossyNames[forms.lossyOf[choice % count]!];
   const storedBytes = choice === KEEP_NOTHING ? 0 : storedBytesOf(problem, i, choice % count);
   const utility = utilityOf(problem, i, choice);
-  const pricePaid = tier < 0 ? 0 : prices[tier]! * storedBytes;
+  const pricePaid = tier < 0 ? 0 : prices.of(i, tier, choice) * storedBytes;
   return {
     tier: tier < 0 ? RECOMPUTE : tiers[tier]!.name,
     method: lossy?.method ?? UNCOMPRESSED,
@@ -108,7 +110,7 @@ function flipsOf(
   i: number,
   chosen: ExplainedOption,
   rival: ExplainedOption,
-  prices: readonly number[],
+  prices: Float64Array,
 ): Flips {
   const { demand, alpha, tiers } = problem;
   const f = demand.accesses[i]!;
@@ -121,10 +123,11 @@ function flipsOf(
   const quality = exact ? rival.quality + ahead / perQuality : chosen.quality - ahead / perQuality;
   const tier = tiers.findIndex(({ name }) => name === (chosen.tier === RECOMPUTE ? rival.tier : chosen.tier));
   const bytesIn = (option: ExplainedOption) => (option.tier === tiers[tier]?.name ? option.storedBytes : 0);
-  const price = tier < 0 ? Number.NaN : prices[tier]! + ahead / (bytesIn(chosen) - bytesIn(rival));
+  const row = couplingRows(problem).findIndex((entry) => entry.kind === 'capacity' && entry.tier === tier);
+  const price = row < 0 ? Number.NaN : prices[row]! + ahead / (bytesIn(chosen) - bytesIn(rival));
   const movable = exact ? rival.method !== UNCOMPRESSED : true;
-  const reachable = tier >= 0 && Number.isFinite(price) && price >= 0;
-  const bytes = reachable ? capacityAt(problem, prices, tier, price) : undefined;
+  const reachable = Number.isFinite(price) && price >= 0;
+  const bytes = reachable ? capacityAt(problem, prices, row, price) : undefined;
   return {
     ...(Number.isFinite(accesses) && accesses > 0 ? { accesses } : {}),
     ...(movable && quality >= 0 && quality <= 1
@@ -135,24 +138,16 @@ function flipsOf(
   };
 }
 
-/** What all contexts together would store in a tier at another price of it; undefined for an unlimited tier. */
-function capacityAt(
-  problem: Problem,
-  prices: readonly number[],
-  tier: number,
-  price: number,
-): number | undefined {
+/** What all contexts together would store in a tier at another price of it. @param row of its capacity. */
+function capacityAt(problem: Problem, prices: Float64Array, row: number, price: number): number {
   const rows = couplingRows(problem);
-  const at = rows.findIndex((row) => row.kind === 'capacity' && row.tier === tier);
-  if (at < 0) return undefined;
   const lagrangian = problem.hasParents
     ? new TreeLagrangian(problem, rows)
     : new IndependentLagrangian(problem, rows);
   const use = new Float64Array(rows.length);
-  const priced = Float64Array.from(rows, (row) => {
-    if (row.kind !== 'capacity') return 0;
-    return row.tier === tier ? price : prices[row.tier]!;
-  });
-  lagrangian.choose(priced, use);
-  return use[at]!;
+  lagrangian.choose(
+    prices.map((now, r) => (r === row ? price : now)),
+    use,
+  );
+  return use[row]!;
 }

@@ -4,11 +4,14 @@ import type { Model } from '../formats/model.js';
 import { type Placement, type PlanHeader, type Rules, UNCOMPRESSED } from '../formats/plan.js';
 import type { Tier } from '../formats/tiers.js';
 import { baselineUtility, totalUtility } from './baseline.js';
+import { conflictIn } from './conflict.js';
 import { fitCurves } from './curves.js';
+import { InfeasibleError } from './infeasible.js';
 import { placements, planHeader, usedByTier } from './make-plan.js';
 import { buildProblem, KEEP_NOTHING, type Problem, type ProblemOptions } from './problem.js';
 import { solveRelaxation } from './relaxation.js';
 import { couplingRows, namesOf } from './rows.js';
+import { pricedPlan } from './solvers/dual.js';
 import { solverNamed } from './solvers/index.js';
 import { type Solution, solutionOf } from './solvers/solver.js';
 import { solveForTarget, type Target } from './targets.js';
@@ -49,17 +52,17 @@ export interface PlannedContexts {
 
 /**
  * Plans: options from measurements and demand, the solver, the sums.
- * @throws EvicpressError when no plan keeps every limit, or a name is unknown.
+ * @throws InfeasibleError naming the demands that contradict each other. @throws EvicpressError for unknown names.
  */
 export function planContexts(request: PlanRequest): PlannedContexts {
-  const { demand, tiers, model, methods, confidence, offered, previous, minQuality } = request;
-  const curves = fitCurves(methods, {
-    ...(confidence === undefined ? {} : { confidence }),
-    ...(offered === undefined ? {} : { methods: offered }),
-  });
-  const built = withPlanInForce(buildProblem(demand, tiers, model, curves, request), request);
-  const startedAt = performance.now();
-  const { problem, solution } = uncharged(solve(built, request));
+  const { model, confidence, previous, minQuality, minQualityOfClass } = request;
+  let startedAt = 0;
+  const planned = () => {
+    const problem = problemOf(request);
+    startedAt = performance.now();
+    return uncharged(solve(problem, request));
+  };
+  const { problem, solution } = explained(planned, request);
   const solveSeconds = (performance.now() - startedAt) / 1000;
   const header = planHeader(problem, solution, {
     model: model.name,
@@ -68,6 +71,7 @@ export function planContexts(request: PlanRequest): PlannedContexts {
     inputs: request.inputs ?? [],
     objective: {
       ...(minQuality === undefined ? {} : { minQuality }),
+      ...(minQualityOfClass === undefined ? {} : { minQualityOfClass }),
       ...(confidence === undefined ? {} : { confidence }),
       ...request.target,
     },
@@ -75,15 +79,39 @@ export function planContexts(request: PlanRequest): PlannedContexts {
   return { problem, solution, header, rows: () => placements(problem, solution.choices), solveSeconds };
 }
 
-/** The problem with the plan in force beside it, where changing that costs something or counts as writing. */
-function withPlanInForce(
-  problem: Problem,
-  { previousRows, migrationSecondsPerGb = 0 }: PlanRequest,
-): Problem {
+/** The problem of a request, the plan in force beside it where changing that costs something or counts as writing. */
+export function problemOf(request: PlanRequest): Problem {
+  const { demand, tiers, model, methods, confidence, offered, previousRows } = request;
+  const curves = fitCurves(methods, {
+    ...(confidence === undefined ? {} : { confidence }),
+    ...(offered === undefined ? {} : { methods: offered }),
+  });
+  const problem = buildProblem(demand, tiers, model, curves, request);
   const counts =
-    migrationSecondsPerGb > 0 || problem.budgets?.writtenBytes.some((bytes) => Number.isFinite(bytes));
+    (request.migrationSecondsPerGb ?? 0) > 0 ||
+    problem.budgets?.writtenBytes.some((bytes) => Number.isFinite(bytes));
   if (previousRows === undefined || counts !== true) return problem;
   return { ...problem, inForce: choicesInForce(problem, previousRows) };
+}
+
+/** Runs, and where no plan is found says which demands contradict each other. */
+function explained<T>(run: () => T, request: PlanRequest): T {
+  try {
+    return run();
+  } catch (error) {
+    if (!(error instanceof InfeasibleError)) throw error;
+    throw conflictIn(request, isFeasible);
+  }
+}
+
+function isFeasible(request: PlanRequest): boolean {
+  try {
+    pricedPlan(problemOf(request));
+    return true;
+  } catch (error) {
+    if (error instanceof InfeasibleError) return false;
+    throw error;
+  }
 }
 
 /**

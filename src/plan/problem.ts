@@ -8,6 +8,7 @@ import type { Tier, Transfer } from '../formats/tiers.js';
 import { type BudgetOptions, type Budgets, readBudgets } from './budgets.js';
 import type { CurveBook, StoredForm } from './curves.js';
 import type { Demand } from './demand.js';
+import { InfeasibleError } from './infeasible.js';
 
 /** A choice that keeps nothing. Other choices are `tier · forms + form`. */
 export const KEEP_NOTHING = -1;
@@ -72,6 +73,8 @@ export interface ProblemOptions extends BudgetOptions {
   readonly alpha: number;
   /** A floor for every context; a context's own floor may be higher. */
   readonly minQuality?: number;
+  /** Floors for the contexts of a class. */
+  readonly minQualityOfClass?: Readonly<Record<string, number>>;
   /** Names of tiers (or `recompute`) that no context may use. */
   readonly forbidden?: readonly string[];
   /** Share of each tier's bandwidth that loads may use, by tier name or for all. */
@@ -95,6 +98,8 @@ export function buildProblem(
     if (name !== 'recompute' && !tiers.some((tier) => tier.name === name))
       throw errors.unknownName('tier', name, [...tiers.map((tier) => tier.name), 'recompute']);
   }
+  for (const name of Object.keys(options.minQualityOfClass ?? {}))
+    if (!demand.classes.includes(name)) throw errors.unknownName('class', name, demand.classes);
   const problemTiers = tiers.map((tier) => ({
     name: tier.name,
     kind: tier.kind,
@@ -116,7 +121,7 @@ export function buildProblem(
     demand,
     problemTiers,
     curves,
-    options.minQuality ?? 0,
+    options,
     forbidden,
     hasParents,
     builder,
@@ -153,7 +158,7 @@ function assignOptions(
   demand: Demand,
   tiers: readonly ProblemTier[],
   curves: CurveBook,
-  minQuality: number,
+  { minQuality = 0, minQualityOfClass = {} }: ProblemOptions,
   forbidden: ReadonlySet<string>,
   hasParents: boolean,
   builder: FormBuilder,
@@ -170,7 +175,11 @@ function assignOptions(
   for (let i = 0; i < n; i++) {
     const contextClass = demand.classOf[i]! < 0 ? undefined : demand.classes[demand.classOf[i]!];
     const pin = demand.pins?.get(i);
-    const floor = Math.max(minQuality, demand.minQuality?.[i] ?? 0);
+    const floor = Math.max(
+      minQuality,
+      demand.minQuality?.[i] ?? 0,
+      contextClass === undefined ? 0 : (minQualityOfClass[contextClass] ?? 0),
+    );
     // Lossy heads would bind every path below them to their method and ratio: shared segments stay whole.
     const whole = children !== undefined && children[i]! > 1;
     const own = curves.hasOwn(demand.ids[i]!);
@@ -182,7 +191,7 @@ function assignOptions(
         : curves.formsOf(demand.ids[i]!, contextClass).filter((form) => form.quality >= floor);
       return pin?.method === undefined
         ? { none: true, forms }
-        : pinnedForms(demand.ids[i]!, pin, curves.formsOf(demand.ids[i]!, contextClass));
+        : pinnedForms(demand.ids[i]!, pin, curves.formsOf(demand.ids[i]!, contextClass), floor);
     });
     allowed[i] = pin === undefined ? everywhere | recomputeBit : pinnedTier(demand.ids[i]!, pin.tier, tiers);
   }
@@ -201,7 +210,7 @@ function pinnedTier(context: string, tier: string, tiers: readonly ProblemTier[]
       `Context "${printable(context)}" is pinned to tier "${printable(tier)}", which is not in the tier profile. Tiers: ${tiers.map((entry) => entry.name).join(', ')}.`,
     );
   if (!hasRoom(tiers[index]!))
-    throw new EvicpressError(
+    throw new InfeasibleError(
       `Context "${printable(context)}" is pinned to tier ${tier}, which has no room. Raise its capacity, or drop the pin.`,
     );
   return 1 << index;
@@ -211,6 +220,7 @@ function pinnedForms(
   context: string,
   pin: { method?: string; compressionRatio?: number },
   offered: readonly StoredForm[],
+  floor: number,
 ): { none: boolean; forms: readonly StoredForm[] } {
   if (pin.method === UNCOMPRESSED) return { none: true, forms: [] };
   const forms = offered.filter(
@@ -222,7 +232,12 @@ function pinnedForms(
     throw new EvicpressError(
       `Context "${printable(context)}" is pinned to method "${printable(pin.method ?? '')}", for which the method profile has no row. Profile it, or change the pin.`,
     );
-  return { none: false, forms };
+  const good = forms.filter((form) => form.quality >= floor);
+  if (good.length === 0)
+    throw new InfeasibleError(
+      `Context "${printable(context)}" is pinned to method "${printable(pin.method ?? '')}", whose quality is below the floor ${floor}. Lower the floor, or change the pin.`,
+    );
+  return { none: false, forms: good };
 }
 
 /** Number of children of each context. */

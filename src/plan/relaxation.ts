@@ -1,6 +1,6 @@
-import { EvicpressError } from '../errors.js';
 import { type DualOptimum, minimizeBound } from './dual.js';
 import { IndependentLagrangian } from './independent.js';
+import { InfeasibleError } from './infeasible.js';
 import type { Lagrangian } from './lagrangian.js';
 import { loadSecondsOf, type Problem } from './problem.js';
 import { couplingRows, type Row } from './rows.js';
@@ -70,9 +70,7 @@ export function solveRelaxation(problem: Problem, start?: Float64Array): Relaxat
 
 function feasible(optimum: DualOptimum): DualOptimum {
   if (!optimum.infeasible) return optimum;
-  throw new EvicpressError(
-    'No plan keeps every limit: what must be kept does not fit. Allow recompute, loosen pins or quality floors, or raise a capacity.',
-  );
+  throw new InfeasibleError();
 }
 
 /**

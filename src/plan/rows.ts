@@ -22,30 +22,58 @@ export interface Row {
 /** The tier of a row that counts bytes wherever they are. */
 export const ALL_TIERS = -1;
 
-/** The rows that can bind: finite capacities, and the budgets that are set. */
+/** The rows that can bind: finite capacities and the budgets that are set, but for those that nobody can overstep. */
 export function couplingRows(problem: Problem): Row[] {
   const { tiers, budgets, demand } = problem;
-  const rows: Row[] = [];
-  const add = (kind: Row['kind'], tier: number, limit: number) => {
-    // What allows nothing is not offered at all, and needs no row.
-    if (Number.isFinite(limit) && limit > 0) rows.push({ kind, tier, limit });
-  };
-  tiers.forEach((tier, t) => {
-    add('capacity', t, tier.capacityBytes);
-  });
-  tiers.forEach((tier, t) => {
-    add('bandwidth', t, tier.bytesPerSecondBudget * (demand.periodSeconds ?? 1));
-  });
-  if (budgets === undefined) return rows;
-  for (const { tenant, tier, share } of budgets.tenantShares) {
-    const limit = share * tiers[tier]!.capacityBytes;
-    if (Number.isFinite(limit) && limit > 0) rows.push({ kind: 'tenant', tier, tenant, limit });
+  const rows: Row[] = [
+    ...tiers.map(({ capacityBytes }, tier) => ({ kind: 'capacity' as const, tier, limit: capacityBytes })),
+    ...tiers.map(({ bytesPerSecondBudget }, tier) => ({
+      kind: 'bandwidth' as const,
+      tier,
+      limit: bytesPerSecondBudget * (demand.periodSeconds ?? 1),
+    })),
+  ];
+  if (budgets !== undefined) {
+    for (const { tenant, tier, share } of budgets.tenantShares)
+      rows.push({ kind: 'tenant', tier, tenant, limit: share * tiers[tier]!.capacityBytes });
+    budgets.writtenBytes.forEach((limit, tier) => {
+      rows.push({ kind: 'writes', tier, limit });
+    });
+    rows.push({ kind: 'money', tier: ALL_TIERS, limit: budgets.moneyPerMonth });
   }
-  budgets.writtenBytes.forEach((bytes, t) => {
-    add('writes', t, bytes);
-  });
-  add('money', ALL_TIERS, budgets.moneyPerMonth);
-  return rows;
+  // What allows nothing is not offered at all, and needs no row.
+  const finite = rows.filter(({ limit }) => Number.isFinite(limit) && limit > 0);
+  const most = mostUse(problem, finite);
+  return finite.filter(({ limit }, r) => most[r]! > limit);
+}
+
+/** What every context in its largest form would use of each row, each in the tier that uses most. */
+function mostUse(problem: Problem, rows: readonly Row[]): Float64Array {
+  const { demand, forms, curveOf, tiers } = problem;
+  const curves = forms.offsets.length - 1;
+  // Per curve: largest share of the full bytes, and largest bytes as they are.
+  const share = new Float64Array(curves);
+  const asIs = new Float64Array(curves);
+  for (let c = 0; c < curves; c++) {
+    for (let form = forms.offsets[c]!; form < forms.offsets[c + 1]!; form++) {
+      if (forms.lossyOf[form]! < 0) share[c] = Math.max(share[c]!, 1);
+      else if (forms.ofBytes[form]! === 0) asIs[c] = Math.max(asIs[c]!, forms.storedBytes[form]!);
+      else share[c] = Math.max(share[c]!, forms.storedBytes[form]! / forms.ofBytes[form]!);
+    }
+  }
+  const dearest = Math.max(0, ...tiers.map((tier) => tier.moneyPerByte));
+  const most = new Float64Array(rows.length);
+  for (let i = 0; i < demand.contexts; i++) {
+    const curve = curveOf[i]!;
+    const bytes = Math.max(Math.ceil(demand.fullBytes[i]! * share[curve]!), asIs[curve]!);
+    for (let r = 0; r < rows.length; r++) {
+      const { kind, tenant } = rows[r]!;
+      if (kind === 'bandwidth') most[r]! += bytes * demand.accesses[i]!;
+      else if (kind === 'money') most[r]! += bytes * dearest;
+      else if (kind !== 'tenant' || tenant === demand.tenantOf[i]) most[r]! += bytes;
+    }
+  }
+  return most;
 }
 
 /** The names of a row's tier and tenant, as plans have them. */

@@ -1,3 +1,4 @@
+import { printable } from '../errors.js';
 import type { Placement, PlanHeader } from '../formats/plan.js';
 import { formatBytes, formatCount, formatSeconds, formatShare, significant } from '../units.js';
 
@@ -48,6 +49,10 @@ export function planSummaryText(header: PlanHeader, solveSeconds: number, output
     `Mean TTFT ${formatSeconds(summary.meanTtftSeconds)} at mean quality ${summary.meanQuality.toFixed(4)} (alpha ${significant(objective.alpha, 4)}), ${formatCount(summary.contexts)} contexts, solved by ${summary.solver} in ${formatSeconds(solveSeconds)}.`,
     proofText(header),
     ...tiers.flatMap((tier) => priceText(header, tier)),
+    ...(header.limits ?? []).map(limitText),
+    ...(summary.moneyPerMonth === undefined
+      ? []
+      : [`What is stored costs ${significant(summary.moneyPerMonth)} a month.`]),
     `Plan written to ${output}.`,
   ];
   return lines.join('\n');
@@ -71,4 +76,31 @@ function priceText(header: PlanHeader, tier: PlanHeader['tiers'][number]): strin
   return [
     `${used}; one more GB is worth ${formatSeconds(perGb)} of waiting per period${exchange === '' ? '' : `, as much as${exchange.slice(3)}`}.`,
   ];
+}
+
+const LIMIT_WORDS = {
+  bandwidth: 'loads from',
+  tenant: 'stored in',
+  writes: 'written to',
+  money: 'money a month',
+} as const;
+
+function limitText({
+  kind,
+  tier,
+  tenant,
+  used,
+  limit,
+  price,
+}: NonNullable<PlanHeader['limits']>[number]): string {
+  const money = kind === 'money';
+  const amount = money ? (value: number) => significant(value) : formatBytes;
+  const what = money ? LIMIT_WORDS[kind] : `${LIMIT_WORDS[kind]} ${tier}`;
+  const whose = tenant === undefined ? '' : `${printable(tenant)}: `;
+  const more = price * (money ? 1 : 1e9);
+  const worth =
+    price === 0
+      ? 'more would be worth nothing'
+      : `one more${money ? '' : ' GB'} is worth ${formatSeconds(more)} of waiting per period`;
+  return `${whose}${amount(used)} of ${amount(limit)} ${what}; ${worth}.`;
 }

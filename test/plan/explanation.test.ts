@@ -8,19 +8,15 @@ import { ordinaryInstance } from '../support/instances.js';
 const problem = ordinaryInstance({ contexts: 300, seed: 9, shares: [0.03, 0.06] });
 const { choices, prices } = dual.solve(problem);
 const rows = couplingRows(problem);
-const byTier = problem.tiers.map((_, t) => {
-  const row = rows.findIndex((entry) => entry.tier === t);
-  return row < 0 ? 0 : prices[row]!;
-});
 
 /** How far the chosen option is ahead of the same rival in another setting. */
 function ahead(
   changed: Problem,
   i: number,
-  tierPrices: readonly number[],
+  rowPrices: Float64Array,
   before: ReturnType<typeof explainChoice>,
 ) {
-  const after = explainChoice(changed, i, choices[i]!, tierPrices);
+  const after = explainChoice(changed, i, choices[i]!, rowPrices);
   const { rival } = before;
   const same = after.options.find(
     (option) =>
@@ -34,7 +30,7 @@ function ahead(
 describe('an explanation', () => {
   it('names the chosen option and, at optimal prices, the best first in nearly every case', () => {
     const first = [...choices.keys()].filter(
-      (i) => explainChoice(problem, i, choices[i]!, byTier).options[0]!.chosen,
+      (i) => explainChoice(problem, i, choices[i]!, prices).options[0]!.chosen,
     );
     expect(first.length).toBeGreaterThan(290);
   });
@@ -42,7 +38,7 @@ describe('an explanation', () => {
   it('gives thresholds at which chosen and rival are worth the same', () => {
     const seen = { accesses: 0, price: 0 };
     for (let i = 0; i < 300; i++) {
-      const found = explainChoice(problem, i, choices[i]!, byTier);
+      const found = explainChoice(problem, i, choices[i]!, prices);
       const { accesses, price, capacity } = found.flips;
       if (accesses !== undefined) {
         seen.accesses++;
@@ -51,15 +47,15 @@ describe('an explanation', () => {
           demand: { ...problem.demand, accesses: problem.demand.accesses.slice() },
         };
         changed.demand.accesses[i] = accesses;
-        expect(Math.abs(ahead(changed, i, byTier, found))).toBeLessThan(1e-6);
+        expect(Math.abs(ahead(changed, i, prices, found))).toBeLessThan(1e-6);
       }
       if (price !== undefined) {
         seen.price++;
-        const t = problem.tiers.findIndex((tier) => tier.name === price.tier);
-        const changed = byTier.map((value, k) => (k === t ? price.value : value));
+        const t = rows.findIndex((row) => problem.tiers[row.tier]!.name === price.tier);
+        const changed = prices.map((value, k) => (k === t ? price.value : value));
         expect(Math.abs(ahead(problem, i, changed, found))).toBeLessThan(1e-6);
         // A dearer byte belongs to a smaller tier.
-        if (capacity !== undefined && price.value > byTier[t]! * 1.2)
+        if (capacity !== undefined && price.value > prices[t]! * 1.2)
           expect(capacity.bytes).toBeLessThanOrEqual(problem.tiers[t]!.capacityBytes * 1.01);
       }
     }

@@ -4,7 +4,7 @@ import { blendAnswers } from '../blend.js';
 import { searchCore } from '../core.js';
 import { exchange } from '../exchange.js';
 import { IndependentLagrangian } from '../independent.js';
-import { infeasiblePlan } from '../infeasible.js';
+import { InfeasibleError } from '../infeasible.js';
 import type { Problem } from '../problem.js';
 import { type Relaxation, solveRelaxation } from '../relaxation.js';
 import { fillRoom, relieve } from '../relieve.js';
@@ -82,7 +82,7 @@ function solveByPrices(
     }
     for (const width of widths.slice(1)) if (gap() > HARD || name === 'exact') polish(width);
   }
-  if (best === undefined) throw infeasiblePlan(problem);
+  if (best === undefined) throw new InfeasibleError();
   return {
     solver: name,
     ...best,
@@ -102,7 +102,7 @@ export function pricedPlan(problem: Problem): Int32Array {
   const relaxation = solveRelaxation(problem);
   const blended = blendAnswers(problem, relaxation.rows, relaxation.lagrangian, relaxation.optimum.active);
   const plan = repairedPlan(problem, relaxation, blended) ?? greedyPlan(problem, relaxation, 'drop-per-byte');
-  if (plan === undefined) throw infeasiblePlan(problem);
+  if (plan === undefined) throw new InfeasibleError();
   return plan.choices;
 }
 

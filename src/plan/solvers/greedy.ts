@@ -1,5 +1,5 @@
 import { Assignment } from '../assignment.js';
-import { infeasiblePlan } from '../infeasible.js';
+import { InfeasibleError } from '../infeasible.js';
 import type { Lagrangian } from '../lagrangian.js';
 import type { Problem } from '../problem.js';
 import { solveRelaxation } from '../relaxation.js';
@@ -26,7 +26,7 @@ export const greedyPerByte: Solver = {
 function solveGreedily(problem: Problem, name: string, score: Relief): Solution {
   const { rows, lagrangian, optimum } = solveRelaxation(problem);
   const choices = greedyChoices(problem, rows, lagrangian, score);
-  if (choices === undefined) throw infeasiblePlan(problem);
+  if (choices === undefined) throw new InfeasibleError();
   return solutionOf(problem, name, choices, optimum);
 }
 

@@ -1,0 +1,72 @@
+import { describe, expect, it } from 'vitest';
+import { InfeasibleError } from '../../src/plan/infeasible.js';
+import { type PlanRequest, planContexts } from '../../src/plan/plan-contexts.js';
+import { classRows, randomFrom, TEST_MODEL, tier } from '../support/instances.js';
+
+const GB = 1e9;
+
+/** Contexts of 1 GB each, some pinned to dram. */
+function requestWith(pinned: number, changes: Partial<PlanRequest> = {}): PlanRequest {
+  const contexts = 40;
+  const ones = () => new Float64Array(contexts).fill(1);
+  return {
+    demand: {
+      contexts,
+      ids: Array.from({ length: contexts }, (_, i) => `c${i}`),
+      tokens: ones().map(() => 7629),
+      startTokens: new Float64Array(contexts),
+      fullBytes: ones().map(() => GB),
+      accesses: ones(),
+      requestShare: ones(),
+      parents: new Int32Array(contexts).fill(-1),
+      classOf: new Int32Array(contexts),
+      classes: ['class-0'],
+      tenantOf: new Int32Array(contexts).fill(-1),
+      tenants: [],
+      pins: new Map(Array.from({ length: pinned }, (_, i) => [3 * i, { tier: 'dram', method: 'none' }])),
+      periodSeconds: 3600,
+    },
+    tiers: [tier('dram', 3.5 * GB, 20 * GB), tier('ssd', 18 * GB, 2 * GB)],
+    model: TEST_MODEL,
+    methods: classRows(1, 1, [0.5], randomFrom(1)),
+    alpha: 1,
+    ...changes,
+  };
+}
+
+function messageOf(request: PlanRequest): string {
+  try {
+    planContexts(request);
+  } catch (error) {
+    expect(error).toBeInstanceOf(InfeasibleError);
+    return (error as Error).message;
+  }
+  throw new Error('a plan was found');
+}
+
+describe('demands that contradict each other', () => {
+  it('are named, and no more of them than it takes', () => {
+    const message = messageOf(requestWith(10));
+    // Three of the pinned gigabytes fit, four do not.
+    expect(message.match(/is pinned to dram/g)).toHaveLength(4);
+    expect(message).toMatch(/dram holds 3\.50 GB/);
+    expect(message).not.toMatch(/ssd/);
+  });
+
+  it('leave what has nothing to do with it alone', () => {
+    const message = messageOf(requestWith(2, { forbidden: ['recompute'], minQuality: 0.999999 }));
+    expect(message).toMatch(/nothing may be recomputed/);
+    expect(message).toMatch(/every context has quality 0.999999 at least/);
+    expect(message).toMatch(/ssd holds 18\.0 GB/);
+    expect(message).not.toMatch(/is pinned/);
+  });
+
+  it('are told of a pinned form below a floor', () => {
+    const request = requestWith(0);
+    const pins = new Map([[5, { tier: 'ssd', method: 'method-0' }]]);
+    const message = messageOf({ ...request, demand: { ...request.demand, pins }, minQuality: 0.999999 });
+    expect(message).toMatch(/every context has quality/);
+    expect(message).toMatch(/context c5 .* is pinned to ssd as method-0/);
+    expect(message).not.toMatch(/holds/);
+  });
+});
