@@ -32,7 +32,7 @@ export function conflictIn(
   if (!holds([])) return new InfeasibleError();
   const conflict = explain([], false, wishes, holds);
   return new InfeasibleError(
-    `No plan was found that keeps all of these together:\n${conflict.map((wish) => `  - ${wish.text}`).join('\n')}\nGive up or loosen one of them; every other demand can be met.`,
+    `No plan was found that keeps all of these together: ${conflict.map((wish) => wish.text).join('; ')}. Give up or loosen one of them; every other demand can be met.`,
   );
 }
 
