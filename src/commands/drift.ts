@@ -3,9 +3,11 @@ import { EvicpressError } from '../errors.js';
 import { readConfig } from '../formats/config.js';
 import { openTerminal, type TerminalFlags } from '../report/terminal.js';
 import { significant } from '../units.js';
-import { lookOnly, withoutTier } from '../workflows/refresh/turn.js';
+import { withoutTier } from '../workflows/refresh/outcome.js';
+import { lookOnly } from '../workflows/refresh/turn.js';
 import { collect } from './options.js';
-import { TURN_OPTIONS, type TurnFlags, teller, turnOptions, turnTools } from './turn-options.js';
+import { TURN_OPTIONS, type TurnFlags, turnOptions } from './turn-options.js';
+import { teller, turnTools } from './turn-tools.js';
 
 interface DriftFlags extends TurnFlags, TerminalFlags {
   readonly logFormat: string;

@@ -69,7 +69,11 @@ async function run(flags: MethodsFlags): Promise<void> {
   }
 }
 
-function openRunner(settings: MethodsSettings, { progress }: Terminal): Promise<Runner> {
+/** The runner that the settings name. @throws EvicpressError where it cannot be had here. */
+export function openRunner(
+  settings: MethodsSettings,
+  { progress }: Pick<Terminal, 'progress'>,
+): Promise<Runner> {
   const { kvpress, longContexts } = settings;
   if (kvpress === undefined) return openEmbeddedRunner(longContexts, progress);
   // The sentence encoder is only needed for the answers, so the first answer loads it.

@@ -2,17 +2,12 @@ import type { Command } from 'commander';
 import { EvicpressError } from '../errors.js';
 import { readConfig } from '../formats/config.js';
 import { openTerminal, type TerminalFlags } from '../report/terminal.js';
+import { type TurnResult, withoutTier } from '../workflows/refresh/outcome.js';
 import { schedules } from '../workflows/refresh/schedules/index.js';
-import { refreshTurn, type TurnResult, withoutTier } from '../workflows/refresh/turn.js';
+import { refreshTurn } from '../workflows/refresh/turn.js';
 import { collect } from './options.js';
-import {
-  REFRESH_OPTIONS,
-  TURN_OPTIONS,
-  type TurnFlags,
-  teller,
-  turnOptions,
-  turnTools,
-} from './turn-options.js';
+import { REFRESH_OPTIONS, TURN_OPTIONS, type TurnFlags, turnOptions } from './turn-options.js';
+import { teller, turnTools } from './turn-tools.js';
 
 interface RefreshFlags extends TurnFlags, TerminalFlags {
   readonly logFormat: string;

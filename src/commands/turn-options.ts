@@ -1,15 +1,10 @@
-import { createHash } from 'node:crypto';
-import { stat } from 'node:fs/promises';
 import { EvicpressError, errors, printable } from '../errors.js';
-import { CONFIG_NAME, type Config, readConfig } from '../formats/config.js';
-import type { Model } from '../formats/model.js';
-import { pick } from '../registry.js';
-import type { Terminal } from '../report/terminal.js';
+import type { Config } from '../formats/config.js';
 import { parseNumber, parseSeconds } from '../units.js';
 import { PUBLISH_FOLDER } from '../workflows/generations.js';
 import { DEFAULT_THRESHOLDS, type DriftThresholds } from '../workflows/refresh/drift/check.js';
-import type { Level, TurnOptions, TurnTools } from '../workflows/refresh/options.js';
-import { INPUT_OPTIONS, type InputFlags, inputPaths, loadInputs } from './inputs.js';
+import type { TurnOptions } from '../workflows/refresh/options.js';
+import { INPUT_OPTIONS, type InputFlags } from './inputs.js';
 
 /** The flags of a turn, as commander hands them over. */
 export interface TurnFlags extends InputFlags {
@@ -23,6 +18,7 @@ export interface TurnFlags extends InputFlags {
   readonly confidence?: string;
   readonly solver?: string;
   readonly engine?: string;
+  readonly engineUrl?: string;
   readonly halfLife?: string;
   readonly period?: string;
   readonly window?: string;
@@ -53,7 +49,6 @@ const DEFAULTS = {
 } as const;
 /** The recent requests take at most this much room. */
 const WINDOW_BYTES = 512 * 2 ** 20;
-const PROBE_SIZES = [4_194_304, 16_777_216];
 
 /** The commander options that `refresh` and `drift` share. */
 export const TURN_OPTIONS: readonly (readonly [flags: string, description: string])[] = [
@@ -68,6 +63,7 @@ export const TURN_OPTIONS: readonly (readonly [flags: string, description: strin
   ['--confidence <p>', 'plan on the lower bound of quality that holds with this probability'],
   ['--solver <name>', 'dual, exact, greedy or greedy-per-byte'],
   ['--engine <name>', 'the engine that follows the plan; another one makes the plan invalid'],
+  ['--engine-url <url>', 'the running engine, asked in every turn what it serves'],
   ['--half-life <time>', `after so long a reuse counts half (default: ${DEFAULTS.halfLife})`],
   ['--period <time>', `the period that rates are stated for (default: ${DEFAULTS.period})`],
   ['--window <requests>', `recent requests that are remembered (default: ${DEFAULTS.window})`],
@@ -89,7 +85,7 @@ export const REFRESH_OPTIONS: readonly (readonly [flags: string, description: st
   ['--migration-cost <seconds>', `what moving 1 GB costs in utility (default: ${DEFAULTS.migrationCost})`],
   ['--budget <time>', `time for measuring anew what drifted (default: ${DEFAULTS.budget})`],
   ['--hold <time>', `publish nothing for so long after a rollback (default: ${DEFAULTS.hold})`],
-  ['--resume', 'end the hold of a rollback'],
+  ['--resume', 'end the hold of a rollback; take an engine that has changed as it is'],
   ['--dry-run', 'decide and say so, but write nothing'],
 ];
 
@@ -122,6 +118,7 @@ export function turnOptions(flags: TurnFlags, config: Config): TurnOptions {
     ...optional('confidence', { min: 0.5, max: 0.9999 }),
     solver: text('solver', 'dual')!,
     ...optionalText('engine', text('engine')),
+    ...optionalText('engineUrl', text('engineUrl')),
     minGain: number('minGain', DEFAULTS.minGain, { min: 0 }),
     migrationSecondsPerByte: number('migrationCost', DEFAULTS.migrationCost, { min: 0 }) / 1e9,
     thresholds: thresholds(text('threshold')),
@@ -147,78 +144,6 @@ function thresholds(text: string | undefined): DriftThresholds {
   return { ...DEFAULT_THRESHOLDS, ...changed };
 }
 
-/** The world as a turn from the command line has it. */
-export function turnTools(flags: TurnFlags, options: TurnOptions, tell: TurnTools['tell']): TurnTools {
-  return {
-    now: () => new Date(),
-    async loadInputs(blockTokens) {
-      const blockBytes =
-        blockTokens === 0 ? undefined : (model: Model) => blockTokens * model.kvBytesPerToken;
-      const { tiers, model, methods, files, warnings } = await loadInputs(flags, blockBytes);
-      return { tiers, model, methods: methods.rows, files, warnings };
-    },
-    async identity() {
-      const config = await readConfig('.');
-      const paths = [
-        CONFIG_NAME,
-        ...inputPaths(flags, config),
-        ...(options.samples === undefined ? [] : [options.samples]),
-      ];
-      const entries = await Promise.all(paths.map(async (path) => [path, await fileIdentity(path)] as const));
-      return {
-        ...Object.fromEntries(entries),
-        flags: hashOf({ ...options, resume: false, dryRun: false }, inputFlags(flags)),
-      };
-    },
-    async measureTier(tier, seconds) {
-      const { tierKinds } = await import('../tiers/index.js');
-      const kind = pick('tier kind', tierKinds, tier.kind);
-      const target = {
-        name: tier.name,
-        kind: tier.kind,
-        ...(tier.location === undefined ? {} : { location: tier.location }),
-      };
-      return kind.measure(target, {
-        seconds,
-        sizes: PROBE_SIZES,
-        streams: [1],
-        capacityBytes: tier.capacityBytes,
-        seed: 1,
-        signal: new AbortController().signal,
-        onProgress: () => undefined,
-      });
-    },
-    tell,
-  };
-}
-
-/** Says what happens: sentences for people, or with `--log-format json` one object per line. @throws EvicpressError */
-export function teller(form: string, terminal: Terminal): TurnTools['tell'] {
-  if (form === 'json') {
-    return (level: Level, message, fields = {}) => {
-      process.stderr.write(
-        `${JSON.stringify({ at: new Date().toISOString(), level, message, ...fields })}\n`,
-      );
-    };
-  }
-  if (form !== 'text')
-    throw new EvicpressError(`--log-format: "${printable(form)}" is unknown. Pick one of: text, json.`);
-  return (level, message) =>
-    level === 'info' ? terminal.say(message) : terminal.warn(printable(message, 2000));
-}
-
-/** The flags that say what is planned with, and none that say how to print. */
-function inputFlags({ tiers, methods, model, capacity, metric, allowModelMismatch }: TurnFlags): InputFlags {
-  return {
-    ...(tiers !== undefined && { tiers }),
-    ...(methods !== undefined && { methods }),
-    ...(model !== undefined && { model }),
-    ...(capacity !== undefined && { capacity }),
-    ...(metric !== undefined && { metric }),
-    ...(allowModelMismatch !== undefined && { allowModelMismatch }),
-  };
-}
-
 function textOf(value: unknown): string | undefined {
   return typeof value === 'string' || typeof value === 'number' ? String(value) : undefined;
 }
@@ -236,13 +161,4 @@ function positiveSeconds(text: string, flag: string): number {
   if (!(value > 0))
     throw new EvicpressError(`${flag}: "${printable(text)}" is no time to speak of. Write it like 10m.`);
   return value;
-}
-
-async function fileIdentity(path: string): Promise<string> {
-  const info = await stat(path).catch(() => undefined);
-  return info === undefined ? 'none' : `${info.ino} ${info.size} ${info.mtimeMs}`;
-}
-
-function hashOf(...values: readonly unknown[]): string {
-  return createHash('sha256').update(JSON.stringify(values)).digest('hex').slice(0, 16);
 }

@@ -1,6 +1,7 @@
 import { printable } from '../errors.js';
 import type { TraceFormat } from './format.js';
 import { isObject, jsonLine, shown, wholeNumber } from './json-line.js';
+import type { EngineKeySpace } from './trace.js';
 
 /**
  * What LMCache's server writes with `--lookup-hash-log-dir`: one lookup a line, `timestamp` in seconds,
@@ -25,7 +26,7 @@ export const lmcache: TraceFormat = {
         const fault = lookupFault(value, mayChange ? 0 : chunkTokens);
         if (fault !== undefined) return fault;
         chunkTokens = value.chunk_size as number;
-        builder.engineKeys = { engine: 'lmcache', chunkSize: chunkTokens };
+        builder.engineKeys = keySpaceOf(value, chunkTokens);
         // A request that has to wait is looked up again; it is still one request.
         if (value.request_id !== undefined && value.request_id === previousRequest) return undefined;
         previousRequest = value.request_id;
@@ -41,6 +42,34 @@ export const lmcache: TraceFormat = {
     };
   },
 };
+
+/** `dtypes` and `shapes` are those of a chunk's tensors on one rank; what is odd about them is left out. */
+function keySpaceOf(value: Record<string, unknown>, chunkSize: number): EngineKeySpace {
+  const { model_name: model, dtypes, shapes } = value;
+  const bytes = bytesOf(dtypes, shapes);
+  return {
+    engine: 'lmcache',
+    chunkSize,
+    ...(typeof model === 'string' && { model: printable(model) }),
+    ...(bytes !== undefined && {
+      layout: printable(JSON.stringify([dtypes, shapes]), 1000),
+      bytesPerToken: bytes / chunkSize,
+    }),
+  };
+}
+
+const BITS = /(?:float|int|bfloat|complex)(\d+)/;
+
+function bytesOf(dtypes: unknown, shapes: unknown): number | undefined {
+  if (!Array.isArray(dtypes) || !Array.isArray(shapes) || dtypes.length !== shapes.length) return undefined;
+  const bytes = shapes.map((shape: unknown, i) => {
+    const bits = Number(BITS.exec(String(dtypes[i]))?.[1]);
+    const sizes = Array.isArray(shape) ? (shape as unknown[]) : [Number.NaN];
+    return sizes.reduce<number>((product, size) => product * Number(size), bits / 8);
+  });
+  const sum = bytes.reduce((total, some) => total + some, 0);
+  return sum > 0 && Number.isFinite(sum) ? sum : undefined;
+}
 
 function lookupFault(value: Record<string, unknown>, chunkTokens: number): string | undefined {
   const { timestamp, chunk_size: size, chunk_hashes: hashes } = value;

@@ -1,6 +1,18 @@
 /** How a log's requests reuse cached content. */
 export type Reuse = 'prefix' | 'documents';
 
+/** An engine's names for its chunks, which mean something to an engine of the same settings only. */
+export interface EngineKeySpace {
+  readonly engine: string;
+  /** Tokens per chunk. */
+  readonly chunkSize: number;
+  /** The model, as the engine calls it, where its log says so. */
+  readonly model?: string;
+  /** Types and shapes of a chunk's tensors, and what they make per token on one rank. */
+  readonly layout?: string;
+  readonly bytesPerToken?: number;
+}
+
 /**
  * A request log in columns. Blocks have dense ids in order of first appearance, so that every later stage
  * indexes typed arrays; `blockIds` gives the log's own ids back.
@@ -11,8 +23,8 @@ export type Reuse = 'prefix' | 'documents';
  */
 export interface Trace {
   readonly reuse: Reuse;
-  /** Where the block ids are the keys of an engine: which, and its tokens per chunk. */
-  readonly engineKeys?: { readonly engine: string; readonly chunkSize: number } | undefined;
+  /** Where the block ids are the keys of an engine. */
+  readonly engineKeys?: EngineKeySpace | undefined;
   readonly requests: number;
   /** Seconds since the log's first request, ascending. */
   readonly timestampSeconds: Float64Array;

@@ -154,7 +154,9 @@ describe('a turn of refresh', () => {
       ),
     );
     expect(result).toMatchObject({ outcome: 'published', generation: 2 });
-    expect(result.reason).toContain('for model test-8b, other-8b is served: the plan is invalid');
+    expect(result.reason).toContain(
+      'the model is other-8b now, the plan in force was made for test-8b: it is invalid',
+    );
   });
 
   it('leaves the plan in force alone when the profiles cannot be used, and keeps what it read', async () => {

@@ -1,6 +1,7 @@
 import type { MethodRow } from '../../formats/methods.js';
 import type { Corrected } from './decide.js';
 import type { DriftFinding } from './drift/check.js';
+import { sameMethod } from './drift/quality.js';
 import type { TurnInputs } from './options.js';
 import type { RefreshState } from './state.js';
 
@@ -35,10 +36,7 @@ function scaled(
   row: MethodRow,
   factors: readonly { method: string; compressionRatio: number; factor: number }[],
 ): MethodRow {
-  const found = factors.find(
-    ({ method, compressionRatio }) =>
-      row.method === method && Math.abs(row.compressionRatio - compressionRatio) < 1e-9,
-  );
+  const found = factors.find((factor) => sameMethod(factor, row));
   return found === undefined ? row : { ...row, quality: row.quality * found.factor };
 }
 

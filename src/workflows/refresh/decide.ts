@@ -9,6 +9,7 @@ import type { Trace } from '../../traces/trace.js';
 import { formatSeconds, formatShare } from '../../units.js';
 import { learnRules } from './class-rules.js';
 import { judgeStanding, type PlanScore, rowsOfSegments, scorePlan } from './compare.js';
+import type { MadeFor } from './drift/identity.js';
 import type { TurnInputs, TurnOptions } from './options.js';
 import { recentDemand } from './recent-demand.js';
 
@@ -47,6 +48,7 @@ export interface Comparison {
 /**
  * Makes the best plan for the recent demand, warm from the prices of the one in force, and compares the two.
  * @returns undefined where nothing was reused yet, so that there is nothing to plan.
+ * @param madeFor what the plan is good for and nothing else; its header says so.
  * @throws EvicpressError where no plan keeps every limit.
  */
 export function makeCandidate(
@@ -56,6 +58,7 @@ export function makeCandidate(
   inForce: Plan | undefined,
   generation: number,
   options: TurnOptions,
+  madeFor: MadeFor,
 ): Candidate | undefined {
   const { model } = inputs;
   const demand = recentDemand(trace, {
@@ -90,6 +93,7 @@ export function makeCandidate(
   const header: PlanHeader = {
     ...planned.header,
     generation,
+    madeFor,
     rules: { ...planned.header.rules, ...learnRules(planned.problem, rows, options.halfLifeSeconds) },
     ...(options.engine === undefined ? {} : { engine: options.engine }),
   };

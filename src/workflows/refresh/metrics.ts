@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import type { Plan } from '../../formats/plan.js';
+import type { TurnResult } from './outcome.js';
 import { writeDurably } from './private-files.js';
 import type { RefreshState } from './state.js';
-import type { TurnResult } from './turn.js';
 
 /** Metrics are for the collector, which is another user. */
 const PUBLIC_FILE = 0o644;

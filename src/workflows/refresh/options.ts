@@ -1,3 +1,4 @@
+import type { ServedModel } from '../../engines/served.js';
 import type { MethodRow } from '../../formats/methods.js';
 import type { Model } from '../../formats/model.js';
 import type { Tier } from '../../formats/tiers.js';
@@ -23,6 +24,8 @@ export interface TurnOptions {
   readonly confidence?: number;
   readonly solver: string;
   readonly engine?: string;
+  /** Where the engine can be asked what it serves. */
+  readonly engineUrl?: string;
   /** Publish when the utility of a request grows by more than this share of its TTFT. */
   readonly minGain: number;
   /** Seconds of utility per byte that a change of placements moves; 0: moving is free. */
@@ -37,7 +40,7 @@ export interface TurnOptions {
   readonly budgetSeconds: number;
   /** Nothing is published for so long after somebody went back to an older generation. */
   readonly holdSeconds: number;
-  /** Ends such a hold. */
+  /** Ends such a hold, and takes an engine that has changed as it is. */
   readonly resume: boolean;
   /** Decide and say so, but write nothing at all. */
   readonly dryRun: boolean;
@@ -52,6 +55,12 @@ export interface TurnInputs {
   readonly warnings: readonly string[];
 }
 
+/** A method at a ratio. */
+export interface MethodPoint {
+  readonly method: string;
+  readonly compressionRatio: number;
+}
+
 export type Level = 'info' | 'warn' | 'error';
 
 /** What a turn needs from outside: the clock, the measurements, the devices, somebody to tell. */
@@ -63,5 +72,18 @@ export interface TurnTools {
   identity(): Promise<Record<string, string>>;
   /** Measures a tier for about so long. @throws EvicpressError where it cannot be used. */
   measureTier(tier: Tier, seconds: number): Promise<Tier>;
+  /**
+   * Profiles methods anew for about so long; absent where nothing could.
+   * @param contexts those to begin with. @param profile whose rows are to be replaced: of one model and metric.
+   * @returns rows as a method profile has them. @throws EvicpressError where it cannot be done here.
+   */
+  profileMethods?(
+    points: readonly MethodPoint[],
+    contexts: readonly string[],
+    profile: readonly MethodRow[],
+    seconds: number,
+  ): Promise<readonly MethodRow[]>;
+  /** Asks the engine what it serves; absent where no engine was named. @throws EvicpressError where it does not answer. */
+  served?(): Promise<ServedModel>;
   tell(level: Level, message: string, fields?: Readonly<Record<string, unknown>>): void;
 }

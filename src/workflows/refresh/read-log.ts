@@ -141,7 +141,7 @@ function withProgress(
       ...state.log,
       format: recorder.format.name,
       blockTokens: state.log.blockTokens > 0 ? state.log.blockTokens : recorder.blockTokens,
-      ...(recorder.engineKeys === undefined ? {} : { engineKeys: recorder.engineKeys }),
+      ...(recorder.engineKeys === undefined ? {} : { engineKeys: { ...recorder.engineKeys } }),
       position,
       clock: { ...clock.state },
     },

@@ -39,7 +39,15 @@ export const stateSchema = z.looseObject({
     format: z.string(),
     blockTokens: count,
     /** Where the block ids are an engine's own keys. */
-    engineKeys: z.looseObject({ engine: z.string(), chunkSize: count }).optional(),
+    engineKeys: z
+      .looseObject({
+        engine: z.string(),
+        chunkSize: count,
+        model: z.string().exactOptional(),
+        layout: z.string().exactOptional(),
+        bytesPerToken: z.number().positive().exactOptional(),
+      })
+      .optional(),
     position: logPositionSchema.optional(),
     clock: z.looseObject({ logSeconds: z.number().nullable(), countedSeconds: nonNegative }),
   }),

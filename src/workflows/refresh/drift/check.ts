@@ -1,3 +1,4 @@
+import type { ServedModel } from '../../../engines/served.js';
 import type { MethodRow } from '../../../formats/methods.js';
 import type { Model } from '../../../formats/model.js';
 import type { Plan } from '../../../formats/plan.js';
@@ -42,6 +43,8 @@ export interface DriftSetting {
   readonly tiers: readonly Tier[];
   readonly model: Model;
   readonly engine: string | undefined;
+  /** What the engine said when it was asked; undefined where it was not, or did not answer. */
+  readonly served: ServedModel | undefined;
   readonly methods: readonly MethodRow[];
   /** Fingerprints of the profiles in use. */
   readonly files: readonly { readonly path: string; readonly sha256: string }[];

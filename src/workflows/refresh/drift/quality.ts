@@ -1,5 +1,6 @@
 import { ANY_CONTEXT, type MethodRow } from '../../../formats/methods.js';
 import { significant } from '../../../units.js';
+import type { MethodPoint } from '../options.js';
 import type { DriftCheck, DriftFinding, DriftThresholds } from './check.js';
 import type { QualitySample } from './samples.js';
 
@@ -14,24 +15,27 @@ const FEWEST_FOR_SIGNIFICANCE = 8;
 export const quality: DriftCheck = {
   name: 'quality',
   async check({ samples, methods, thresholds }) {
-    const groups = new Map<string, { sample: QualitySample; online: number[]; profiled: number[] }>();
+    const groups = new Map<string, { point: MethodPoint; online: number[]; profiled: number[] }>();
+    const rowsOf = new Map<string, MethodRow[]>(samples.map(({ method }) => [method, []]));
+    for (const row of methods) rowsOf.get(row.method)?.push(row);
     for (const sample of samples) {
-      const profiled = profiledQuality(methods, sample);
-      if (profiled === undefined) continue;
-      const key = JSON.stringify([sample.method, sample.compressionRatio]);
-      const group = groups.get(key) ?? { sample, online: [], profiled: [] };
+      const row = profiledRow(rowsOf.get(sample.method)!, sample);
+      if (row === undefined) continue;
+      const { method, compressionRatio } = row;
+      const key = JSON.stringify([method, compressionRatio]);
+      const group = groups.get(key) ?? { point: { method, compressionRatio }, online: [], profiled: [] };
       groups.set(key, group);
       group.online.push(sample.quality);
-      group.profiled.push(profiled);
+      group.profiled.push(row.quality);
     }
-    return [...groups.values()].flatMap(({ sample, online, profiled }) =>
-      online.length < FEWEST_SAMPLES ? [] : [judge(sample, online, profiled, thresholds)],
+    return [...groups.values()].flatMap(({ point, online, profiled }) =>
+      online.length < FEWEST_SAMPLES ? [] : [judge(point, online, profiled, thresholds)],
     );
   },
 };
 
 function judge(
-  { method, compressionRatio }: QualitySample,
+  point: MethodPoint,
   online: readonly number[],
   profiled: readonly number[],
   thresholds: DriftThresholds,
@@ -45,7 +49,7 @@ function judge(
     (gaps.length >= FEWEST_FOR_SIGNIFICANCE &&
       gap >= thresholds.significantGap &&
       chance < thresholds.chance);
-  const name = compressionRatio > 0 ? `${method}@${compressionRatio}` : method;
+  const name = methodName(point);
   return {
     check: 'quality',
     subject: name,
@@ -54,23 +58,38 @@ function judge(
     threshold: thresholds.qualityGap,
     evidence: `${name}: quality ${significant(mean(online))} online over ${online.length} answers, ${significant(mean(profiled))} profiled (gap ${significant(gap)}, by chance with probability ${significant(chance, 2)}; drift from ${thresholds.qualityGap}, or ${thresholds.significantGap} below ${thresholds.chance})`,
     ...(drifted && {
-      corrected: { method, compressionRatio, factor: Math.min(1, mean(online) / mean(profiled)) },
+      corrected: { ...point, factor: Math.min(1, mean(online) / mean(profiled)) },
     }),
   };
 }
 
-/** What the profile says of a sample: rows of its context, else of its class, else of all. */
-function profiledQuality(methods: readonly MethodRow[], sample: QualitySample): number | undefined {
-  const same = methods.filter(
-    (row) => row.method === sample.method && Math.abs(row.compressionRatio - sample.compressionRatio) < 1e-9,
-  );
-  const row =
-    same.find((entry) => sample.context !== undefined && entry.context === sample.context) ??
+/** A method at a ratio as people write it. */
+export function methodName({ method, compressionRatio }: MethodPoint): string {
+  return compressionRatio > 0 ? `${method}@${compressionRatio}` : method;
+}
+
+/** Whether two rows, samples or points are of one method at one ratio. */
+export function sameMethod(a: MethodPoint, b: MethodPoint): boolean {
+  return a.method === b.method && Math.abs(a.compressionRatio - b.compressionRatio) < 1e-9;
+}
+
+/** The row for a sample among those of its method: of its context, else of its class, else of all. */
+function profiledRow(ofMethod: readonly MethodRow[], sample: QualitySample): MethodRow | undefined {
+  const { method, compressionRatio } = sample;
+  const only = ofMethod[0]?.compressionRatio;
+  if (compressionRatio === undefined && ofMethod.some((row) => row.compressionRatio !== only))
+    return undefined;
+  const same =
+    compressionRatio === undefined
+      ? ofMethod
+      : ofMethod.filter((row) => sameMethod(row, { method, compressionRatio }));
+  return (
+    same.find((row) => sample.context !== undefined && row.context === sample.context) ??
     same.find(
-      (entry) => entry.context === ANY_CONTEXT && entry.class !== undefined && entry.class === sample.class,
+      (row) => row.context === ANY_CONTEXT && row.class !== undefined && row.class === sample.class,
     ) ??
-    same.find((entry) => entry.context === ANY_CONTEXT && entry.class === undefined);
-  return row?.quality;
+    same.find((row) => row.context === ANY_CONTEXT && row.class === undefined)
+  );
 }
 
 /** Probability of a mean gap at least this large if there were none (normal approximation, one-sided). */

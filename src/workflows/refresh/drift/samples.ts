@@ -9,7 +9,8 @@ const MOST_SAMPLES = 10_000;
 /** The quality of one answer that an engine gave from a compressed cache, as somebody measured it online. */
 export const qualitySampleSchema = z.looseObject({
   method: label,
-  compressionRatio: ratio.optional().default(0),
+  /** May be left out of a method that the profile has at one ratio only. */
+  compressionRatio: ratio.optional(),
   quality: fraction,
   context: label.optional(),
   class: label.optional(),

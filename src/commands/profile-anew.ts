@@ -1,0 +1,74 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { EvicpressError, errors } from '../errors.js';
+import { readConfig } from '../formats/config.js';
+import type { MethodRow } from '../formats/methods.js';
+import { listConfigurations } from '../methods/configurations.js';
+import { openJournal } from '../methods/journal.js';
+import { runProfile } from '../methods/profile-run.js';
+import { METRICS, type Metric, methodRows } from '../methods/rows.js';
+import type { MethodPoint, TurnTools } from '../workflows/refresh/options.js';
+import { openRunner } from './profile-methods.js';
+import { readSettings } from './profile-methods-settings.js';
+
+/**
+ * Measures a few methods again on the contexts of evicpress.yaml, by the runner named there.
+ * @param first contexts to begin with. @param profile the rows that are to be replaced.
+ * @throws EvicpressError where there are no contexts with texts, or the runner has another model than the profile.
+ */
+export async function profileAnew(
+  points: readonly MethodPoint[],
+  first: readonly string[],
+  profile: readonly MethodRow[],
+  budgetSeconds: number,
+  tell: TurnTools['tell'],
+): Promise<readonly MethodRow[]> {
+  const startedAt = performance.now();
+  const { contexts: file, profile: own } = await readConfig('.');
+  if (file === undefined)
+    throw errors.missingInput(
+      'contexts',
+      'Name a file with texts and queries, as contexts in evicpress.yaml.',
+    );
+  const { model } = (own ?? {}) as { model?: string };
+  const settings = await readSettings({
+    contexts: [file],
+    methods: points.map(({ method }) => method).join(','),
+    ratios: points.map(({ compressionRatio }) => compressionRatio).join(','),
+    ...(model === undefined ? {} : { model }),
+  });
+  const runner = await openRunner(settings, { progress: () => undefined });
+  const folder = await mkdtemp(join(tmpdir(), 'evicpress-profile-'));
+  const journal = await openJournal(join(folder, 'journal.ndjson'), false);
+  try {
+    const profiled = profile.find(({ model }) => model !== undefined)?.model ?? runner.model;
+    if (profiled !== runner.model)
+      throw new EvicpressError(
+        `the profile is of ${profiled}, the ${runner.name} runner has ${runner.model}.`,
+      );
+    const wanted = new Set(points.map((point) => JSON.stringify([point.method, point.compressionRatio])));
+    const contexts = [...settings.contexts].sort(
+      (a, b) => Number(first.includes(b.context)) - Number(first.includes(a.context)),
+    );
+    const entries = await runProfile({
+      runner,
+      journal,
+      contexts,
+      configurations: listConfigurations(runner, settings.methods, settings.ratios).filter((each) =>
+        wanted.has(JSON.stringify([each.method, each.compressionRatio])),
+      ),
+      maxAnswerTokens: settings.answerTokens,
+      budgetSeconds: budgetSeconds - (performance.now() - startedAt) / 1000,
+      onProgress: () => undefined,
+      onWarning: (text) => tell('warn', text),
+      signal: new AbortController().signal,
+    });
+    const metric = profile.find((row) => row.metric !== undefined)?.metric as Metric | undefined;
+    return methodRows(runner, contexts, entries, metric ?? METRICS[0]);
+  } finally {
+    await journal.close();
+    await runner.close();
+    await rm(folder, { recursive: true, force: true });
+  }
+}
