@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { parseDocument } from 'yaml';
+import { type Document, parseDocument } from 'yaml';
 import { z } from 'zod';
 import { errors, printable } from '../errors.js';
 import { systemFault } from './files.js';
@@ -75,14 +75,24 @@ const LARGEST_CHARACTERS = 2 ** 20;
 const DEEPEST = 100;
 
 function parsedYaml(content: string, path: string): unknown {
-  if (content.length > LARGEST_CHARACTERS)
-    throw errors.badFile(path, undefined, `${content.length} characters are too many for a configuration.`);
-  if (isTooDeep(content)) throw errors.badFile(path, undefined, `nested more than ${DEEPEST} levels deep.`);
+  refuseExcess(content, path);
   const document = parseDocument(content, { prettyErrors: true });
   const fault = document.errors[0];
   if (fault !== undefined) {
     throw errors.badFile(path, fault.linePos?.[0].line, printable(fault.message.split('\n')[0]!));
   }
+  return valueOf(document, path);
+}
+
+/** @throws EvicpressError on a text that would exhaust the parser's memory or stack. */
+export function refuseExcess(content: string, path: string): void {
+  if (content.length > LARGEST_CHARACTERS)
+    throw errors.badFile(path, undefined, `${content.length} characters are too many for a configuration.`);
+  if (isTooDeep(content)) throw errors.badFile(path, undefined, `nested more than ${DEEPEST} levels deep.`);
+}
+
+/** What a document without faults stands for. @throws EvicpressError on aliases of nothing, or of too much. */
+export function valueOf(document: Pick<Document, 'toJS'>, path: string): unknown {
   try {
     return document.toJS();
   } catch (error) {

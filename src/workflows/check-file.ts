@@ -2,7 +2,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { LineCounter, parseDocument } from 'yaml';
 import type { z } from 'zod';
 import { EvicpressError, errors, printable } from '../errors.js';
-import { configSchema } from '../formats/config.js';
+import { configSchema, refuseExcess, valueOf } from '../formats/config.js';
 import { contextRowSchema, contextsHeaderSchema, readContexts } from '../formats/contexts.js';
 import { readLines, systemFault } from '../formats/files.js';
 import { methodRowSchema, methodsHeaderSchema, readMethods } from '../formats/methods.js';
@@ -122,7 +122,7 @@ export async function checkFile(path: string): Promise<CheckedFile> {
   await requireFile(path);
   const faults = new Faults();
   const kind = /\.ya?ml$/.test(path)
-    ? checkYaml(await readFile(path, 'utf8'), faults)
+    ? checkYaml(path, await readFile(path, 'utf8'), faults)
     : path.endsWith('.json')
       ? await checkJson(path, faults)
       : await checkLines(path, faults);
@@ -143,12 +143,17 @@ async function requireFile(path: string): Promise<void> {
   if (info.size === 0) throw errors.emptyFile(path, 'one of our files');
 }
 
-function checkYaml(text: string, faults: Faults): string {
-  const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: true });
-  for (const error of document.errors)
-    faults.add(printable(error.message.split('\n')[0]!), error.linePos?.[0].line);
-  if (faults.none) addIssues(configSchema, document.toJS() ?? {}, faults, locator(document, lines));
+function checkYaml(path: string, text: string, faults: Faults): string {
+  try {
+    refuseExcess(text, path);
+    const lines = new LineCounter();
+    const document = parseDocument(text, { lineCounter: lines, prettyErrors: true });
+    for (const error of document.errors)
+      faults.add(printable(error.message.split('\n')[0]!), error.linePos?.[0].line);
+    if (faults.none) addIssues(configSchema, valueOf(document, path) ?? {}, faults, locator(document, lines));
+  } catch (error) {
+    faults.caught(error, path);
+  }
   return 'evicpress.yaml';
 }
 

@@ -2,7 +2,7 @@ import { createReadStream } from 'node:fs';
 import { EvicpressError, errors } from '../../errors.js';
 import { systemFault } from '../../formats/files.js';
 import { readDecompressed } from '../../traces/lines.js';
-import { findUnread, type LogPart, readRange } from './log-files.js';
+import { findUnread, type LogFile, type LogPart, readRange } from './log-files.js';
 import { type Evidence, HEAD_BYTES, headEvidence, type LogPosition, lineEvidence } from './log-position.js';
 
 /** A line longer than this is passed over rather than held in memory. */
@@ -106,9 +106,13 @@ async function* linesOf(part: LogPart): AsyncGenerator<NewLines> {
 async function headOf({ file }: LogPart): Promise<Buffer> {
   if (!file.compressed) return readRange(file.path, 0, HEAD_BYTES);
   let head = Buffer.alloc(0);
-  for await (const chunk of readDecompressed(file.path)) {
-    head = Buffer.concat([head, chunk]);
-    if (head.length >= HEAD_BYTES) break;
+  try {
+    for await (const chunk of readDecompressed(file.path)) {
+      head = Buffer.concat([head, chunk]);
+      if (head.length >= HEAD_BYTES) break;
+    }
+  } catch (error) {
+    throw readFault(error, file);
   }
   return head.subarray(0, HEAD_BYTES);
 }
@@ -130,16 +134,20 @@ async function* chunksOf(part: LogPart): AsyncGenerator<Buffer> {
       if (skip < chunk.length) yield skip === 0 ? chunk : chunk.subarray(skip);
     }
   } catch (error) {
-    if (error instanceof EvicpressError) throw error;
-    const { code } = error as NodeJS.ErrnoException;
-    if (compressed && (typeof code === 'number' || code?.startsWith('Z_')))
-      throw errors.badFile(
-        path,
-        undefined,
-        'the compressed log is damaged or still being written. Try again later.',
-      );
-    throw systemFault(error, path);
+    throw readFault(error, part.file);
   }
+}
+
+function readFault(error: unknown, { path, compressed }: LogFile): unknown {
+  if (error instanceof EvicpressError) return error;
+  const { code } = error as NodeJS.ErrnoException;
+  if (compressed && (typeof code === 'number' || code?.startsWith('Z_')))
+    return errors.badFile(
+      path,
+      undefined,
+      'the compressed log is damaged or still being written. Try again later.',
+    );
+  return systemFault(error, path);
 }
 
 function countLines(bytes: Buffer): number {
