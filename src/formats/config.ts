@@ -1,9 +1,8 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Document, parseDocument } from 'yaml';
 import { z } from 'zod';
 import { errors, printable } from '../errors.js';
-import { systemFault } from './files.js';
+import { readText, systemFault } from './files.js';
 import { checkShape } from './schema.js';
 
 const text = z.union([z.string(), z.number()]).transform(String);
@@ -62,7 +61,7 @@ export async function readConfig(folder: string): Promise<Config> {
   const path = join(folder, CONFIG_NAME);
   let content: string;
   try {
-    content = await readFile(path, 'utf8');
+    content = await readText(path);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return {};
     throw systemFault(error, path);
@@ -81,7 +80,7 @@ function parsedYaml(content: string, path: string): unknown {
   if (fault !== undefined) {
     throw errors.badFile(path, fault.linePos?.[0].line, printable(fault.message.split('\n')[0]!));
   }
-  return valueOf(document, path);
+  return yamlValue(document, path);
 }
 
 /** @throws EvicpressError on a text that would exhaust the parser's memory or stack. */
@@ -92,7 +91,7 @@ export function refuseExcess(content: string, path: string): void {
 }
 
 /** What a document without faults stands for. @throws EvicpressError on aliases of nothing, or of too much. */
-export function valueOf(document: Pick<Document, 'toJS'>, path: string): unknown {
+export function yamlValue(document: Pick<Document, 'toJS'>, path: string): unknown {
   try {
     return document.toJS();
   } catch (error) {

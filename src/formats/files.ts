@@ -21,8 +21,19 @@ export { systemFault };
 
 /** A line longer than this is refused rather than held in memory. */
 const MAX_LINE_CHARACTERS = 64 * 2 ** 20;
-/** A JSON file larger than this is not one of ours. */
-const MAX_JSON_BYTES = 512 * 2 ** 20;
+/** A file that is read as a whole and is larger than this is not one of ours. */
+const MAX_WHOLE_BYTES = 256 * 2 ** 20;
+
+/**
+ * A text file as a whole.
+ * @throws EvicpressError on one too large to be ours; errors of the system pass as they are.
+ */
+export async function readText(path: string): Promise<string> {
+  const { size } = await stat(path);
+  if (size > MAX_WHOLE_BYTES)
+    throw errors.badFile(path, undefined, `${size} bytes are too many to be one of ours.`);
+  return readFile(path, 'utf8');
+}
 
 /**
  * Reads a whole JSON file.
@@ -30,10 +41,8 @@ const MAX_JSON_BYTES = 512 * 2 ** 20;
  * @throws EvicpressError
  */
 export async function readJson(path: string, what: string, remedy: string): Promise<unknown> {
-  const info = await fileInfo(path, what, remedy);
-  if (info.size > MAX_JSON_BYTES)
-    throw errors.badFile(path, undefined, `${info.size} bytes are more than ${what} can have.`);
-  const text = await readFile(path, 'utf8');
+  await fileInfo(path, what, remedy);
+  const text = await readText(path);
   if (text.trim() === '') throw errors.emptyFile(path, what);
   return parseJson(text, path);
 }

@@ -1,8 +1,12 @@
 import { type FileHandle, mkdir, open, readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { errors } from '../errors.js';
 import { systemFault } from '../formats/files.js';
 import { formatHeader } from '../formats/schema.js';
 import type { Measurement } from './runner.js';
+
+/** A journal larger than this is not one of ours. */
+const LARGEST_BYTES = 2 ** 30;
 
 /** One measured configuration, or the reason why it cannot be measured. */
 export interface JournalEntry {
@@ -37,6 +41,9 @@ export async function openJournal(path: string, resume: boolean): Promise<Journa
   try {
     await mkdir(dirname(path), { recursive: true });
     file = await open(path, resume ? 'a+' : 'w+');
+    const { size } = await file.stat();
+    if (size > LARGEST_BYTES)
+      throw errors.badFile(path, undefined, `${size} bytes are too many for a journal.`);
     const { entries, wholeBytes } = parse(await file.readFile());
     await file.truncate(wholeBytes);
     if (wholeBytes === 0) await file.appendFile(`${JSON.stringify(formatHeader('journal'))}\n`);

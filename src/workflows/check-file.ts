@@ -1,10 +1,10 @@
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { LineCounter, parseDocument } from 'yaml';
 import type { z } from 'zod';
 import { EvicpressError, errors, printable } from '../errors.js';
-import { configSchema, refuseExcess, valueOf } from '../formats/config.js';
+import { configSchema, refuseExcess, yamlValue } from '../formats/config.js';
 import { contextRowSchema, contextsHeaderSchema, readContexts } from '../formats/contexts.js';
-import { readLines, systemFault } from '../formats/files.js';
+import { readLines, readText, systemFault } from '../formats/files.js';
 import { methodRowSchema, methodsHeaderSchema, readMethods } from '../formats/methods.js';
 import { modelSchema } from '../formats/model.js';
 import { endSchema, placementSchema, planHeaderSchema, scanPlan } from '../formats/plan.js';
@@ -122,7 +122,7 @@ export async function checkFile(path: string): Promise<CheckedFile> {
   await requireFile(path);
   const faults = new Faults();
   const kind = /\.ya?ml$/.test(path)
-    ? checkYaml(path, await readFile(path, 'utf8'), faults)
+    ? checkYaml(path, await readText(path), faults)
     : path.endsWith('.json')
       ? await checkJson(path, faults)
       : await checkLines(path, faults);
@@ -150,7 +150,8 @@ function checkYaml(path: string, text: string, faults: Faults): string {
     const document = parseDocument(text, { lineCounter: lines, prettyErrors: true });
     for (const error of document.errors)
       faults.add(printable(error.message.split('\n')[0]!), error.linePos?.[0].line);
-    if (faults.none) addIssues(configSchema, valueOf(document, path) ?? {}, faults, locator(document, lines));
+    if (faults.none)
+      addIssues(configSchema, yamlValue(document, path) ?? {}, faults, locator(document, lines));
   } catch (error) {
     faults.caught(error, path);
   }
@@ -158,7 +159,7 @@ function checkYaml(path: string, text: string, faults: Faults): string {
 }
 
 async function checkJson(path: string, faults: Faults): Promise<string> {
-  const text = await readFile(path, 'utf8');
+  const text = await readText(path);
   let value: unknown;
   try {
     value = parseJson(text, path);

@@ -1,6 +1,6 @@
 import { type FileHandle, open, rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { systemFault } from '../../formats/files.js';
+import { readText, systemFault } from '../../formats/files.js';
 import { formatHeader } from '../../formats/schema.js';
 import { PRIVATE_FILE, readBytes } from './private-files.js';
 
@@ -43,10 +43,8 @@ export async function readJournal(folder: string): Promise<JournalEntry[]> {
   const entries: JournalEntry[] = [];
   for (const name of ['journal.1.ndjson', 'journal.ndjson']) {
     const path = join(folder, name);
-    const size = (await stat(path).catch(() => undefined))?.size ?? 0;
-    for (const line of (await readBytes(path, size).catch(() => Buffer.alloc(0)))
-      .toString('utf8')
-      .split('\n')) {
+    const text = await readText(path).catch(() => '');
+    for (const line of text.split('\n')) {
       const entry = parsed(line);
       if (entry !== undefined) entries.push(entry);
     }

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { copyFile, open, readdir, readFile, rename, stat, unlink } from 'node:fs/promises';
+import { copyFile, open, readdir, rename, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { EvicpressError, errors } from '../../errors.js';
-import { jsonText, systemFault } from '../../formats/files.js';
+import { jsonText, readText, systemFault } from '../../formats/files.js';
 import { type Placement, type Plan, type PlanHeader, readPlan, writePlan } from '../../formats/plan.js';
 import { checkShape, count } from '../../formats/schema.js';
 import { syncFolder, writeDurably } from './private-files.js';
@@ -144,7 +144,7 @@ export class PlanStore {
       if (number === undefined) continue;
       const path = this.recordPath(Number(number));
       try {
-        found.push(checkShape(generationRecordSchema, JSON.parse(await readFile(path, 'utf8')), path));
+        found.push(checkShape(generationRecordSchema, JSON.parse(await readText(path)), path));
       } catch {
         // A turn that was killed before it published leaves a plan without its record.
       }

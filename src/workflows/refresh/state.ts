@@ -1,8 +1,8 @@
-import { readFile, rename } from 'node:fs/promises';
+import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { EvicpressError, errors } from '../../errors.js';
-import { jsonText, systemFault } from '../../formats/files.js';
+import { jsonText, readText, systemFault } from '../../formats/files.js';
 import { checkShape, count, nonNegative, parseJson } from '../../formats/schema.js';
 import { transferSchema } from '../../formats/tiers.js';
 import { logPositionSchema } from './log-position.js';
@@ -108,8 +108,9 @@ export async function readState(folder: string): Promise<FoundState> {
   const path = statePath(folder);
   let text: string;
   try {
-    text = await readFile(path, 'utf8');
+    text = await readText(path);
   } catch (error) {
+    if (error instanceof EvicpressError) return { state: undefined, damage: error.message };
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return { state: undefined, damage: undefined };
     throw systemFault(error, path);
   }
