@@ -24,10 +24,8 @@ it('refreshes, shows drift and history, by evicpress.yaml alone', async () => {
   expect((await box.evicpress('refresh')).stdout).toContain('idle: 0 new requests, generation 1 in force');
   const drift = await box.evicpress('drift', '--json', '--exit-code');
   expect(drift.exitCode).toBe(0);
-  expect(JSON.parse(drift.stdout).findings.map(({ check }: { check: string }) => check)).toEqual([
-    'identity',
-    'profiles',
-  ]);
+  const checks = JSON.parse(drift.stdout).findings.map(({ check }: { check: string }) => check);
+  expect([...new Set(checks)]).toEqual(['identity', 'profiles']);
   expect((await box.evicpress('history')).stdout).toContain('1 in force');
   const changed = await box.evicpress('drift', '--model', 'llama-3.1-70b', '--exit-code');
   expect(changed).toMatchObject({ exitCode: 3, stderr: expect.stringContaining('Drift: identity of model') });

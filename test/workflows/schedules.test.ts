@@ -6,7 +6,7 @@ import { parse, parseAllDocuments } from 'yaml';
 import { z } from 'zod';
 import { alertRules } from '../../src/workflows/refresh/alerts.js';
 import { dashboard } from '../../src/workflows/refresh/dashboard.js';
-import { exposition, METRICS } from '../../src/workflows/refresh/metrics.js';
+import { exposition, METRICS, metricsPage } from '../../src/workflows/refresh/metrics.js';
 import { cron } from '../../src/workflows/refresh/schedules/cron.js';
 import { kubernetes } from '../../src/workflows/refresh/schedules/kubernetes.js';
 import { serviceUnit, timerUnit } from '../../src/workflows/refresh/schedules/systemd.js';
@@ -167,6 +167,17 @@ describe('--print-k8s', () => {
     expect(pod.containers[0]!.volumeMounts.map(({ name }) => name).sort()).toEqual(volumes);
     expect(parse(map.data['evicpress.yaml']!)).toMatchObject({ model: 'llama-3.1-8b' });
   });
+
+  it.skipIf(!has('kubernetes-validate'))('is accepted by kubernetes-validate, strictly', () => {
+    const path = join(scratchFolder(), 'refresh.yaml');
+    writeFileSync(path, kubernetes.text({ folder: '/', program: 'evicpress' }));
+    const outcome = spawnSync('kubernetes-validate', ['--strict', path], { encoding: 'utf8' });
+    expect(outcome.status, outcome.stderr).toBe(0);
+  });
+});
+
+it('docs/metrics.md names every metric, as they are', async () => {
+  await expect(metricsPage()).toMatchFileSnapshot('../../docs/metrics.md');
 });
 
 describe('alert rules and dashboard', () => {

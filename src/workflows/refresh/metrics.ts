@@ -61,6 +61,29 @@ function counter(name: string, help: string): MetricFamily {
   return { name: `evicpress_${name}`, help, type: 'counter' };
 }
 
+/** The metrics as a page for people. */
+export function metricsPage(): string {
+  const rows = Object.values(METRICS).map(
+    ({ name, type, help }) => `| \`${name}\` | ${type} | ${unitOf(name)} | ${help} |`,
+  );
+  return `# Metrics of refresh
+
+Written to \`metrics/*.prom\` of the state folder for node_exporter's textfile collector (see [refresh.md](refresh.md)). Tiers are told apart by the label \`tier\`, drift by \`check\` and \`subject\`, the outcome by \`outcome\`.
+
+| name | type | unit | meaning |
+|---|---|---|---|
+${rows.join('\n')}
+`;
+}
+
+/** Units end the name, before \`_total\`; what has none counts or is a share. */
+function unitOf(name: string): string {
+  const unit = /_(timestamp_seconds|seconds_per_byte|seconds|bytes)(?:_total)?$/.exec(name)?.[1];
+  if (unit === 'timestamp_seconds') return 'seconds since 1970';
+  if (unit !== undefined) return unit.replaceAll('_', ' ');
+  return /_(share|of_span|gain|quality)$/.test(name) ? 'share' : 'number';
+}
+
 type Labels = Readonly<Record<string, string>>;
 
 /** One value of a metric. */
