@@ -23,6 +23,9 @@ def parse(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
         allow_abbrev=False,
     )
     parser.add_argument("--plan", required=True, help="the plan in force; looked at again several times a second")
+    parser.add_argument(
+        "--plan-model", metavar="NAME", help="refuse plans for another model (default: the first plan's model)"
+    )
     parser.add_argument("--l1-tier", default="dram", help="the plan's name of the server's memory (default dram)")
     parser.add_argument(
         "--migration-rate", type=float, default=200e6, metavar="BYTES", help="bytes a second a new plan may move (default 200e6)"
@@ -77,7 +80,7 @@ def main(argv: list[str] | None = None) -> None:
     passed, routes = take_routes(rest)
     from . import server_module
 
-    director = Director(Routes(options.l1_tier, tuple(routes)))
+    director = Director(Routes(options.l1_tier, tuple(routes)), options.plan_model)
     server_module.director = director
     # LMCache reads the names of policies when it parses its command line: they must be known by then.
     register_serdes()

@@ -12,9 +12,13 @@ from dataclasses import dataclass, field
 from typing import Iterable
 
 from .compat import ObjectKey
-from .plan_file import RECOMPUTE, ChunkId, Plan, Target
-from .routes import Routes
+from .plan_file import RECOMPUTE, Plan, PlanRefused, Target
+from .routes import Route, Routes
 from .rules import UnseenRules
+
+
+#: Keys that are compared with a new plan under one hold of the lock: about a millisecond.
+_JUDGED_AT_ONCE = 500
 
 
 @dataclass
@@ -34,19 +38,18 @@ class Counters:
     l1_allocation_failures: int = 0
     migrated_chunks: int = 0
     migrated_bytes: int = 0
+    failed_moves: int = 0
     dropped_chunks: int = 0
     evicted_chunks: int = 0
-
-
-def chunk_of(key: ObjectKey) -> ChunkId:
-    return ChunkId(key.cache_salt, key.chunk_hash)
 
 
 class Director:
     """Plan, whereabouts and counters of one server."""
 
-    def __init__(self, routes: Routes) -> None:
+    def __init__(self, routes: Routes, model: str | None = None) -> None:
         self.routes = routes
+        #: The model, by the plan's name for it, that plans must be for; without one the first plan says.
+        self.model = model
         self.counters = Counters()
         self.lock = threading.RLock()
         self.plan: Plan | None = None
@@ -60,6 +63,10 @@ class Director:
         self.bytes_in: dict[int, int] = {r.index: 0 for r in routes.adapters}
         #: Keys the keeper itself is loading; not a request's hits.
         self.migrating: set[ObjectKey] = set()
+        #: (adapter, key) of every chunk that lies in another place than the plan gives it, with that place.
+        self.misplaced: dict[tuple[int, ObjectKey], Target] = {}
+        #: Size of a new plan that is being read, 0 where none is.
+        self.reading_bytes = 0
         #: Bytes of an uncompressed chunk, once one has been seen.
         self.chunk_bytes = 0
         #: Wakes the keeper when something has changed.
@@ -68,13 +75,38 @@ class Director:
     def adopt(self, plan: Plan) -> None:
         """Puts a plan in force. Raises PlanRefused where this server cannot carry it out."""
         self.routes.check(plan)
+        # Another model's chunks can have the same names: where the tokenizer is the same.
+        if self.model is not None and plan.model is not None and plan.model != self.model:
+            raise PlanRefused(
+                f"the plan is for model {plan.model!r}, and this server follows plans for {self.model!r}. "
+                f"To change that, start it with --plan-model {plan.model}."
+            )
+        rules = UnseenRules(plan, self.routes)
         with self.lock:
-            self.plan = plan
-            self.rules = UnseenRules(plan, self.routes)
-            self.plan_loaded_at = time.time()
             self.last_refusal = None
+            if self.plan is not None and plan.sha256 == self.plan.sha256:
+                return
+            self.plan, self.rules = plan, rules
+            self.model = self.model or plan.model
+            self.plan_loaded_at = time.time()
             self.counters.plans_loaded += 1
+            self.misplaced.clear()
+            held = [(index, key) for index, table in self.stored.items() for key in table]
+        # A few at a time: requests ask for the same lock.
+        for start in range(0, len(held), _JUDGED_AT_ONCE):
+            with self.lock:
+                for index, key in held[start : start + _JUDGED_AT_ONCE]:
+                    self._judge(index, key)
         self.changed.set()
+
+    def _judge(self, index: int, key: ObjectKey) -> None:
+        """Keeps ``misplaced`` true for one key of one adapter. Needs the lock."""
+        route = self.routes.of(index)
+        target = self.planned(key) if key in self.stored[index] else None
+        if target is None or route is None or target == route.target:
+            self.misplaced.pop((index, key), None)
+        else:
+            self.misplaced[(index, key)] = target
 
     def refuse(self, reason: str) -> None:
         """Notes that a plan was refused; the one in force stays."""
@@ -85,8 +117,7 @@ class Director:
     def planned(self, key: ObjectKey) -> Target | None:
         """The place the plan gives a key's chunk, or None where the plan does not know it."""
         plan = self.plan
-        placement = plan.chunks.get(chunk_of(key)) if plan else None
-        return placement.target if placement else None
+        return plan.target(key.cache_salt, key.chunk_hash) if plan else None
 
     def wanted(self, key: ObjectKey) -> Target | None:
         """Where a chunk's L2 copy belongs: by plan, else by the rules; None for no copy in L2."""
@@ -132,6 +163,7 @@ class Director:
                 self.bytes_in[index] += size - table.get(key, 0)
                 table[key] = size
                 table.move_to_end(key)
+                self._judge(index, key)
 
     def note_used(self, index: int, keys: Iterable[ObjectKey]) -> None:
         with self.lock:
@@ -145,6 +177,12 @@ class Director:
             table = self.stored.get(index, OrderedDict())
             for key in keys:
                 self.bytes_in[index] -= table.pop(key, 0)
+                self.misplaced.pop((index, key), None)
+
+    def is_stored(self, route: Route, key: ObjectKey) -> bool:
+        """Whether an adapter holds a key, as far as is known here."""
+        with self.lock:
+            return key in self.stored[route.index]
 
     def used_bytes(self, tier: str) -> int:
         """Bytes the tier's adapters hold."""
@@ -161,9 +199,10 @@ class Director:
                 "sha256": plan.sha256 if plan else None,
                 "contexts": plan.contexts if plan else 0,
                 "contexts_without_keys": plan.contexts_without_keys if plan else 0,
-                "chunks": len(plan.chunks) if plan else 0,
+                "chunks": plan.chunks if plan else 0,
                 "chunk_conflicts": plan.conflicts if plan else 0,
                 "plan_loaded_at": self.plan_loaded_at,
+                "plan_reading_bytes": self.reading_bytes,
                 "plans_refused": counters.plans_refused,
                 "last_refusal": self.last_refusal,
                 "unseen_share": counters.chunks_unseen / known if known else 0.0,
@@ -175,23 +214,11 @@ class Director:
                     }
                     for route in self.routes.adapters
                 },
-                "misplaced_chunks": self.misplaced_count(),
+                "misplaced_chunks": len(self.misplaced),
                 "migrated_chunks": counters.migrated_chunks,
+                "failed_moves": counters.failed_moves,
                 "dropped_chunks": counters.dropped_chunks,
                 "evicted_chunks": counters.evicted_chunks,
                 "prefetch_failures": counters.prefetch_failures,
                 "l1_allocation_failures": counters.l1_allocation_failures,
             }
-
-    def misplaced_count(self) -> int:
-        """Chunks of the plan that an adapter holds in another place than the plan gives them."""
-        with self.lock:
-            return sum(1 for _ in self.misplaced())
-
-    def misplaced(self) -> Iterable[tuple[ObjectKey, int, Target]]:
-        """(key, adapter that holds it, where the plan wants it), for every such chunk."""
-        for route in self.routes.adapters:
-            for key in self.stored[route.index]:
-                target = self.planned(key)
-                if target is not None and target != route.target:
-                    yield key, route.index, target

@@ -101,6 +101,5 @@ def build_server_modules(build: Any) -> PlanModule:
     attach(director, context.storage_manager, context.event_bus)
     register_metrics(director)
     keeper = Keeper(director, context.storage_manager, build.config["plan"], layout_of, **build.config["keeper"])
-    keeper.look_for_plan()
     keeper.start()
     return PlanModule(context, director, keeper)
