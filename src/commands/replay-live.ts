@@ -1,6 +1,6 @@
 import { type Calibration, calibrate } from '../engines/calibrate.js';
 import { LMCACHE_CHUNK_TOKENS } from '../engines/chunk-hashes.js';
-import { type LiveResult, type LiveSetting, replayLive } from '../engines/live.js';
+import { type LiveResult, type LiveSetting, replayLive, type Similarity } from '../engines/live.js';
 import { EvicpressError } from '../errors.js';
 import { jsonText, writeWhole } from '../formats/files.js';
 import type { MethodRow } from '../formats/methods.js';
@@ -19,6 +19,7 @@ export interface LiveFlags {
   readonly liveOutput?: string;
   readonly livePace?: string;
   readonly liveChunk?: string;
+  readonly liveReference?: string;
   readonly calibrate?: string;
 }
 
@@ -32,6 +33,7 @@ export const LIVE_OPTIONS: readonly (readonly [flags: string, description: strin
   ['--live-input <tokens>', 'cut longer prompts to this (default: 2000)'],
   ['--live-output <tokens>', 'ask for at most so many tokens (default: 1)'],
   ['--live-pace <factor>', 'arrivals as in the log, this many times as fast (default: one after the other)'],
+  ['--live-reference <url>', 'an engine that caches nothing: how alike the answers are (see --live-output)'],
   ['--calibrate <file>', 'with --live-metrics: write the tier profile, corrected by what was measured'],
 ];
 
@@ -69,11 +71,14 @@ export async function runLive(
     onProgress: terminal.progress,
     ...(flags.liveModel === undefined ? {} : { servedModel: flags.liveModel }),
     ...(flags.liveMetrics === undefined ? {} : { metricsUrl: flags.liveMetrics }),
+    ...(flags.liveReference === undefined
+      ? {}
+      : { reference: { url: flags.liveReference, similarity: await openAnswerSimilarity(terminal) } }),
     ...(flags.livePace === undefined
       ? {}
       : { pace: parseNumber(flags.livePace, '--live-pace', { min: 1e-3 }) }),
   };
-  const { requests, groups, servedModel } = await replayLive(setting);
+  const { requests, groups, servedModel, answers } = await replayLive(setting);
   terminal.finish();
   terminal.table(
     ['served from', 'requests', 'measured', 'predicted', 'error'],
@@ -86,6 +91,10 @@ export async function runLive(
     ]),
   );
   terminal.say('Median TTFT; measured by this client, predicted from tier profile and model.');
+  if (answers !== undefined)
+    terminal.say(
+      `Answers beside those of ${flags.liveReference}: ${answers.identical} of ${answers.pairs} identical, mean similarity ${answers.meanSimilarity.toFixed(3)} (cosine of MiniLM embeddings).`,
+    );
   const calibration =
     flags.calibrate === undefined
       ? undefined
@@ -96,8 +105,17 @@ export async function runLive(
     groups,
     sent: requests.length,
     ttftSeconds: requests.map((request) => request.ttftSeconds),
+    ...(answers === undefined ? {} : { answers }),
     ...(calibration === undefined ? {} : { calibration }),
   };
+}
+
+/** The measure profiling uses; its sentence encoder is downloaded the first time. */
+async function openAnswerSimilarity(terminal: Terminal): Promise<Similarity> {
+  const { cacheFolder } = await import('../methods/embedded/cache-folder.js');
+  const { ensureModels } = await import('../methods/embedded/models.js');
+  const { openSimilarity } = await import('../methods/embedded/runner.js');
+  return openSimilarity(await ensureModels(cacheFolder(), terminal.progress));
 }
 
 async function writeCalibration(

@@ -9,7 +9,8 @@ export interface LiveAnswer {
 /** A running engine behind the OpenAI completions interface. */
 export interface LiveEngine {
   readonly model: string;
-  complete(promptTokens: readonly number[], outputTokens: number): Promise<LiveAnswer>;
+  /** @param cacheSalt keeps what this request stores apart from other salts: a tenant. */
+  complete(promptTokens: readonly number[], outputTokens: number, cacheSalt?: string): Promise<LiveAnswer>;
 }
 
 /** No request takes longer: an engine that hangs must not hang us. */
@@ -24,7 +25,7 @@ export async function connectEngine(url: string, model?: string): Promise<LiveEn
   const served = model ?? (await firstModel(url));
   return {
     model: served,
-    complete: (prompt, outputTokens) =>
+    complete: (prompt, outputTokens, cacheSalt) =>
       streamed(new URL('/v1/completions', url).href, {
         model: served,
         prompt: [...prompt],
@@ -32,6 +33,7 @@ export async function connectEngine(url: string, model?: string): Promise<LiveEn
         temperature: 0,
         ignore_eos: true,
         stream: true,
+        ...(cacheSalt === undefined ? {} : { cache_salt: cacheSalt }),
       }),
   };
 }

@@ -26,8 +26,16 @@ export interface LiveSetting {
   readonly chunkTokens: number;
   /** Arrivals this many times as fast as in the log; without it one request after the other. */
   readonly pace?: number;
+  /** An engine that has nothing cached, and how alike two answers are, in [0, 1]. */
+  readonly reference?: { readonly url: string; readonly similarity: Similarity };
   readonly onProgress?: OnProgress;
 }
+
+/** How alike two answers are, in [0, 1]. */
+export type Similarity = (reference: string, candidate: string) => Promise<number>;
+
+/** What a prediction needs to know. */
+export type CalibrationSetting = Pick<LiveSetting, 'tiers' | 'model' | 'methodCost' | 'chunkTokens'>;
 
 /** One request as it went. */
 export interface LiveRequest {
@@ -35,6 +43,14 @@ export interface LiveRequest {
   readonly ttftSeconds: number;
   /** Chunks served by place; undefined where they were not counted request by request. */
   readonly hits: ReadonlyMap<string, number> | undefined;
+  readonly text?: string;
+}
+
+/** The answers of the engine beside those of the reference. */
+export interface LiveAnswers {
+  readonly pairs: number;
+  readonly identical: number;
+  readonly meanSimilarity: number;
 }
 
 /** Predicted beside measured for the requests served mainly from one place. */
@@ -52,6 +68,8 @@ export interface LiveResult {
   readonly servedModel: string;
   readonly requests: readonly LiveRequest[];
   readonly groups: readonly LiveGroup[];
+  /** With a reference. */
+  readonly answers?: LiveAnswers;
 }
 
 /** The group of requests that found nothing in any tier. */
@@ -70,7 +88,31 @@ export async function replayLive(setting: LiveSetting): Promise<LiveResult> {
     setting.pace === undefined
       ? await oneByOne(setting, engine, count)
       : await atPace(setting, engine, count, setting.pace);
-  return { servedModel: engine.model, requests, groups: groupsOf(requests, setting) };
+  const answers = setting.reference && (await compareAnswers(setting, setting.reference, requests));
+  return {
+    servedModel: engine.model,
+    requests,
+    groups: groupsOf(requests, setting),
+    ...(answers === undefined ? {} : { answers }),
+  };
+}
+
+/** Asks the reference what the engine was asked, when all is measured, and compares. */
+async function compareAnswers(
+  setting: LiveSetting,
+  { url, similarity }: NonNullable<LiveSetting['reference']>,
+  requests: readonly LiveRequest[],
+): Promise<LiveAnswers> {
+  const engine = await connectEngine(url);
+  const prompt = syntheticPrompts(setting.trace, setting.maxInputTokens);
+  let [identical, sum] = [0, 0];
+  for (const [r, { text = '' }] of requests.entries()) {
+    setting.onProgress?.({ stage: 'asking the reference', done: r, total: requests.length });
+    const reference = await ask(setting, engine, r, prompt(r));
+    if (reference.text === text) identical++;
+    sum += await similarity(reference.text, text);
+  }
+  return { pairs: requests.length, identical, meanSimilarity: sum / requests.length };
 }
 
 async function oneByOne(setting: LiveSetting, engine: LiveEngine, count: number): Promise<LiveRequest[]> {
@@ -81,11 +123,11 @@ async function oneByOne(setting: LiveSetting, engine: LiveEngine, count: number)
   for (let r = 0; r < count; r++) {
     onProgress?.({ stage: 'asking the engine', done: r, total: count });
     const tokens = prompt(r);
-    const { ttftSeconds } = await ask(setting, engine, r, tokens);
+    const { ttftSeconds, text } = await ask(setting, engine, r, tokens);
     const after = metricsUrl === undefined ? undefined : await readServedChunks(metricsUrl);
     const hits = before === undefined || after === undefined ? undefined : servedBetween(before, after);
     before = after;
-    done.push({ inputTokens: tokens.length, ttftSeconds, hits });
+    done.push({ inputTokens: tokens.length, ttftSeconds, hits, text });
   }
   return done;
 }
@@ -104,9 +146,9 @@ async function atPace(
       const dueMs = (1000 * setting.trace.timestampSeconds[r]!) / pace - (performance.now() - startedAt);
       await new Promise((resolve) => setTimeout(resolve, Math.max(0, dueMs)));
       const tokens = prompt(r);
-      const { ttftSeconds } = await ask(setting, engine, r, tokens);
+      const { ttftSeconds, text } = await ask(setting, engine, r, tokens);
       setting.onProgress?.({ stage: 'asking the engine', done: ++answered, total: count });
-      return { inputTokens: tokens.length, ttftSeconds, hits: undefined };
+      return { inputTokens: tokens.length, ttftSeconds, hits: undefined, text };
     }),
   );
 }
@@ -117,32 +159,44 @@ function ask(
   r: number,
   tokens: readonly number[],
 ): Promise<LiveAnswer> {
-  return engine.complete(tokens, Math.min(trace.outputTokens[r]!, maxOutputTokens));
+  // A tenant's caches are its own, in the engine as in the log.
+  const tenant = trace.tenantOf[r]!;
+  return engine.complete(
+    tokens,
+    Math.min(trace.outputTokens[r]!, maxOutputTokens),
+    tenant < 0 ? undefined : trace.tenants[tenant],
+  );
 }
 
 /** What a request's TTFT should have been by profile and model, given what it was served from where. */
-export function predictedSeconds(request: LiveRequest, setting: LiveSetting): number | null {
+export function predictedSeconds(request: LiveRequest, setting: CalibrationSetting): number | null {
   const { hits, inputTokens } = request;
   if (hits === undefined) return null;
   let cachedTokens = 0;
   let seconds = 0;
   for (const [place, chunks] of hits) {
     cachedTokens += chunks * setting.chunkTokens;
-    seconds += loadSeconds(place, chunks, setting);
+    seconds += loadCost(place, chunks, setting).seconds;
   }
   const cached = Math.min(cachedTokens, inputTokens);
   return seconds + recomputeSeconds(setting.model, cached, inputTokens - cached);
 }
 
-/** Loading and decompressing so many chunks from a place; 0 for a tier the profile does not know. */
-export function loadSeconds(place: string, chunks: number, setting: LiveSetting): number {
+/** Loading so many chunks from a place: stored bytes, and seconds with and for decompression; 0 for an unknown tier. */
+export function loadCost(
+  place: string,
+  chunks: number,
+  setting: CalibrationSetting,
+): { bytes: number; decompressSeconds: number; seconds: number } {
   const [tierName, method = 'none'] = place.split(' ') as [string, string?];
   const tier = setting.tiers.find((entry) => entry.name === tierName);
-  if (tier === undefined) return 0;
+  if (tier === undefined) return { bytes: 0, decompressSeconds: 0, seconds: 0 };
   const fullBytes = chunks * setting.chunkTokens * setting.model.kvBytesPerToken;
   const { bytesFraction, secondsPerFullByte } =
     method === 'none' ? { bytesFraction: 1, secondsPerFullByte: 0 } : setting.methodCost(method);
-  return transferSeconds(tier.read, fullBytes * bytesFraction) + fullBytes * secondsPerFullByte;
+  const bytes = fullBytes * bytesFraction;
+  const decompressSeconds = fullBytes * secondsPerFullByte;
+  return { bytes, decompressSeconds, seconds: transferSeconds(tier.read, bytes) + decompressSeconds };
 }
 
 /** The place that served most of a request. */

@@ -1,4 +1,4 @@
-import { UNCOMPRESSED } from '../formats/plan.js';
+import { type Plan, UNCOMPRESSED } from '../formats/plan.js';
 import { LMCACHE_CHUNK_TOKENS } from './chunk-hashes.js';
 import type { EngineTarget, ExportSetting } from './engine.js';
 import {
@@ -46,7 +46,7 @@ export const lmcache: EngineTarget = {
         executable: true,
         text: script(
           `LMCache server for plan generation ${plan.header.generation}; it follows later plans by itself.\nSizes are GiB (2^30) per node, for all ranks together.`,
-          `export LMCACHE_TRACK_USAGE=false\nexec ${shellCommand('python -m evicpress.lmcache', serverFlags(tiers, places, setting, chunkTokens(plan.rows)))}`,
+          `export LMCACHE_TRACK_USAGE=false\nexec ${shellCommand('python -m evicpress.lmcache', serverFlags(plan, tiers, places, setting))}`,
         ),
       },
       {
@@ -79,10 +79,10 @@ function chunkTokens(
 }
 
 function serverFlags(
+  { header: { model }, rows }: Plan,
   tiers: readonly PlannedTier[],
   places: readonly Place[],
   setting: ExportSetting,
-  chunkSize: number,
 ): string[][] {
   const memory = tiers.find((tier) => tier.kind === 'dram');
   const compressed = places
@@ -94,10 +94,11 @@ function serverFlags(
     reserved > 0 && l1Bytes > 0 ? Math.min(0.9, reserved / l1Bytes) : DEFAULT_STAGING_SHARE;
   return [
     ['--plan', setting.planPath],
+    ...(model === null ? [] : [['--plan-model', model]]),
     ...(memory === undefined ? [] : [['--l1-tier', memory.name]]),
     ['--staging-share', stagingShare.toFixed(3)],
     ['--host', '127.0.0.1', '--port', '5555', '--http-host', '127.0.0.1', '--http-port', '8080'],
-    ['--chunk-size', String(chunkSize)],
+    ['--chunk-size', String(chunkTokens(rows))],
     ['--l1-size-gb', String(gibibytes(l1Bytes))],
     // The plan owns L1: LMCache's own eviction would drop what is pinned.
     ['--eviction-policy', 'noop'],

@@ -94,6 +94,20 @@ describe('prediction', () => {
 });
 
 describe('calibration', () => {
+  it('tells latency from bandwidth where loads differ in size, and is not pulled by requests that were held up', () => {
+    const setting = settingOf('http://x');
+    const real = settingOf('http://x', {
+      tiers: [{ ...setting.tiers[0]!, read: { latencySeconds: 0.3, bytesPerSecond: 4000 } }],
+    });
+    const requests = Array.from({ length: 12 }, (_, i) => {
+      const request = { inputTokens: 300, ttftSeconds: 0, hits: new Map([['ssd int8', 2 + i]]) };
+      return { ...request, ttftSeconds: predictedSeconds(request, real)! + (i % 5 === 4 ? 20 : 0) };
+    });
+    const { tiers } = calibrate(requests, setting);
+    expect(tiers[0]!.read.latencySeconds).toBeCloseTo(0.3, 6);
+    expect(tiers[0]!.read.bytesPerSecond).toBeCloseTo(4000, 3);
+  });
+
   it('recovers prefill and the fixed cost of loading from noise-free requests', () => {
     const setting = settingOf('http://x');
     const truth = { ...MODEL, prefill: { secondsPerToken: 0.02, secondsPerTokenSquared: 1e-5 } };
@@ -187,6 +201,22 @@ describe('a running engine', () => {
     expect(asked).toHaveLength(2);
     expect(result.groups.map((group) => group.place)).toEqual(['all']);
     expect(result.groups[0]!.predictedMedianSeconds).toBeNull();
+  });
+
+  it('is compared with a reference, each asked the same, with the log’s tenants as salts', async () => {
+    const { url, asked } = await engine();
+    const setting = settingOf(url);
+    const trace = { ...setting.trace, tenants: ['acme'], tenantOf: Int32Array.from([0, -1, 0]) };
+    const compared: string[][] = [];
+    const similarity = async (a: string, b: string) => {
+      compared.push([a, b]);
+      return 0.5;
+    };
+    const { answers } = await replayLive({ ...setting, trace, reference: { url, similarity } });
+    expect(answers).toEqual({ pairs: 3, identical: 3, meanSimilarity: 0.5 });
+    expect(compared).toEqual(Array(3).fill(['hello you', 'hello you']));
+    expect(asked.slice(0, 3)).toEqual(asked.slice(3));
+    expect(asked.map((body) => body.cache_salt)).toEqual(['acme', undefined, 'acme', 'acme', undefined, 'acme']);
   });
 
   it('that is not there gets one clear message', async () => {

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { createWriteStream, existsSync, mkdirSync, readdirSync, statSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, statSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
@@ -33,12 +33,15 @@ export const ENVIRONMENT = {
   VLLM_CPU_KVCACHE_SPACE: '1',
 };
 
-/** A program of the environment, its output in a log file. */
-export function run(log: string, program: string, args: readonly string[]): ChildProcess {
-  const child = spawn('nice', ['-n', '5', program, ...args], { env: ENVIRONMENT, detached: true });
-  const out = createWriteStream(log, { flags: 'a' });
-  child.stdout.pipe(out, { end: false });
-  child.stderr.pipe(out, { end: false });
+/** A program of the environment, its output in a log file; it goes on when this process ends. */
+export function run(log: string, program: string, args: readonly string[], more = {}): ChildProcess {
+  const out = openSync(log, 'a');
+  const child = spawn('nice', ['-n', '5', program, ...args], {
+    env: { ...ENVIRONMENT, ...more },
+    detached: true,
+    stdio: ['ignore', out, out],
+  });
+  closeSync(out);
   return child;
 }
 
@@ -61,16 +64,31 @@ export interface StackOptions {
   readonly chunkTokens: number;
   /** The program and arguments that start the LMCache server, without ports. */
   readonly server: readonly string[];
+  /** More environment variables of the engine. */
+  readonly environment?: Readonly<Record<string, string>>;
+}
+
+/** Where a running stack listens, and its process groups. */
+export interface StackState {
+  readonly ports: { readonly zmq: number; readonly http: number; readonly api: number };
+  readonly groups: readonly number[];
 }
 
 /** A real LMCache server with a real vLLM in front, on loopback. */
 export class Stack {
   server: ChildProcess | undefined;
   private vllm: ChildProcess | undefined;
-  private ports = { zmq: 0, http: 0, api: 0 };
 
-  constructor(private readonly options: StackOptions) {
+  /** @param ports of a stack that runs already. */
+  constructor(
+    private readonly options: StackOptions,
+    private ports = { zmq: 0, http: 0, api: 0 },
+  ) {
     mkdirSync(options.folder, { recursive: true });
+  }
+
+  get state(): StackState {
+    return { ports: this.ports, groups: [this.server, this.vllm].flatMap((child) => child?.pid ?? []) };
   }
 
   async start(): Promise<void> {
@@ -94,7 +112,7 @@ export class Stack {
       ],
       ...['--max-model-len', '2048', '--enforce-eager', '--dtype', 'bfloat16', '--no-enable-prefix-caching'],
       ...['--kv-transfer-config', JSON.stringify(connector)],
-    ]);
+    ], this.options.environment);
     await until(() => fetch(`${this.api}/health`).then((r) => r.ok), 600, this.vllm);
   }
 

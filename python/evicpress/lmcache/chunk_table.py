@@ -73,7 +73,7 @@ def build_table(
         targets: number of each entry's target.
         worth: columns by which one entry of a chunk is preferred to another, the weightiest first, more is better.
     """
-    names = np.frombuffer(hashes, ">u8").reshape(-1, HASH_BYTES // 8)
+    names = np.frombuffer(hashes, ">u8").astype(np.uint64).reshape(-1, HASH_BYTES // 8)
     # lexsort takes the weightiest column last.
     columns = [-column for column in reversed(worth)] + [salts] + [names[:, i] for i in (3, 2, 1, 0)]
     order = np.lexsort(columns)
@@ -85,7 +85,7 @@ def build_table(
     names, salts, targets = names[first], salts[first], targets[first]
     records = np.empty(len(names), np.dtype([("hash", ">u8", (4,)), ("salt", ">u4")]))
     records["hash"], records["salt"] = names, salts
-    starts = np.searchsorted(names[:, 0].astype(np.uint64) >> np.uint64(48), np.arange(_PREFIXES + 1, dtype=np.uint64))
+    starts = np.searchsorted(names[:, 0] >> np.uint64(48), np.arange(_PREFIXES + 1, dtype=np.uint64))
     text = json.dumps({**description, "conflicts": len(contested)}).encode()
     head = len(text).to_bytes(8, "little") + text
     head += bytes(_aligned(len(head)) - len(head))

@@ -1,0 +1,231 @@
+/**
+ * What a plan is worth on real servers: vLLM for CPU with LMCache, the plan's arm beside LMCache as shipped, all up
+ * at once, each request sent to every arm in turn.
+ *
+ *     npm run bench -- engines run --contexts FILE     everything below, one after the other
+ *     npm run bench -- engines up|profile|warm|measure|report|down ...   one step at a time
+ *
+ * Steps keep what they did in --folder: a run that is cut off goes on with the same command.
+ */
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { connectEngine } from '../../src/engines/live-engine.js';
+import { openSimilarity } from '../../src/methods/embedded/runner.js';
+import { loadModel } from '../../src/formats/bundled.js';
+import { cacheFolder } from '../../src/methods/embedded/cache-folder.js';
+import { ensureModels } from '../../src/methods/embedded/models.js';
+import { type StackState, until, whyNot } from '../engines/stack.js';
+import { Arm, type Budgets } from './engines/arms.js';
+import { planFromWarmUp } from './engines/planning.js';
+import { type Answered, askCounted, failuresOf, Journal, sumOf } from './engines/measured.js';
+import { askFromEveryPlace, similarityByPlace, writeProfiles } from './engines/quality.js';
+import { printReport } from './engines/report.js';
+import { type BenchContext, drawRequests, readBenchContexts } from './engines/requests.js';
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    folder: { type: 'string', default: '.evicpress/bench-engines' },
+    profiles: { type: 'string' },
+    contexts: { type: 'string', default: 'profiles/contexts/samples.ndjson' },
+    arms: { type: 'string', default: 'plan,raw,fp8,raw+retain,fp8+retain' },
+    seed: { type: 'string', default: '1' },
+    zipf: { type: 'string', default: '0.9' },
+    warm: { type: 'string', default: '60' },
+    requests: { type: 'string', default: '120' },
+    'memory-share': { type: 'string', default: '0.15' },
+    'disk-share': { type: 'string', default: '0.35' },
+    'disk-rate': { type: 'string', default: '240e6' },
+    'disk-folder': { type: 'string' },
+    alpha: { type: 'string', default: '1' },
+  },
+});
+const { folder } = values;
+const seed = Number(values.seed);
+
+/** What `up` left for the steps after it. */
+interface Running {
+  readonly arms: Readonly<Record<string, StackState>>;
+  readonly budgets: Budgets;
+}
+
+const runningPath = join(folder, 'running.json');
+const contextsPath = join(folder, 'contexts.json');
+const KV_BYTES_PER_TOKEN = 23_040;
+
+function armsUp(): Arm[] {
+  const { arms, budgets } = JSON.parse(readFileSync(runningPath, 'utf8')) as Running;
+  return Object.entries(arms).map(([name, state]) => new Arm(name, folder, budgets, state));
+}
+
+const contextsUp = () => JSON.parse(readFileSync(contextsPath, 'utf8')) as BenchContext[];
+
+/** Starts every arm's server and engine. */
+async function up(): Promise<void> {
+  const rate = Number(values['disk-rate']);
+  const bytes = kvBytesOf(values.contexts);
+  const budgets: Budgets = {
+    memoryBytes: Math.round(bytes * Number(values['memory-share'])),
+    diskBytes: Math.round(bytes * Number(values['disk-share'])),
+    diskRate: rate,
+    diskFolder: values['disk-folder'] ?? (rate > 0 ? `/dev/shm/evicpress-bench-${process.pid}` : join(folder, 'disk')),
+  };
+  const arms = values.arms.split(',').map((name) => new Arm(name, folder, budgets));
+  try {
+    await Promise.all(arms.map((arm) => arm.stack.start()));
+  } catch (error) {
+    await Promise.all(arms.map((arm) => arm.stack.stop()));
+    throw error;
+  }
+  const states = Object.fromEntries(arms.map((arm) => [arm.name, arm.stack.state]));
+  writeFileSync(runningPath, JSON.stringify({ arms: states, budgets } satisfies Running));
+  writeFileSync(contextsPath, JSON.stringify(await readBenchContexts(values.contexts, arms[0]!.stack)));
+}
+
+/** Bytes of all contexts, from their length in characters: budgets must be known before an engine can count tokens. */
+function kvBytesOf(path: string): number {
+  const texts = readFileSync(path, 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => (JSON.parse(line) as { text?: string }).text ?? '');
+  return texts.reduce((sum, text) => sum + Math.min(1872, text.length / 4.3), 0) * KV_BYTES_PER_TOKEN;
+}
+
+/** Measures places and methods on the first arm, which must be a plan's. */
+async function profile(): Promise<void> {
+  const [arm] = armsUp();
+  const answers = await askFromEveryPlace(arm!, contextsUp(), folder);
+  const metrics = await arm!.stack.metrics();
+  const similarities = await similarityByPlace(answers, await similarity());
+  const decompressSecondsPerByte = new Map(
+    ['int8', 'int4'].map((method) => {
+      const of = (name: string) => metrics.get(`evicpress_${name}{method="${method}"}`) ?? 0;
+      const chunkBytes = 128 * KV_BYTES_PER_TOKEN;
+      return [method, of('decompress_seconds_total') / of('decompressed_chunks_total') / chunkBytes];
+    }),
+  );
+  writeFileSync(join(folder, 'similarity.json'), JSON.stringify(Object.fromEntries(similarities), undefined, 1));
+  const { budgets } = JSON.parse(readFileSync(runningPath, 'utf8')) as Running;
+  const model = await loadModel('smollm2-135m');
+  await writeProfiles(folder, answers, similarities, { model, diskRate: budgets.diskRate, decompressSecondsPerByte });
+  console.table(Object.fromEntries(similarities));
+}
+
+const similarity = async () =>
+  openSimilarity(await ensureModels(cacheFolder(), () => undefined));
+
+const drawn = (contexts: readonly BenchContext[]) =>
+  drawRequests(contexts, {
+    seed,
+    zipf: Number(values.zipf),
+    warm: Number(values.warm),
+    measured: Number(values.requests),
+  });
+
+/** The same warm-up for every arm, then the plan from what the warm-up asked for. */
+async function warm(): Promise<void> {
+  const contexts = contextsUp();
+  const requests = drawn(contexts).warm;
+  await sendAll(contexts, requests, 'warm.ndjson');
+  for (const arm of armsUp().filter(({ planned }) => planned)) {
+    const { budgets } = JSON.parse(readFileSync(runningPath, 'utf8')) as Running;
+    await planFromWarmUp(arm, contexts, requests, budgets, {
+      folder,
+      profiles: values.profiles ?? folder,
+      alpha: values.alpha,
+    });
+  }
+}
+
+async function measure(): Promise<void> {
+  const contexts = contextsUp();
+  await sendAll(contexts, drawn(contexts).measured, 'measured.ndjson');
+}
+
+/** Sends each request to every arm, the arms in an order that moves on by one with each request. */
+async function sendAll(
+  contexts: readonly BenchContext[],
+  requests: ReturnType<typeof drawn>['warm'],
+  journalName: string,
+): Promise<void> {
+  const arms = armsUp();
+  const engines = await Promise.all(arms.map((arm) => connectEngine(arm.stack.api)));
+  const journal = new Journal<Answered>(join(folder, journalName));
+  const startedAt = Date.now();
+  for (let r = Math.floor(journal.rows.length / arms.length); r < requests.length; r++) {
+    for (let k = journal.rows.length % arms.length; k < arms.length; k++) {
+      const a = (k + r) % arms.length;
+      journal.add(await askCounted(arms[a]!, engines[a]!, contexts, requests[r]!));
+    }
+    if (r % 10 === 9) console.error(`${journalName}: ${r + 1} of ${requests.length}, ${Math.round((Date.now() - startedAt) / 1000)} s`);
+  }
+  const facts = await Promise.all(
+    arms.map(async (arm) => ({
+      arm: arm.name,
+      ...(await failuresOf(arm.stack)),
+      heldBytes: arm.planned
+        ? sumOf(await arm.stack.metrics(), 'evicpress_held_bytes')
+        : sumOf(await arm.stack.metrics(), 'lmcache_mp_l2_usage_bytes'),
+      ...(arm.planned ? { status: await arm.stack.status() } : {}),
+    })),
+  );
+  writeFileSync(join(folder, journalName.replace('.ndjson', '.facts.json')), JSON.stringify(facts, undefined, 1));
+}
+
+async function report(): Promise<void> {
+  const budgets = (JSON.parse(readFileSync(runningPath, 'utf8')) as Running).budgets;
+  const profiles = values.profiles ?? folder;
+  await printReport(folder, { profiles, seed, budgets, similarity: existsSync(join(profiles, 'quality.ndjson')) ? await similarity() : undefined });
+}
+
+/** Ends every arm's processes and empties its disk. */
+async function down(): Promise<void> {
+  if (!existsSync(runningPath)) return;
+  const { arms, budgets } = JSON.parse(readFileSync(runningPath, 'utf8')) as Running;
+  const groups = Object.values(arms).flatMap((state) => state.groups);
+  for (const group of groups) end(group);
+  await until(() => groups.every((group) => !existsSync(`/proc/${group}`)), 60);
+  rmSync(budgets.diskFolder, { recursive: true, force: true });
+}
+
+function end(group: number): void {
+  try {
+    process.kill(-group, 'SIGKILL');
+  } catch {
+    // It has ended by itself.
+  }
+}
+
+const steps: Readonly<Record<string, () => Promise<void>>> = { up, profile, warm, measure, report, down };
+
+async function main([step, ...more]: readonly string[]): Promise<void> {
+  const reason = whyNot();
+  if (reason !== undefined) return console.log(`skipped: ${reason}`);
+  if (step === undefined)
+    return console.log('skipped: takes an hour; say `npm run bench -- engines run` (see test/bench/engines.bench.ts)');
+  mkdirSync(folder, { recursive: true });
+  if (step !== 'run') {
+    for (const name of [step, ...more]) await steps[name]!();
+    return;
+  }
+  // Places and methods are measured by one arm of its own, before the arms that are compared.
+  if (values.profiles === undefined) {
+    const own = join(folder, 'profiles');
+    const { status } = spawnSync(
+      process.execPath,
+      [...process.execArgv, process.argv[1]!, 'up', 'profile', 'down', '--arms', 'plan', '--folder', own, ...process.argv.slice(3), '--memory-share', '1.2'],
+      { stdio: 'inherit' },
+    );
+    if (status !== 0) throw new Error(`profiling ended with ${status}`);
+    values.profiles = own;
+  }
+  try {
+    for (const name of ['up', 'warm', 'measure', 'report']) await steps[name]!();
+  } finally {
+    await down();
+  }
+}
+
+await main(positionals);

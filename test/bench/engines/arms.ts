@@ -1,0 +1,102 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { EvicpressError } from '../../../src/errors.js';
+import { PYTHON, Stack, type StackState } from '../../engines/stack.js';
+
+/** vLLM's block on a CPU; chunks must be whole blocks. */
+export const CHUNK_TOKENS = 128;
+/** The longest prompt, in tokens. */
+export const MAX_TOKENS = 2000;
+const GIB = 2 ** 30;
+
+/** What every arm gets, to the byte. */
+export interface Budgets {
+  readonly memoryBytes: number;
+  readonly diskBytes: number;
+  /** Bytes per second of the emulated disk; 0 for the disk of FOLDER as it is. */
+  readonly diskRate: number;
+  /** Where the disk tier lies. */
+  readonly diskFolder: string;
+}
+
+/** Share of L1 that loads pass through: a largest context whole and compressed has to fit. */
+export const STAGING_SHARE = 0.35;
+
+/**
+ * One configuration under test: `plan`, or LMCache as shipped as `raw`, `fp8`, `raw+retain`, `fp8+retain`, with its
+ * L1 watermark after an `@` (default 0.6).
+ */
+export class Arm {
+  readonly stack: Stack;
+  readonly stateFolder: string;
+
+  constructor(
+    readonly name: string,
+    folder: string,
+    private readonly budgets: Budgets,
+    running?: StackState,
+  ) {
+    const own = join(folder, name);
+    mkdirSync(own, { recursive: true });
+    this.stateFolder = join(own, 'state');
+    const disk = join(budgets.diskFolder, name);
+    this.stack = new Stack(
+      {
+        folder: own,
+        chunkTokens: CHUNK_TOKENS,
+        server: [
+          PYTHON,
+          fileURLToPath(new URL('server.py', import.meta.url)),
+          String(budgets.diskRate),
+          budgets.diskFolder,
+          ...(this.planned ? ['plan', ...this.planFlags(disk)] : ['stock', ...this.stockFlags(disk)]),
+          ...['--l1-size-gb', String(budgets.memoryBytes / GIB)],
+        ],
+        // One thread each, on the same core: arms take turns, so neither has more than the other.
+        environment: { OMP_NUM_THREADS: '1', VLLM_CPU_OMP_THREADS_BIND: '0' },
+      },
+      running?.ports,
+    );
+  }
+
+  get planned(): boolean {
+    return this.name.startsWith('plan');
+  }
+
+  private storage(folder: string): Record<string, unknown> {
+    // An emulated disk lies in memory, where there is no page cache to go round.
+    return { type: 'fs_native', base_path: folder, use_odirect: this.budgets.diskRate === 0 };
+  }
+
+  private planFlags(disk: string): string[] {
+    const adapters = ['none', 'int8', 'int4', 'fp8'].map((method) => ({
+      ...this.storage(join(disk, method)),
+      evicpress_tier: 'ssd',
+      ...(method === 'none' ? {} : { serde: { type: `evicpress-${method}` } }),
+    }));
+    return [
+      ...['--plan', join(this.stateFolder, 'in-force.ndjson'), '--staging-share', String(STAGING_SHARE)],
+      ...['--grace-seconds', '5', '--eviction-policy', 'noop'],
+      ...adapters.flatMap((adapter) => ['--l2-adapter', JSON.stringify(adapter)]),
+    ];
+  }
+
+  private stockFlags(disk: string): string[] {
+    const [kind, watermark = '0.6'] = this.name.split('@') as [string, string?];
+    const [method, retain] = kind.split('+');
+    if ((method !== 'raw' && method !== 'fp8') || (retain !== undefined && retain !== 'retain'))
+      throw new EvicpressError(`Unknown arm "${this.name}": plan, raw, fp8, raw+retain, fp8+retain, or one of the last four with @WATERMARK.`);
+    const adapter = {
+      ...this.storage(disk),
+      max_capacity_gb: this.budgets.diskBytes / GIB,
+      eviction: { eviction_policy: 'LRU', trigger_watermark: 0.95, eviction_ratio: 0.05 },
+      ...(method === 'fp8' ? { serde: { type: 'fp8' } } : {}),
+    };
+    return [
+      ...['--eviction-policy', 'LRU', '--eviction-trigger-watermark', watermark, '--eviction-ratio', '0.2'],
+      ...['--l2-adapter', JSON.stringify(adapter)],
+      ...(retain === undefined ? [] : ['--l2-prefetch-policy', 'retain']),
+    ];
+  }
+}

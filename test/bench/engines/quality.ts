@@ -1,0 +1,152 @@
+import { join } from 'node:path';
+import { calibrate } from '../../../src/engines/calibrate.js';
+import { connectEngine } from '../../../src/engines/live-engine.js';
+import { jsonText, writeWhole } from '../../../src/formats/files.js';
+import { ANY_CONTEXT, type MethodRow, writeMethods } from '../../../src/formats/methods.js';
+import type { Model } from '../../../src/formats/model.js';
+import { writePlan } from '../../../src/formats/plan.js';
+import { formatHeader } from '../../../src/formats/schema.js';
+import type { Tier } from '../../../src/formats/tiers.js';
+import { reviewApply } from '../../../src/workflows/generations.js';
+import { handPlan, rowAt } from '../../engines/plans.js';
+import { until } from '../../engines/stack.js';
+import { type Arm, CHUNK_TOKENS } from './arms.js';
+import { type Answered, askCounted, Journal } from './measured.js';
+import type { BenchContext } from './requests.js';
+import { mean } from './statistics.js';
+
+/** How alike two answers are, in [0, 1]. */
+export type Similarity = (a: string, b: string) => Promise<number>;
+
+/** Places whose answers and times are measured; each has a salt of its own, so that one server keeps all of them apart. */
+const PLACES = [
+  { salt: 'cold', tier: 'recompute', method: 'none', queries: 3 },
+  { salt: 'dram', tier: 'dram', method: 'none', queries: 1 },
+  { salt: 'raw', tier: 'ssd', method: 'none', queries: 3 },
+  { salt: 'int8', tier: 'ssd', method: 'int8', queries: 3 },
+  { salt: 'int4', tier: 'ssd', method: 'int4', queries: 3 },
+  { salt: 'fp8', tier: 'ssd', method: 'lmcache-fp8', queries: 3 },
+] as const;
+
+/** Asks every question cold and from every place; what was asked before is taken from the journal. */
+export async function askFromEveryPlace(arm: Arm, contexts: readonly BenchContext[], folder: string): Promise<Answered[]> {
+  const journal = new Journal<Answered>(join(folder, 'quality.ndjson'));
+  await publishPlaces(arm, contexts, folder);
+  const engine = await connectEngine(arm.stack.api);
+  const done = new Set(journal.rows.map(({ arm: salt, context, query }) => `${salt} ${context} ${query}`));
+  for (const context of contexts.keys()) {
+    for (const { salt, tier, queries } of PLACES) {
+      const open = [...Array(queries).keys()].filter((query) => !done.has(`${salt} ${context} ${query}`));
+      if (open.length === 0) continue;
+      // The first request of a salt stores what the next ones load.
+      if (tier !== 'recompute') {
+        await engine.complete([...contexts[context]!.tokens, ...contexts[context]!.queries[0]!], 1, salt);
+        if (tier === 'ssd') await settled(arm);
+      }
+      for (const query of open) journal.add(await askCounted(arm, engine, contexts, { context, query }, salt));
+    }
+    console.error(`places: ${context + 1} of ${contexts.length} contexts`);
+  }
+  return journal.rows;
+}
+
+/** Waits until nothing has been stored for a second. */
+async function settled({ stack }: Arm): Promise<void> {
+  let before = '';
+  await until(async () => {
+    const now = JSON.stringify((await stack.status()).tiers);
+    const same = now === before;
+    before = now;
+    if (!same) await new Promise((resolve) => setTimeout(resolve, 400));
+    return same;
+  }, 30);
+}
+
+async function publishPlaces(arm: Arm, contexts: readonly BenchContext[], folder: string): Promise<void> {
+  const rows = PLACES.flatMap(({ salt, tier, method }) =>
+    contexts.map(({ context, hashes }) => ({
+      ...rowAt(`${context} ${salt}`, tier, method, 0),
+      keys: { engine: 'lmcache', chunkSize: CHUNK_TOKENS, salt, hashes: [...hashes] },
+    })),
+  );
+  const plan = handPlan(1, rows);
+  const tiers = ['dram', 'ssd'].map((name) => ({ name, capacityBytes: null, usedBytes: 0, price: 0 }));
+  const path = join(folder, 'places.ndjson');
+  await writePlan(path, { ...plan.header, tiers }, rows);
+  const change = await reviewApply(arm.stateFolder, path);
+  if (change.difference.changes.length > 0) await change.carryOut();
+  await until(async () => (await arm.stack.status()).contexts === rows.length, 30);
+}
+
+/** Similarity to the cold answer, by place. */
+export async function similarityByPlace(
+  answers: readonly Answered[],
+  similarity: Similarity,
+): Promise<Map<string, { pairs: number; identical: number; similarity: number }>> {
+  const cold = new Map(
+    answers.filter((a) => a.arm === 'cold').map((a) => [`${a.context} ${a.query}`, a.text]),
+  );
+  const found = new Map<string, number[]>();
+  for (const { arm, context, query, text, hits } of answers) {
+    const reference = cold.get(`${context} ${query}`);
+    if (arm === 'cold' || reference === undefined || Object.keys(hits).length === 0) continue;
+    found.set(arm, [...(found.get(arm) ?? []), await similarity(reference, text)]);
+  }
+  return new Map(
+    [...found].map(([arm, values]) => [
+      arm,
+      { pairs: values.length, identical: values.filter((v) => v === 1).length, similarity: mean(values) },
+    ]),
+  );
+}
+
+/**
+ * Writes tiers.json, model.json and methods.ndjson as measured: what planning reads. A method's quality is its
+ * similarity over that of the raw reload, which is the floor that rounding sets.
+ */
+export async function writeProfiles(
+  folder: string,
+  answers: readonly Answered[],
+  similarities: ReadonlyMap<string, { pairs: number; similarity: number }>,
+  base: { model: Model; diskRate: number; decompressSecondsPerByte: ReadonlyMap<string, number> },
+): Promise<void> {
+  const tiers: Tier[] = [
+    { name: 'dram', kind: 'dram', capacityBytes: null, read: { latencySeconds: 0, bytesPerSecond: 5e9 } },
+    { name: 'ssd', kind: 'file', capacityBytes: null, read: { latencySeconds: 0, bytesPerSecond: base.diskRate || 1e9 } },
+  ];
+  const fractions: Readonly<Record<string, number>> = { int8: 0.5 + 1 / 64, int4: 0.25 + 2 / 64, 'lmcache-fp8': 0.5 };
+  const seconds = (method: string) => base.decompressSecondsPerByte.get(method) ?? 0;
+  const calibration = calibrate(
+    answers.map((a) => ({ ...a, hits: new Map(Object.entries(a.hits)) })),
+    {
+      tiers,
+      model: base.model,
+      chunkTokens: CHUNK_TOKENS,
+      methodCost: (method) => ({ bytesFraction: fractions[method] ?? 1, secondsPerFullByte: seconds(method) }),
+    },
+  );
+  await writeWhole(join(folder, 'tiers.json'), jsonText({ ...formatHeader('tiers'), tiers: calibration.tiers }));
+  await writeWhole(
+    join(folder, 'model.json'),
+    jsonText({ ...formatHeader('model'), ...base.model, prefill: calibration.prefill, source: 'measured' }),
+  );
+  const raw = similarities.get('raw')!.similarity;
+  const fullBytes = 1024 * base.model.kvBytesPerToken;
+  const rows = (['int8', 'int4'] as const).map(
+    (method): MethodRow => ({
+      context: ANY_CONTEXT,
+      tokens: 1024,
+      fullBytes,
+      method,
+      compressionRatio: 1 - fractions[method]!,
+      storedBytes: Math.ceil(fullBytes * fractions[method]!),
+      quality: Math.min(1, similarities.get(method)!.similarity / raw),
+      queries: similarities.get(method)!.pairs,
+      metric: 'answer-similarity',
+      decompressSeconds: fullBytes * seconds(method),
+      model: base.model.name,
+      runner: 'vllm+lmcache',
+    }),
+  );
+  await writeMethods(join(folder, 'methods.ndjson'), { model: base.model.name, source: 'measured' }, rows);
+}

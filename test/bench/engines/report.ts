@@ -1,0 +1,91 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { loadavg } from 'node:os';
+import { join } from 'node:path';
+import type { Budgets } from './arms.js';
+import { type Answered, Journal } from './measured.js';
+import type { Similarity } from './quality.js';
+import { mean, quantile, ratioOfMeans } from './statistics.js';
+
+/** More failed loads and allocations than this share of the lookups, and a run does not count. */
+const FAILED_SHARE = 0.02;
+
+interface Facts {
+  readonly arm: string;
+  readonly lookups: number;
+  readonly failures: number;
+  readonly heldBytes: number;
+}
+
+/** Prints what every arm reached, and the plan's arm against each other one. */
+export async function printReport(
+  folder: string,
+  { profiles, seed, budgets, similarity }: { profiles: string; seed: number; budgets: Budgets; similarity: Similarity | undefined },
+): Promise<void> {
+  const { rows } = new Journal<Answered>(join(folder, 'measured.ndjson'));
+  const facts = JSON.parse(readFileSync(join(folder, 'measured.facts.json'), 'utf8')) as Facts[];
+  const arms = [...new Set(rows.map((row) => row.arm))];
+  const times = new Map(arms.map((arm) => [arm, rows.filter((row) => row.arm === arm).map((row) => row.ttftSeconds)]));
+  const table: Record<string, unknown> = {};
+  for (const arm of arms) {
+    const own = rows.filter((row) => row.arm === arm);
+    const seconds = times.get(arm)!;
+    const fact = facts.find((entry) => entry.arm === arm)!;
+    const failed = fact.lookups === 0 ? 0 : fact.failures / fact.lookups;
+    table[arm] = {
+      requests: own.length,
+      'mean ms': ms(mean(seconds)),
+      p50: ms(quantile(seconds, 0.5)),
+      p99: ms(quantile(seconds, 0.99)),
+      ...Object.fromEntries(hitShares(own)),
+      'MB on disk': Math.round(fact.heldBytes / 1e6),
+      failed: failed.toFixed(3),
+      ...(failed > FAILED_SHARE ? { verdict: 'rejected' } : {}),
+    };
+  }
+  console.log(
+    `Memory ${Math.round(budgets.memoryBytes / 1e6)} MB, disk ${Math.round(budgets.diskBytes / 1e6)} MB, ${
+      budgets.diskRate > 0 ? `disk emulated at ${budgets.diskRate / 1e6} MB/s` : 'disk not throttled'
+    }; seed ${seed}; load now ${loadavg()[0]!.toFixed(1)}.`,
+  );
+  console.table(table);
+  for (const plan of arms.filter((arm) => arm.startsWith('plan')))
+    for (const arm of arms.filter((other) => !other.startsWith('plan'))) {
+      const { estimate, low, high } = ratioOfMeans(times.get(arm)!, times.get(plan)!, seed);
+      console.log(`${arm} / ${plan}: mean TTFT ${estimate.toFixed(2)}× (90 % interval ${low.toFixed(2)} to ${high.toFixed(2)})`);
+    }
+  if (similarity !== undefined) await printSimilarity(rows, profiles, similarity);
+  if (existsSync(join(profiles, 'similarity.json'))) {
+    console.log('Answers from each place beside cold ones, same questions:');
+    console.table(JSON.parse(readFileSync(join(profiles, 'similarity.json'), 'utf8')));
+  }
+}
+
+const ms = (seconds: number) => Math.round(1000 * seconds);
+
+/** Share of the tokens of contexts that each place served. */
+function hitShares(rows: readonly Answered[]): [string, string][] {
+  const sums = new Map<string, number>();
+  const planned = rows.some(({ arm }) => arm.startsWith('plan'));
+  let total = 0;
+  for (const { hits, inputTokens } of rows) {
+    total += 128 * Math.floor(inputTokens / 128);
+    for (const [place, n] of Object.entries(hits)) sums.set(place, (sums.get(place) ?? 0) + n * (planned ? 128 : 1));
+  }
+  return [...sums].map(([place, n]) => [place, (n / total).toFixed(2)]);
+}
+
+/** Similarity of the measured answers to the cold ones of the same question, where profiling asked it. */
+async function printSimilarity(rows: readonly Answered[], profiles: string, similarity: Similarity): Promise<void> {
+  const cold = new Map(
+    new Journal<Answered>(join(profiles, 'quality.ndjson')).rows
+      .filter((row) => row.arm === 'cold')
+      .map((row) => [`${row.context} ${row.query}`, row.text]),
+  );
+  const found = new Map<string, number[]>();
+  for (const { arm, context, query, text } of rows) {
+    const reference = cold.get(`${context} ${query}`);
+    if (reference !== undefined) found.set(arm, [...(found.get(arm) ?? []), await similarity(reference, text)]);
+  }
+  console.log('Answers of this run beside cold ones, all requests whose question was also asked cold:');
+  console.table(Object.fromEntries([...found].map(([arm, all]) => [arm, { pairs: all.length, similarity: mean(all).toFixed(3) }])));
+}
