@@ -48,7 +48,7 @@ class Stand:
         self.folder = folder
         places = [("dram", "int8"), ("ssd", "none"), ("ssd", "int8"), ("ssd", "int4"), ("far", "int8")]
         name = f"evicpress-test-{os.getpid()}-{next(names)}"
-        arguments = ["--l1-size-gb", str(l1_gb), "--eviction-policy", "noop", "--no-l1-use-lazy", "--shm-name", name]
+        arguments = ["--l1-size-gb", str(l1_gb), "--eviction-policy", "noop", "--no-l1-use-lazy"]
         for tier, method in places:
             serde = "" if method == "none" else f',"serde":{{"type":"evicpress-{method}"}}'
             base = os.path.join(folder, tier, method)
@@ -61,6 +61,8 @@ class Stand:
         config = parse_args_to_config(
             parser.parse_args([*passed, "--l2-store-policy", name, "--l2-prefetch-policy", name])
         )
+        # Several servers in one process must not share their memory.
+        config.l1_manager_configs[0].memory_config.shm_name = name
         self.storage = StorageManager(config)
         attach(self.director, self.storage, get_event_bus())
         self.director.chunk_bytes = RAW_BYTES

@@ -8,7 +8,7 @@ const CACHE_TYPES: Readonly<Record<string, string>> = { int8: 'q8_0', int4: 'q4_
 /** llama.cpp's server: prompts cached in memory, slots saved to files on request, one cache type for all. */
 export const llamacpp: EngineTarget = {
   name: 'llamacpp',
-  checkedAgainst: 'llama.cpp (cache types checked against llama-cpp-python 0.3.36)',
+  checkedAgainst: 'llama.cpp build 11549 (flags and settings of the library in xllamacpp 2026.10.11549)',
   capabilities: {
     methods: [],
     instanceMethods: Object.keys(CACHE_TYPES),

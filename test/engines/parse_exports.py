@@ -35,6 +35,7 @@ def lmcache(words):
     parse_args_to_http_frontend_config(arguments)
     return {
         "plan": options.plan,
+        "model": options.plan_model,
         "chunkSize": chunk_size(rest),
         "l1Bytes": config.l1_manager_configs[0].memory_config.size_in_bytes,
         "stores": config.store_policy,
@@ -59,15 +60,32 @@ def vllm(words):
 
 
 def llamacpp(words):
-    """The server is a program of its own; its cache types are those of the library."""
-    import llama_cpp
+    """llama.cpp's server as the package xllamacpp carries it: every flag must be in its own table of arguments, and
+    every value must be one that the setting behind the flag takes."""
+    from pathlib import Path
 
-    kinds = {
-        flag: getattr(llama_cpp, f"GGML_TYPE_{words[words.index(flag) + 1].upper()}")
-        for flag in ("--cache-type-k", "--cache-type-v")
-        if flag in words
+    import xllamacpp
+
+    library = Path(xllamacpp.xllamacpp.__file__).read_bytes()
+    flags = [word for word in words if word.startswith("--")]
+    unknown = [flag for flag in flags if flag.encode() + b"\0" not in library]
+    values = dict(zip(words, words[1:]))
+    params = xllamacpp.CommonParams()
+    params.model.path = values["--model"]
+    params.cache_ram_mib = int(values["--cache-ram"])
+    if "--slot-save-path" in values:
+        params.slot_save_path = values["--slot-save-path"]
+    for kind in ("k", "v"):
+        if f"--cache-type-{kind}" in values:
+            name = f"GGML_TYPE_{values[f'--cache-type-{kind}'].upper()}"
+            setattr(params, f"cache_type_{kind}", getattr(xllamacpp.ggml_type, name))
+    return {
+        "unknown": unknown,
+        "cacheMiB": params.cache_ram_mib,
+        "slots": params.slot_save_path,
+        "types": [xllamacpp.ggml_type(kind).name for kind in (params.cache_type_k, params.cache_type_v)],
+        "flashAttention": values.get("--flash-attn"),
     }
-    return {"types": kinds}
 
 
 print(json.dumps({"lmcache": lmcache, "vllm": vllm, "llamacpp": llamacpp}[sys.argv[1]](sys.argv[2:])))

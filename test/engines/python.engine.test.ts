@@ -84,6 +84,7 @@ describe.skipIf(reason !== undefined)("exports are understood by the engine's ow
     const result = understood('lmcache', words.slice(3));
     expect(result).toMatchObject({
       plan: '/srv/plan.ndjson',
+      model: 'm',
       chunkSize: 256,
       stores: 'evicpress',
       adapters: 5,
@@ -113,5 +114,18 @@ describe.skipIf(reason !== undefined)("exports are understood by the engine's ow
       connector: 'LMCacheMPConnector',
       ranks: 2,
     });
+  });
+
+  it('llama.cpp', () => {
+    const serve = (plan: Plan) =>
+      understood('llamacpp', wordsOf('llamacpp', 'llama-server.sh', plan).slice(1));
+    expect(serve(handPlan(1, [rowAt('a', 'dram', 'int8', 40e9), rowAt('b', 'nvme', 'int8', 1e9)]))).toEqual({
+      unknown: [],
+      cacheMiB: Math.floor(80e9 / 2 ** 20),
+      slots: '/mnt/nvme',
+      types: ['GGML_TYPE_Q8_0', 'GGML_TYPE_Q8_0'],
+      flashAttention: 'on',
+    });
+    expect(serve(MIXED)).toMatchObject({ unknown: [], types: ['GGML_TYPE_F16', 'GGML_TYPE_F16'] });
   });
 });

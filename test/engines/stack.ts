@@ -16,7 +16,7 @@ export const PYTHON_FOLDER = fileURLToPath(new URL('../../python', import.meta.u
 export function whyNot(): string | undefined {
   if (process.platform !== 'linux' || process.arch !== 'x64')
     return `vLLM for CPU and LMCache are installed for Linux x86-64 only, this is ${process.platform} ${process.arch}`;
-  if (!existsSync(join(VENV, '.complete')) || !existsSync(join(MODEL, '.complete')))
+  if (!existsSync(join(VENV, '.complete-2')) || !existsSync(join(MODEL, '.complete')))
     return 'vLLM, LMCache and the model are not installed; run test/engines/setup.sh';
   return undefined;
 }
@@ -113,7 +113,9 @@ export class Stack {
       ...['--max-model-len', '2048', '--enforce-eager', '--dtype', 'bfloat16', '--no-enable-prefix-caching'],
       ...['--kv-transfer-config', JSON.stringify(connector)],
     ], this.options.environment);
-    await until(() => fetch(`${this.api}/health`).then((r) => r.ok), 600, this.vllm);
+    await until(() => fetch(`${this.api}/health`).then((r) => r.ok), 900, this.vllm);
+    // A request sent before the engine has registered its caches waits for ever.
+    await until(async () => (await this.registered()) > 0, 120, this.vllm);
   }
 
   async startServer(): Promise<void> {

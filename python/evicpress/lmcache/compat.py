@@ -1,4 +1,14 @@
-"""Everything of LMCache that this adapter touches, in one place, and the version it was written against."""
+"""Everything of LMCache that this adapter touches, in one place, and the version it was written against.
+
+No attribute with a leading underscore is used. What LMCache does not promise all the same, and where it is relied on:
+
+- how the file adapters name a key's file (inventory.py; a test reads files that LMCache wrote);
+- the fields in the metadata of events on the bus (``attach`` in server_module.py);
+- ``layout_desc_registry`` of the server's context, for the shape of a chunk (``build_server_modules``);
+- that adapters are numbered in the order of the command line (routes.py);
+- that writing a key to L1 anew offers it to the store policy anew (``rewrite`` in mover.py);
+- ``StorageManager.unsafe_read`` after a prefetch that was waited for (mover.py).
+"""
 
 from __future__ import annotations
 

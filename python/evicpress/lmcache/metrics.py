@@ -28,6 +28,10 @@ def register_metrics(director: Director) -> None:
     def work(field: str) -> Observations:
         return [(float(getattr(done, field)), {"method": name}) for name, done in work_done.items()]
 
+    def relative_error() -> Observations:
+        measured = [(name, done) for name, done in work_done.items() if done.sampled_chunks > 0]
+        return [(done.relative_errors / done.sampled_chunks, {"method": name}) for name, done in measured]
+
     gauges = {
         "plan_generation": ("Generation of the plan in force; -1 without one", lambda: director.plan.generation if director.plan else -1),
         "plan_loaded_timestamp_seconds": ("When the plan in force was loaded", lambda: director.plan_loaded_at or 0),
@@ -52,6 +56,9 @@ def register_metrics(director: Director) -> None:
         "compress_seconds_total": ("Seconds spent on compressing", lambda: work("compress_seconds")),
         "decompress_seconds_total": ("Seconds spent on decompressing", lambda: work("decompress_seconds")),
         "compressed_chunks_total": ("Chunks compressed", lambda: work("compressed_chunks")),
+        "compressed_full_bytes_total": ("Bytes of the chunks compressed, before", lambda: work("full_bytes")),
+        "compressed_stored_bytes_total": ("Bytes of the chunks compressed, after", lambda: work("stored_bytes")),
+        "relative_error": ("|restored - raw| / |raw| of compressed chunks, a sample", relative_error),
         "decompressed_chunks_total": ("Chunks decompressed", lambda: work("decompressed_chunks")),
     }
     for name, (description, read) in gauges.items():

@@ -19,6 +19,8 @@ from .quantize import LAYOUTS, QUANTIZERS, Quantizer, decode_chunk, encode_chunk
 
 PREFIX = "evicpress-"
 DEFAULT_GROUP = 64
+#: One chunk in so many is restored at once, to know the error.
+ERROR_SAMPLE = 64
 
 
 @dataclass
@@ -31,6 +33,9 @@ class WorkDone:
     stored_bytes: int = 0
     decompressed_chunks: int = 0
     decompress_seconds: float = 0.0
+    #: Chunks whose error was measured, and the sum of |restored − raw| / |raw| over them.
+    sampled_chunks: int = 0
+    relative_errors: float = 0.0
     lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
 
@@ -44,42 +49,78 @@ def method_of(serde_type: str | None) -> str:
     return serde_type.removeprefix(PREFIX) if serde_type.startswith(PREFIX) else f"lmcache-{serde_type}"
 
 
+@dataclass(frozen=True)
+class _Codec:
+    """A method, and how it groups the values of a chunk."""
+
+    quantizer: Quantizer
+    layout: str
+    group: int
+
+    @property
+    def done(self) -> WorkDone:
+        return work_done[self.quantizer.name]
+
+    def encode(self, chunk: torch.Tensor, out: torch.Tensor) -> int:
+        return encode_chunk(self.quantizer, chunk, self.layout, self.group, out)
+
+    def decode(self, data: torch.Tensor, chunk: torch.Tensor) -> None:
+        decode_chunk(self.quantizer, data, self.layout, self.group, chunk)
+
+
 class GroupSerializer(Serializer):
     """Compresses a chunk; its size is known beforehand."""
 
-    def __init__(self, quantizer: Quantizer, layout: str, group: int) -> None:
-        self._quantizer, self._layout, self._group = quantizer, layout, group
+    def __init__(self, codec: _Codec) -> None:
+        self._codec = codec
 
     def serialize(self, src: MemoryObj, dst: MemoryObj, key: ObjectKey) -> int:
         started = time.perf_counter()
-        chunk, out = _tensor(src), _tensor(dst).view(torch.uint8).flatten()
-        size = encode_chunk(self._quantizer, chunk, self._layout, self._group, out)
-        done = work_done[self._quantizer.name]
+        chunk, out = _tensor(src), _bytes(dst)
+        size = self._codec.encode(chunk, out)
+        done = self._codec.done
         with done.lock:
             done.compressed_chunks += 1
             done.compress_seconds += time.perf_counter() - started
             done.full_bytes += chunk.numel() * chunk.element_size()
             done.stored_bytes += size
+            sampled = done.compressed_chunks % ERROR_SAMPLE == 1
+        if sampled:
+            self._measure_error(chunk, out)
         return size
 
+    def _measure_error(self, chunk: torch.Tensor, data: torch.Tensor) -> None:
+        restored = torch.empty_like(chunk)
+        self._codec.decode(data, restored)
+        raw = chunk.float()
+        error = ((restored.float() - raw).norm() / raw.norm().clamp_min(1e-30)).item()
+        done = self._codec.done
+        with done.lock:
+            done.sampled_chunks += 1
+            done.relative_errors += error
+
     def estimate_serialized_size(self, layout_desc: MemoryLayoutDesc) -> int:
-        return sum(self._quantizer.stored_bytes(shape.numel(), self._group) for shape in layout_desc.shapes)
+        stored_bytes, group = self._codec.quantizer.stored_bytes, self._codec.group
+        return sum(stored_bytes(shape.numel(), group) for shape in layout_desc.shapes)
 
 
 class GroupDeserializer(Deserializer):
     """Restores a chunk in the data type the engine asks for."""
 
-    def __init__(self, quantizer: Quantizer, layout: str, group: int) -> None:
-        self._quantizer, self._layout, self._group = quantizer, layout, group
+    def __init__(self, codec: _Codec) -> None:
+        self._codec = codec
 
     def deserialize(self, src: MemoryObj, dst: MemoryObj, key: ObjectKey) -> None:
         started = time.perf_counter()
-        data = _tensor(src).view(torch.uint8).flatten()
-        decode_chunk(self._quantizer, data, self._layout, self._group, _tensor(dst))
-        done = work_done[self._quantizer.name]
+        self._codec.decode(_bytes(src), _tensor(dst))
+        done = self._codec.done
         with done.lock:
             done.decompressed_chunks += 1
             done.decompress_seconds += time.perf_counter() - started
+
+
+def _bytes(obj: MemoryObj) -> torch.Tensor:
+    return _tensor(obj).view(torch.uint8).flatten()
 
 
 def _tensor(obj: MemoryObj) -> torch.Tensor:
@@ -103,8 +144,7 @@ def _factory(quantizer: Quantizer):
         if group < 2 or group % 2:
             raise ValueError(f"serde {PREFIX}{quantizer.name}: group must be an even number ≥ 2, got {group}")
         workers = int(str(options.get("max_workers", 1)))
-        return AsyncSerdeProcessor(
-            GroupSerializer(quantizer, layout, group), GroupDeserializer(quantizer, layout, group), max_workers=workers
-        )
+        codec = _Codec(quantizer, layout, group)
+        return AsyncSerdeProcessor(GroupSerializer(codec), GroupDeserializer(codec), max_workers=workers)
 
     return create

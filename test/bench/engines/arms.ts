@@ -70,10 +70,12 @@ export class Arm {
   }
 
   private planFlags(disk: string): string[] {
-    const adapters = ['none', 'int8', 'int4', 'fp8'].map((method) => ({
-      ...this.storage(join(disk, method)),
+    // LMCache's own fp8 too, so that it can be measured beside ours on one server.
+    const serdes = [undefined, 'evicpress-int8', 'evicpress-int4', 'evicpress-fp8', 'fp8'];
+    const adapters = serdes.map((type) => ({
+      ...this.storage(join(disk, type ?? 'none')),
       evicpress_tier: 'ssd',
-      ...(method === 'none' ? {} : { serde: { type: `evicpress-${method}` } }),
+      ...(type === undefined ? {} : { serde: { type } }),
     }));
     return [
       ...['--plan', join(this.stateFolder, 'in-force.ndjson'), '--staging-share', String(STAGING_SHARE)],

@@ -75,7 +75,9 @@ async function publishPlaces(arm: Arm, contexts: readonly BenchContext[], folder
   await writePlan(path, { ...plan.header, tiers }, rows);
   const change = await reviewApply(arm.stateFolder, path);
   if (change.difference.changes.length > 0) await change.carryOut();
-  await until(async () => (await arm.stack.status()).contexts === rows.length, 30);
+  await until(async () => (await arm.stack.status()).contexts === rows.length, 30).catch(async () => {
+    throw new Error(`the plan was not taken: ${(await arm.stack.status()).last_refusal}`);
+  });
 }
 
 /** Similarity to the cold answer, by place. */
