@@ -407,7 +407,7 @@ def test_killed_in_the_middle_of_a_migration_it_goes_on_where_it_stopped(tmp_pat
     server = multiprocessing.get_context("spawn").Process(target=_serve_slowly, args=(str(folder), path))
     server.start()
     try:
-        assert settle(lambda: count("ssd", "int8") == 60 and count("ssd", "none") == 60, seconds=120)
+        assert settle(lambda: count("ssd", "int8") == 60 and count("ssd", "none") == 60, seconds=300)
         write_plan([row("m", "far", "int8", hex_of(*moved)), row("r", "ssd", "int4", hex_of(*recompressed))], tiers=TIERS, generation=2)
         assert settle(lambda: 10 <= count("far", "int8") + count("ssd", "int4"))
     finally:

@@ -83,7 +83,9 @@ function lineThrough(loads: readonly Load[]): Transfer | undefined {
     seconds: measured - decompressSeconds,
   }));
   const slopes = points.flatMap((a, i) =>
-    points.slice(i + 1).flatMap((b) => (a.bytes === b.bytes ? [] : (b.seconds - a.seconds) / (b.bytes - a.bytes))),
+    points
+      .slice(i + 1)
+      .flatMap((b) => (a.bytes === b.bytes ? [] : (b.seconds - a.seconds) / (b.bytes - a.bytes))),
   );
   const secondsPerByte = median(slopes);
   const latencySeconds = median(points.map(({ bytes, seconds }) => seconds - secondsPerByte * bytes));

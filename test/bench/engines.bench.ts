@@ -12,14 +12,14 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { connectEngine } from '../../src/engines/live-engine.js';
-import { openSimilarity } from '../../src/methods/embedded/runner.js';
 import { loadModel } from '../../src/formats/bundled.js';
 import { cacheFolder } from '../../src/methods/embedded/cache-folder.js';
 import { ensureModels } from '../../src/methods/embedded/models.js';
+import { openSimilarity } from '../../src/methods/embedded/runner.js';
 import { type StackState, until, whyNot } from '../engines/stack.js';
 import { Arm, type Budgets } from './engines/arms.js';
-import { planFromWarmUp } from './engines/planning.js';
 import { type Answered, askCounted, failuresOf, Journal, sumOf } from './engines/measured.js';
+import { planFromWarmUp } from './engines/planning.js';
 import { askFromEveryPlace, similarityByPlace, writeProfiles } from './engines/quality.js';
 import { printReport } from './engines/report.js';
 import { type BenchContext, drawRequests, readBenchContexts } from './engines/requests.js';
@@ -40,6 +40,7 @@ const { values, positionals } = parseArgs({
     'disk-rate': { type: 'string', default: '240e6' },
     'disk-folder': { type: 'string' },
     alpha: { type: 'string', default: '1' },
+    'profile-contexts': { type: 'string', default: '1000' },
   },
 });
 const { folder } = values;
@@ -70,7 +71,8 @@ async function up(): Promise<void> {
     memoryBytes: Math.round(bytes * Number(values['memory-share'])),
     diskBytes: Math.round(bytes * Number(values['disk-share'])),
     diskRate: rate,
-    diskFolder: values['disk-folder'] ?? (rate > 0 ? `/dev/shm/evicpress-bench-${process.pid}` : join(folder, 'disk')),
+    diskFolder:
+      values['disk-folder'] ?? (rate > 0 ? `/dev/shm/evicpress-bench-${process.pid}` : join(folder, 'disk')),
   };
   const arms = values.arms.split(',').map((name) => new Arm(name, folder, budgets));
   try {
@@ -96,7 +98,8 @@ function kvBytesOf(path: string): number {
 /** Measures places and methods on the first arm, which must be a plan's. */
 async function profile(): Promise<void> {
   const [arm] = armsUp();
-  const answers = await askFromEveryPlace(arm!, contextsUp(), folder);
+  const contexts = contextsUp().slice(0, Number(values['profile-contexts']));
+  const answers = await askFromEveryPlace(arm!, contexts, folder);
   const metrics = await arm!.stack.metrics();
   const similarities = await similarityByPlace(answers, await similarity());
   const decompressSecondsPerByte = new Map(
@@ -106,15 +109,21 @@ async function profile(): Promise<void> {
       return [method, of('decompress_seconds_total') / of('decompressed_chunks_total') / chunkBytes];
     }),
   );
-  writeFileSync(join(folder, 'similarity.json'), JSON.stringify(Object.fromEntries(similarities), undefined, 1));
+  writeFileSync(
+    join(folder, 'similarity.json'),
+    JSON.stringify(Object.fromEntries(similarities), undefined, 1),
+  );
   const { budgets } = JSON.parse(readFileSync(runningPath, 'utf8')) as Running;
   const model = await loadModel('smollm2-135m');
-  await writeProfiles(folder, answers, similarities, { model, diskRate: budgets.diskRate, decompressSecondsPerByte });
+  await writeProfiles(folder, answers, similarities, {
+    model,
+    diskRate: budgets.diskRate,
+    decompressSecondsPerByte,
+  });
   console.table(Object.fromEntries(similarities));
 }
 
-const similarity = async () =>
-  openSimilarity(await ensureModels(cacheFolder(), () => undefined));
+const similarity = async () => openSimilarity(await ensureModels(cacheFolder(), () => undefined));
 
 const drawn = (contexts: readonly BenchContext[]) =>
   drawRequests(contexts, {
@@ -159,7 +168,10 @@ async function sendAll(
       const a = (k + r) % arms.length;
       journal.add(await askCounted(arms[a]!, engines[a]!, contexts, requests[r]!));
     }
-    if (r % 10 === 9) console.error(`${journalName}: ${r + 1} of ${requests.length}, ${Math.round((Date.now() - startedAt) / 1000)} s`);
+    if (r % 10 === 9)
+      console.error(
+        `${journalName}: ${r + 1} of ${requests.length}, ${Math.round((Date.now() - startedAt) / 1000)} s`,
+      );
   }
   const facts = await Promise.all(
     arms.map(async (arm) => ({
@@ -171,13 +183,21 @@ async function sendAll(
       ...(arm.planned ? { status: await arm.stack.status() } : {}),
     })),
   );
-  writeFileSync(join(folder, journalName.replace('.ndjson', '.facts.json')), JSON.stringify(facts, undefined, 1));
+  writeFileSync(
+    join(folder, journalName.replace('.ndjson', '.facts.json')),
+    JSON.stringify(facts, undefined, 1),
+  );
 }
 
 async function report(): Promise<void> {
   const budgets = (JSON.parse(readFileSync(runningPath, 'utf8')) as Running).budgets;
   const profiles = values.profiles ?? folder;
-  await printReport(folder, { profiles, seed, budgets, similarity: existsSync(join(profiles, 'quality.ndjson')) ? await similarity() : undefined });
+  await printReport(folder, {
+    profiles,
+    seed,
+    budgets,
+    similarity: existsSync(join(profiles, 'quality.ndjson')) ? await similarity() : undefined,
+  });
 }
 
 /** Ends every arm's processes and empties its disk. */
@@ -204,7 +224,9 @@ async function main([step, ...more]: readonly string[]): Promise<void> {
   const reason = whyNot();
   if (reason !== undefined) return console.log(`skipped: ${reason}`);
   if (step === undefined)
-    return console.log('skipped: takes an hour; say `npm run bench -- engines run` (see test/bench/engines.bench.ts)');
+    return console.log(
+      'skipped: takes an hour; say `npm run bench -- engines run` (see test/bench/engines.bench.ts)',
+    );
   mkdirSync(folder, { recursive: true });
   if (step !== 'run') {
     for (const name of [step, ...more]) await steps[name]!();
@@ -215,7 +237,20 @@ async function main([step, ...more]: readonly string[]): Promise<void> {
     const own = join(folder, 'profiles');
     const { status } = spawnSync(
       process.execPath,
-      [...process.execArgv, process.argv[1]!, 'up', 'profile', 'down', '--arms', 'plan', '--folder', own, ...process.argv.slice(3), '--memory-share', '1.2'],
+      [
+        ...process.execArgv,
+        process.argv[1]!,
+        'up',
+        'profile',
+        'down',
+        '--arms',
+        'plan',
+        '--folder',
+        own,
+        ...process.argv.slice(3),
+        '--memory-share',
+        '1.2',
+      ],
       { stdio: 'inherit' },
     );
     if (status !== 0) throw new Error(`profiling ended with ${status}`);

@@ -216,7 +216,14 @@ describe('a running engine', () => {
     expect(answers).toEqual({ pairs: 3, identical: 3, meanSimilarity: 0.5 });
     expect(compared).toEqual(Array(3).fill(['hello you', 'hello you']));
     expect(asked.slice(0, 3)).toEqual(asked.slice(3));
-    expect(asked.map((body) => body.cache_salt)).toEqual(['acme', undefined, 'acme', 'acme', undefined, 'acme']);
+    expect(asked.map((body) => body.cache_salt)).toEqual([
+      'acme',
+      undefined,
+      'acme',
+      'acme',
+      undefined,
+      'acme',
+    ]);
   });
 
   it('that is not there gets one clear message', async () => {

@@ -99,20 +99,32 @@ export class Stack {
       kv_role: 'kv_both',
       kv_connector_extra_config: { 'lmcache.mp.host': 'tcp://127.0.0.1', 'lmcache.mp.port': this.ports.zmq },
     };
-    this.vllm = run(join(this.options.folder, 'vllm.log'), 'vllm', [
-      ...[
-        'serve',
-        MODEL,
-        '--host',
-        '127.0.0.1',
-        '--port',
-        String(this.ports.api),
-        '--served-model-name',
-        'm',
+    this.vllm = run(
+      join(this.options.folder, 'vllm.log'),
+      'vllm',
+      [
+        ...[
+          'serve',
+          MODEL,
+          '--host',
+          '127.0.0.1',
+          '--port',
+          String(this.ports.api),
+          '--served-model-name',
+          'm',
+        ],
+        ...[
+          '--max-model-len',
+          '2048',
+          '--enforce-eager',
+          '--dtype',
+          'bfloat16',
+          '--no-enable-prefix-caching',
+        ],
+        ...['--kv-transfer-config', JSON.stringify(connector)],
       ],
-      ...['--max-model-len', '2048', '--enforce-eager', '--dtype', 'bfloat16', '--no-enable-prefix-caching'],
-      ...['--kv-transfer-config', JSON.stringify(connector)],
-    ], this.options.environment);
+      this.options.environment,
+    );
     await until(() => fetch(`${this.api}/health`).then((r) => r.ok), 900, this.vllm);
     // A request sent before the engine has registered its caches waits for ever.
     await until(async () => (await this.registered()) > 0, 120, this.vllm);

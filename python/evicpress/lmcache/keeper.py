@@ -114,7 +114,7 @@ class Keeper:
         used, total = self.storage.get_l1_usage()
         limit = (1 - self._staging_share) * total
         if used > limit:
-            self._evict_l1(used - limit)
+            self._evict_l1(used, limit)
         tiers = {route.target.tier for route in self.director.routes.adapters}
         for tier in tiers:
             excess = self.director.used_bytes(tier) - self._adapter_capacity(tier)
@@ -129,16 +129,24 @@ class Keeper:
         # The tier of L1 is one budget: what L1 itself takes is not there for compressed chunks.
         return max(0.0, capacity - self.storage.get_l1_usage()[1]) if tier == self.director.routes.l1_tier else capacity
 
-    def _evict_l1(self, excess: float) -> None:
-        """What is only passing through first, then unseen chunks, then pinned ones; each least recently used first."""
-        with self.director.lock:
-            keys = list(self.director.l1)
+    def _evict_l1(self, used: float, limit: float) -> None:
+        """What is only passing through first, then unseen chunks, each least recently used first.
 
-        def rank(key: ObjectKey) -> int:
-            target = self.director.planned(key)
-            return 1 if target is None else 2 if self.director.routes.in_l1(target) else 0
+        Pinned chunks go only where they alone are too many: others may be locked for the moment, and go next time.
+        """
+        director = self.director
+        with director.lock:
+            keys = list(director.l1)
+        ranked: tuple[list[ObjectKey], ...] = ([], [], [])
+        for key in keys:
+            target = director.planned(key)
+            ranked[1 if target is None else 2 if director.routes.in_l1(target) else 0].append(key)
+        passing, unseen, pinned = ranked
+        self._drop_from_l1(passing + unseen, used - limit)
+        self._drop_from_l1(pinned, len(pinned) * director.chunk_bytes - limit)
 
-        for key in sorted(keys, key=rank):
+    def _drop_from_l1(self, keys: list[ObjectKey], excess: float) -> None:
+        for key in keys:
             if excess <= 0:
                 return
             if self._mover.delete_from_l1(key):

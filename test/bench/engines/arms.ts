@@ -88,7 +88,9 @@ export class Arm {
     const [kind, watermark = '0.6'] = this.name.split('@') as [string, string?];
     const [method, retain] = kind.split('+');
     if ((method !== 'raw' && method !== 'fp8') || (retain !== undefined && retain !== 'retain'))
-      throw new EvicpressError(`Unknown arm "${this.name}": plan, raw, fp8, raw+retain, fp8+retain, or one of the last four with @WATERMARK.`);
+      throw new EvicpressError(
+        `Unknown arm "${this.name}": plan, raw, fp8, raw+retain, fp8+retain, or one of the last four with @WATERMARK.`,
+      );
     const adapter = {
       ...this.storage(disk),
       max_capacity_gb: this.budgets.diskBytes / GIB,

@@ -37,7 +37,10 @@ async function served({ planned, stack }: Arm): Promise<ReadonlyMap<string, numb
   if (planned) return readServedChunks(`${stack.http}/metrics`);
   const metrics = await stack.metrics();
   return new Map(
-    (['l1', 'l2'] as const).map((level) => [level, sumOf(metrics, `lmcache_mp_lookup_hit_${level}_tokens_total`)]),
+    (['l1', 'l2'] as const).map((level) => [
+      level,
+      sumOf(metrics, `lmcache_mp_lookup_hit_${level}_tokens_total`),
+    ]),
   );
 }
 
@@ -52,7 +55,8 @@ export async function failuresOf(stack: Stack): Promise<{ lookups: number; failu
   return {
     lookups: sumOf(metrics, 'lmcache_mp_lookup_requested_tokens_total'),
     failures:
-      sumOf(metrics, 'lmcache_mp_l2_prefetch_failure_total') + sumOf(metrics, 'lmcache_mp_l1_allocation_failure_total'),
+      sumOf(metrics, 'lmcache_mp_l2_prefetch_failure_total') +
+      sumOf(metrics, 'lmcache_mp_l1_allocation_failure_total'),
   };
 }
 

@@ -30,7 +30,10 @@ export async function planFromWarmUp(
     keys: { engine: 'lmcache', chunkSize: CHUNK_TOKENS, hashes },
   }));
   const path = join(folder, `${arm.name}.contexts.ndjson`);
-  writeFileSync(path, [{ format: 'evicpress.contexts', version: 1 }, ...rows].map((row) => `${JSON.stringify(row)}\n`).join(''));
+  writeFileSync(
+    path,
+    [{ format: 'evicpress.contexts', version: 1 }, ...rows].map((row) => `${JSON.stringify(row)}\n`).join(''),
+  );
   const plan = join(folder, `${arm.name}.plan.ndjson`);
   evicpress([
     ...['plan', '--contexts', path, '--engine', 'lmcache', '--alpha', alpha],

@@ -29,7 +29,11 @@ const PLACES = [
 ] as const;
 
 /** Asks every question cold and from every place; what was asked before is taken from the journal. */
-export async function askFromEveryPlace(arm: Arm, contexts: readonly BenchContext[], folder: string): Promise<Answered[]> {
+export async function askFromEveryPlace(
+  arm: Arm,
+  contexts: readonly BenchContext[],
+  folder: string,
+): Promise<Answered[]> {
   const journal = new Journal<Answered>(join(folder, 'quality.ndjson'));
   await publishPlaces(arm, contexts, folder);
   const engine = await connectEngine(arm.stack.api);
@@ -43,7 +47,8 @@ export async function askFromEveryPlace(arm: Arm, contexts: readonly BenchContex
         await engine.complete([...contexts[context]!.tokens, ...contexts[context]!.queries[0]!], 1, salt);
         if (tier === 'ssd') await settled(arm);
       }
-      for (const query of open) journal.add(await askCounted(arm, engine, contexts, { context, query }, salt));
+      for (const query of open)
+        journal.add(await askCounted(arm, engine, contexts, { context, query }, salt));
     }
     console.error(`places: ${context + 1} of ${contexts.length} contexts`);
   }
@@ -114,9 +119,18 @@ export async function writeProfiles(
 ): Promise<void> {
   const tiers: Tier[] = [
     { name: 'dram', kind: 'dram', capacityBytes: null, read: { latencySeconds: 0, bytesPerSecond: 5e9 } },
-    { name: 'ssd', kind: 'file', capacityBytes: null, read: { latencySeconds: 0, bytesPerSecond: base.diskRate || 1e9 } },
+    {
+      name: 'ssd',
+      kind: 'file',
+      capacityBytes: null,
+      read: { latencySeconds: 0, bytesPerSecond: base.diskRate || 1e9 },
+    },
   ];
-  const fractions: Readonly<Record<string, number>> = { int8: 0.5 + 1 / 64, int4: 0.25 + 2 / 64, 'lmcache-fp8': 0.5 };
+  const fractions: Readonly<Record<string, number>> = {
+    int8: 0.5 + 1 / 64,
+    int4: 0.25 + 2 / 64,
+    'lmcache-fp8': 0.5,
+  };
   const seconds = (method: string) => base.decompressSecondsPerByte.get(method) ?? 0;
   const calibration = calibrate(
     answers.map((a) => ({ ...a, hits: new Map(Object.entries(a.hits)) })),
@@ -124,10 +138,16 @@ export async function writeProfiles(
       tiers,
       model: base.model,
       chunkTokens: CHUNK_TOKENS,
-      methodCost: (method) => ({ bytesFraction: fractions[method] ?? 1, secondsPerFullByte: seconds(method) }),
+      methodCost: (method) => ({
+        bytesFraction: fractions[method] ?? 1,
+        secondsPerFullByte: seconds(method),
+      }),
     },
   );
-  await writeWhole(join(folder, 'tiers.json'), jsonText({ ...formatHeader('tiers'), tiers: calibration.tiers }));
+  await writeWhole(
+    join(folder, 'tiers.json'),
+    jsonText({ ...formatHeader('tiers'), tiers: calibration.tiers }),
+  );
   await writeWhole(
     join(folder, 'model.json'),
     jsonText({ ...formatHeader('model'), ...base.model, prefill: calibration.prefill, source: 'measured' }),

@@ -19,12 +19,19 @@ interface Facts {
 /** Prints what every arm reached, and the plan's arm against each other one. */
 export async function printReport(
   folder: string,
-  { profiles, seed, budgets, similarity }: { profiles: string; seed: number; budgets: Budgets; similarity: Similarity | undefined },
+  {
+    profiles,
+    seed,
+    budgets,
+    similarity,
+  }: { profiles: string; seed: number; budgets: Budgets; similarity: Similarity | undefined },
 ): Promise<void> {
   const { rows } = new Journal<Answered>(join(folder, 'measured.ndjson'));
   const facts = JSON.parse(readFileSync(join(folder, 'measured.facts.json'), 'utf8')) as Facts[];
   const arms = [...new Set(rows.map((row) => row.arm))];
-  const times = new Map(arms.map((arm) => [arm, rows.filter((row) => row.arm === arm).map((row) => row.ttftSeconds)]));
+  const times = new Map(
+    arms.map((arm) => [arm, rows.filter((row) => row.arm === arm).map((row) => row.ttftSeconds)]),
+  );
   const table: Record<string, unknown> = {};
   for (const arm of arms) {
     const own = rows.filter((row) => row.arm === arm);
@@ -51,7 +58,9 @@ export async function printReport(
   for (const plan of arms.filter((arm) => arm.startsWith('plan')))
     for (const arm of arms.filter((other) => !other.startsWith('plan'))) {
       const { estimate, low, high } = ratioOfMeans(times.get(arm)!, times.get(plan)!, seed);
-      console.log(`${arm} / ${plan}: mean TTFT ${estimate.toFixed(2)}× (90 % interval ${low.toFixed(2)} to ${high.toFixed(2)})`);
+      console.log(
+        `${arm} / ${plan}: mean TTFT ${estimate.toFixed(2)}× (90 % interval ${low.toFixed(2)} to ${high.toFixed(2)})`,
+      );
     }
   if (similarity !== undefined) await printSimilarity(rows, profiles, similarity);
   if (existsSync(join(profiles, 'similarity.json'))) {
@@ -69,13 +78,18 @@ function hitShares(rows: readonly Answered[]): [string, string][] {
   let total = 0;
   for (const { hits, inputTokens } of rows) {
     total += 128 * Math.floor(inputTokens / 128);
-    for (const [place, n] of Object.entries(hits)) sums.set(place, (sums.get(place) ?? 0) + n * (planned ? 128 : 1));
+    for (const [place, n] of Object.entries(hits))
+      sums.set(place, (sums.get(place) ?? 0) + n * (planned ? 128 : 1));
   }
   return [...sums].map(([place, n]) => [place, (n / total).toFixed(2)]);
 }
 
 /** Similarity of the measured answers to the cold ones of the same question, where profiling asked it. */
-async function printSimilarity(rows: readonly Answered[], profiles: string, similarity: Similarity): Promise<void> {
+async function printSimilarity(
+  rows: readonly Answered[],
+  profiles: string,
+  similarity: Similarity,
+): Promise<void> {
   const cold = new Map(
     new Journal<Answered>(join(profiles, 'quality.ndjson')).rows
       .filter((row) => row.arm === 'cold')
@@ -84,8 +98,13 @@ async function printSimilarity(rows: readonly Answered[], profiles: string, simi
   const found = new Map<string, number[]>();
   for (const { arm, context, query, text } of rows) {
     const reference = cold.get(`${context} ${query}`);
-    if (reference !== undefined) found.set(arm, [...(found.get(arm) ?? []), await similarity(reference, text)]);
+    if (reference !== undefined)
+      found.set(arm, [...(found.get(arm) ?? []), await similarity(reference, text)]);
   }
   console.log('Answers of this run beside cold ones, all requests whose question was also asked cold:');
-  console.table(Object.fromEntries([...found].map(([arm, all]) => [arm, { pairs: all.length, similarity: mean(all).toFixed(3) }])));
+  console.table(
+    Object.fromEntries(
+      [...found].map(([arm, all]) => [arm, { pairs: all.length, similarity: mean(all).toFixed(3) }]),
+    ),
+  );
 }
