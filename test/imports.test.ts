@@ -14,7 +14,7 @@ const ROWS: readonly (readonly string[])[] = [
   ['traces', 'plan'],
   ['cost'],
   ['formats'],
-  ['units.ts', 'registry.ts', 'progress.ts'],
+  ['units.ts', 'registry.ts', 'progress.ts', 'random.ts'],
   ['errors.ts'],
 ];
 

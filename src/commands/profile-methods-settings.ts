@@ -1,11 +1,15 @@
 import { join } from 'node:path';
-import { errors, printable } from '../errors.js';
-import { PROFILES_FOLDER } from '../formats/bundled.js';
+import { EvicpressError, errors, printable } from '../errors.js';
+import { loadModel, PROFILES_FOLDER } from '../formats/bundled.js';
 import { readConfig } from '../formats/config.js';
 import { readContexts } from '../formats/contexts.js';
 import { DEFAULT_METHODS, DEFAULT_RATIOS, listConfigurations } from '../methods/configurations.js';
 import { embeddedCatalog } from '../methods/embedded/runner.js';
 import type { KvpressSettings } from '../methods/kvpress-runner.js';
+import type { Candidate, OpenAiSettings } from '../methods/openai-runner.js';
+import { installedPython } from '../methods/python-environment.js';
+import { shuffleQueries } from '../methods/queries.js';
+import { readQueryLog } from '../methods/query-log.js';
 import { METRICS, type Metric } from '../methods/rows.js';
 import type { LongContexts, ProfiledContext } from '../methods/runner.js';
 import type { TerminalFlags } from '../report/terminal.js';
@@ -18,6 +22,14 @@ export interface MethodsFlags extends TerminalFlags {
   readonly python?: string;
   readonly dtype?: string;
   readonly device?: string;
+  readonly ray?: string;
+  readonly workers?: string;
+  readonly url?: string;
+  readonly against?: readonly string[];
+  readonly servedModel?: string;
+  readonly queryLog?: string;
+  readonly heldOut?: string;
+  readonly seed?: string;
   readonly contexts?: readonly string[];
   readonly methods?: string;
   readonly ratios?: string;
@@ -31,7 +43,7 @@ export interface MethodsFlags extends TerminalFlags {
   readonly output?: string;
 }
 
-const RUNNERS = ['embedded', 'kvpress'];
+const RUNNERS = ['embedded', 'kvpress', 'openai'];
 const DEFAULT_QUERIES = '5';
 /** Short answers keep to the point; a long one of a small model wanders and adds noise, not information. */
 const DEFAULT_ANSWER_TOKENS = '32';
@@ -44,16 +56,33 @@ const DEFAULT_DEVICE = 'cpu';
 export const METHODS_OPTIONS: readonly (readonly [flags: string, description: string])[] = [
   [
     '--runner <name>',
-    'embedded (default): a small model in this process; kvpress: any Hugging Face model in your Python',
+    'embedded (default): a small model in this process; kvpress: any Hugging Face model in your Python; openai: running servers',
   ],
-  ['--model <path>', 'the Hugging Face model of the kvpress runner: a folder'],
+  [
+    '--model <path>',
+    'kvpress: the folder of a Hugging Face model; openai: the model, for its bytes per token',
+  ],
   ['--python <path>', `the Python that has kvpress 0.5.5 (default: ${DEFAULT_PYTHON})`],
   ['--dtype <name>', `what the kvpress runner computes in (default: ${DEFAULT_DTYPE})`],
   ['--device <name>', `where the kvpress runner computes (default: ${DEFAULT_DEVICE})`],
+  ['--ray <address>', 'kvpress on a Ray cluster, one worker per GPU or core: its address, or local'],
+  ['--workers <n>', 'Ray workers, at most (default: as many as there is room for)'],
+  ['--url <url>', 'openai: the server with the whole cache, whose answers are taken for right'],
+  [
+    '--against <method@ratio=url...>',
+    'openai: a server with a setting of its own, e.g. fp8@0.5=http://host:8001',
+  ],
+  ['--served-model <name>', 'openai: the model as the servers name it (default: the first they list)'],
   ['--contexts <file...>', 'contexts with text and queries (default: the bundled samples)'],
   ['--methods <list>', `methods, comma-separated (default: ${DEFAULT_METHODS.join(',')})`],
   ['--ratios <list>', `fractions to remove (default: ${DEFAULT_RATIOS.join(',')})`],
   ['--queries <n>', `queries per context, at most (default: ${DEFAULT_QUERIES})`],
+  ['--query-log <file>', 'queries for these contexts from a request log with text'],
+  ['--held-out <n>', 'further queries per context to test the profile on, no part of it (default: 0)'],
+  [
+    '--seed <n>',
+    'draws the order of the queries, and those the model writes (default: as they are given; 1)',
+  ],
   ['--max-contexts <n>', 'take only the first n contexts'],
   ['--answer-tokens <n>', `length of an answer, at most (default: ${DEFAULT_ANSWER_TOKENS})`],
   ['--metric <list>', `what quality means: ${METRICS.join(', ')} (default: ${METRICS[0]})`],
@@ -66,7 +95,14 @@ export const METHODS_OPTIONS: readonly (readonly [flags: string, description: st
 /** What is to be measured, checked. */
 export interface MethodsSettings {
   /** Set when the kvpress runner is to be used. */
-  readonly kvpress?: Pick<KvpressSettings, 'python' | 'model' | 'dtype' | 'device'>;
+  readonly kvpress?: Omit<KvpressSettings, 'longContexts' | 'similarity'>;
+  /** Set when running servers are to be asked. */
+  readonly openai?: Omit<OpenAiSettings, 'longContexts' | 'similarity'>;
+  /** Queries per context: those of the profile, and those held out after them. */
+  readonly queries: number;
+  readonly heldOut: number;
+  readonly seed: number;
+  /** Contexts may lack queries: the model writes them. */
   readonly contexts: readonly ProfiledContext[];
   readonly methods: readonly string[];
   readonly ratios: readonly number[];
@@ -83,10 +119,9 @@ export interface MethodsSettings {
 export async function readSettings(flags: MethodsFlags): Promise<MethodsSettings> {
   const config = await readConfig('.');
   const runner = flags.runner ?? config.profile?.runner ?? 'embedded';
-  if (runner !== 'embedded' && runner !== 'kvpress') throw errors.unknownName('runner', runner, RUNNERS);
-  if (runner === 'kvpress' && flags.model === undefined) {
-    throw errors.missingInput('model', 'The kvpress runner needs one: --model FOLDER, a Hugging Face model.');
-  }
+  if (!RUNNERS.includes(runner)) throw errors.unknownName('runner', runner, RUNNERS);
+  const openai = runner === 'openai' ? await readServers(flags) : undefined;
+  const kvpress = runner === 'kvpress' ? readKvpress(flags, config.profile?.python) : undefined;
   const longContexts = flags.longContexts ?? 'cut';
   if (longContexts !== 'cut' && longContexts !== 'refuse') {
     throw errors.unknownName('value of --long-contexts', longContexts, ['cut', 'refuse']);
@@ -99,23 +134,27 @@ export async function readSettings(flags: MethodsFlags): Promise<MethodsSettings
   const queries = count(flags.queries ?? config.profile?.queries ?? DEFAULT_QUERIES, '--queries');
   const files = flags.contexts ?? (config.contexts === undefined ? [] : [config.contexts]);
   const limit = flags.maxContexts === undefined ? undefined : count(flags.maxContexts, '--max-contexts');
-  const methods = splitList(flags.methods) ?? config.profile?.methods ?? DEFAULT_METHODS;
+  const heldOut = Math.trunc(parseNumber(flags.heldOut ?? '0', '--held-out', { min: 0 }));
+  const seed = flags.seed === undefined ? undefined : Math.trunc(parseNumber(flags.seed, '--seed'));
+  const methods =
+    splitList(flags.methods) ??
+    openai?.candidates.map((each) => each.method) ??
+    config.profile?.methods ??
+    DEFAULT_METHODS;
   const ratios =
     (splitList(flags.ratios) ?? config.profile?.ratios)?.map((text) => parseNumber(text, '--ratios')) ??
     DEFAULT_RATIOS;
   if (runner === 'embedded') listConfigurations(embeddedCatalog, methods, ratios);
+  const all = await readProfiledContexts(files.length > 0 ? files : [SAMPLES], limit);
+  const logged = flags.queryLog === undefined ? all : await addLoggedQueries(all, flags.queryLog);
+  const asked = seed === undefined ? logged : logged.map((context) => shuffleQueries(context, seed));
   return {
-    ...(runner === 'kvpress'
-      ? {
-          kvpress: {
-            model: flags.model!,
-            python: flags.python ?? config.profile?.python ?? DEFAULT_PYTHON,
-            dtype: flags.dtype ?? DEFAULT_DTYPE,
-            device: flags.device ?? DEFAULT_DEVICE,
-          },
-        }
-      : {}),
-    contexts: await readProfiledContexts(files.length > 0 ? files : [SAMPLES], queries, limit),
+    ...(kvpress && { kvpress }),
+    ...(openai && { openai }),
+    queries,
+    heldOut,
+    seed: seed ?? 1,
+    contexts: asked.map((context) => ({ ...context, queries: context.queries.slice(0, queries + heldOut) })),
     methods,
     ratios,
     metrics: metrics as Metric[],
@@ -127,40 +166,114 @@ export async function readSettings(flags: MethodsFlags): Promise<MethodsSettings
 
 const SAMPLES = join(PROFILES_FOLDER, 'contexts', 'samples.ndjson');
 
-/** The contexts of all files with their first queries. @throws EvicpressError for one without text or queries. */
+/** The contexts of all files. @throws EvicpressError for one without text, or given twice. */
 async function readProfiledContexts(
   files: readonly string[],
-  queries: number,
   limit: number | undefined,
 ): Promise<ProfiledContext[]> {
   const contexts: ProfiledContext[] = [];
   for (const file of files) {
     const { rows } = await readContexts(file, 'profiling');
-    for (const row of rows) {
-      const asked = (row.queries ?? []).filter((query) => query.trim() !== '').slice(0, queries);
-      if (asked.length === 0) {
+    for (const { context, class: name, text, queries = [], answers } of rows) {
+      if (text!.trim() === '') {
+        throw errors.badFile(file, undefined, `context "${printable(context)}" has an empty text.`);
+      }
+      if (contexts.some((other) => other.context === context)) {
         throw errors.badFile(
           file,
           undefined,
-          `context "${printable(row.context)}" has no queries. Give it some questions to be answered from its text.`,
+          `context "${printable(context)}" was given before, in another file.`,
         );
       }
-      if (contexts.some((other) => other.context === row.context)) {
-        throw errors.badFile(
-          file,
-          undefined,
-          `context "${printable(row.context)}" was given before, in another file.`,
-        );
-      }
+      const asked = queries.flatMap((query, i) => (query.trim() === '' ? [] : [i]));
       contexts.push({
-        context: row.context,
-        ...(row.class === undefined ? {} : { class: row.class }),
-        text: row.text!,
-        queries: asked,
+        context,
+        ...(name === undefined ? {} : { class: name }),
+        text: text!,
+        queries: asked.map((i) => queries[i]!),
+        ...(answers === undefined ? {} : { answers: asked.map((i) => answers[i] ?? '') }),
       });
     }
   }
   return contexts.slice(0, limit);
+}
+
+/** Contexts that are asked something in the log get those queries; the others keep their own. */
+async function addLoggedQueries(
+  contexts: readonly ProfiledContext[],
+  path: string,
+): Promise<ProfiledContext[]> {
+  const logged = await readQueryLog(path, new Map(contexts.map(({ context, text }) => [context, text])));
+  if (logged.size === 0) {
+    throw errors.badFile(path, undefined, 'no line asks anything about one of the contexts.');
+  }
+  return contexts.map(({ answers, ...context }) => {
+    const queries = logged.get(context.context);
+    return queries === undefined ? { ...context, ...(answers && { answers }) } : { ...context, queries };
+  });
+}
+
+function readKvpress(
+  flags: MethodsFlags,
+  configured: string | undefined,
+): MethodsSettings['kvpress'] & object {
+  if (flags.model === undefined) {
+    throw errors.missingInput('model', 'The kvpress runner needs one: --model FOLDER, a Hugging Face model.');
+  }
+  return {
+    model: flags.model,
+    python: flags.python ?? configured ?? installedPython() ?? DEFAULT_PYTHON,
+    dtype: flags.dtype ?? DEFAULT_DTYPE,
+    device: flags.device ?? DEFAULT_DEVICE,
+    ...(flags.ray === undefined ? {} : { ray: flags.ray }),
+    ...(flags.workers === undefined
+      ? {}
+      : { workers: Math.trunc(parseNumber(flags.workers, '--workers', { min: 1 })) }),
+  };
+}
+
+async function readServers(flags: MethodsFlags): Promise<MethodsSettings['openai'] & object> {
+  if (flags.url === undefined) {
+    throw errors.missingInput('server', 'The openai runner needs one: --url http://host:8000.');
+  }
+  if (flags.against === undefined) {
+    throw errors.missingInput(
+      'server to compare with',
+      'Name its setting, what it removes and its address: --against fp8@0.5=http://host:8001.',
+    );
+  }
+  if (flags.model === undefined) {
+    throw errors.missingInput(
+      'model',
+      'Bytes are computed from it: --model NAME, see evicpress profile --list.',
+    );
+  }
+  const { name, kvBytesPerToken, kvDtype } = await loadModel(flags.model);
+  return {
+    url: flags.url,
+    candidates: flags.against.map(parseCandidate),
+    model: name,
+    kvBytesPerToken,
+    kvDtype: kvDtype ?? 'bf16',
+    ...(flags.servedModel === undefined ? {} : { servedModel: flags.servedModel }),
+  };
+}
+
+/** `fp8@0.5=http://host:8001`. */
+function parseCandidate(text: string): Candidate {
+  const [, method, ratio, url] = text.match(/^([^@=]+)@([^=]+)=(https?:\/\/.+)$/) ?? [];
+  if (method === undefined) {
+    throw new EvicpressError(
+      `--against: "${printable(text)}" is not METHOD@RATIO=URL. An fp8 cache stores half: fp8@0.5=http://host:8001.`,
+    );
+  }
+  const compressionRatio = parseNumber(ratio!, '--against');
+  if (!(compressionRatio >= 0 && compressionRatio < 1)) {
+    throw new EvicpressError(
+      `--against: ${compressionRatio} is not the fraction of bytes removed, 0 ≤ ratio < 1.`,
+    );
+  }
+  return { method, compressionRatio, url: url! };
 }
 
 function splitList(text: string | undefined): string[] | undefined {

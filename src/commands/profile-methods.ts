@@ -2,17 +2,19 @@ import { rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { RESULTS_FOLDER } from '../formats/bundled.js';
-import { type MethodRow, writeMethods } from '../formats/methods.js';
+import { writeMethods } from '../formats/methods.js';
 import { listConfigurations } from '../methods/configurations.js';
 import { cacheFolder } from '../methods/embedded/cache-folder.js';
 import { ensureModels } from '../methods/embedded/models.js';
 import { openEmbeddedRunner, openSimilarity } from '../methods/embedded/runner.js';
 import { countEntries, type Journal, openJournal } from '../methods/journal.js';
 import { openKvpressRunner } from '../methods/kvpress-runner.js';
+import { openOpenAiRunner } from '../methods/openai-runner.js';
+import { buildProfile, type ProfileResult } from '../methods/profile.js';
 import { runProfile } from '../methods/profile-run.js';
-import { methodRows } from '../methods/rows.js';
-import type { Runner } from '../methods/runner.js';
-import { methodsTable } from '../report/methods-table.js';
+import { completeQueries } from '../methods/queries.js';
+import type { ProfiledContext, Runner } from '../methods/runner.js';
+import { findings, methodsTable } from '../report/methods-table.js';
 import { openTerminal, type Terminal } from '../report/terminal.js';
 import { formatSeconds } from '../units.js';
 import { takeLock } from '../workflows/refresh/lock.js';
@@ -52,7 +54,7 @@ async function run(flags: MethodsFlags): Promise<void> {
     const journal = await openJournal(journalPath, flags.resume === true);
     try {
       const measured = await measure(settings, runner, journal, terminal, stop.signal);
-      await writeMethods(output, measured.header, measured.rows);
+      await writeMethods(output, measured.header, measured.result.rows);
       const elapsedSeconds = (performance.now() - startedAt) / 1000;
       terminal.finish();
       if (output !== '-') show(terminal, settings, measured, output, elapsedSeconds);
@@ -70,45 +72,53 @@ async function run(flags: MethodsFlags): Promise<void> {
 }
 
 /** The runner that the settings name. @throws EvicpressError where it cannot be had here. */
-export function openRunner(
+export async function openRunner(
   settings: MethodsSettings,
   { progress }: Pick<Terminal, 'progress'>,
 ): Promise<Runner> {
-  const { kvpress, longContexts } = settings;
-  if (kvpress === undefined) return openEmbeddedRunner(longContexts, progress);
+  const { kvpress, openai, longContexts } = settings;
+  if (kvpress === undefined && openai === undefined) return openEmbeddedRunner(longContexts, progress);
   // The sentence encoder is only needed for the answers, so the first answer loads it.
-  let similarity: Promise<Runner['similarity']> | undefined;
-  return openKvpressRunner(
-    {
-      ...kvpress,
-      longContexts,
-      similarity: async (reference, candidate) => {
-        similarity ??= ensureModels(cacheFolder(), progress).then(openSimilarity);
-        return (await similarity)(reference, candidate);
-      },
-    },
-    progress,
-  );
+  let encoder: Promise<Runner['similarity']> | undefined;
+  const similarity: Runner['similarity'] = async (reference, candidate) => {
+    encoder ??= ensureModels(cacheFolder(), progress).then(openSimilarity);
+    return (await encoder)(reference, candidate);
+  };
+  if (openai !== undefined) return openOpenAiRunner({ ...openai, longContexts, similarity });
+  return openKvpressRunner({ ...kvpress!, longContexts, similarity }, progress);
 }
 
 /** What a run found: the profile's header and rows. */
 interface Measured {
   readonly header: Parameters<typeof writeMethods>[1] & { readonly configurations: number };
-  readonly rows: readonly MethodRow[];
+  readonly result: ProfileResult;
 }
 
 async function measure(
-  { contexts, methods, ratios, metrics, answerTokens, budgetSeconds }: MethodsSettings,
+  settings: MethodsSettings,
   runner: Runner,
   journal: Journal,
   terminal: Terminal,
   signal: AbortSignal,
 ): Promise<Measured> {
+  const { methods, ratios, metrics, answerTokens, budgetSeconds, heldOut, queries } = settings;
   const configurations = listConfigurations(runner, methods, ratios);
+  const contexts = await completeQueries(settings, runner, journal, terminal, signal);
   const { progress: onProgress, warn: onWarning } = terminal;
-  const budget = budgetSeconds === undefined ? {} : { budgetSeconds };
-  const settings = { contexts, configurations, maxAnswerTokens: answerTokens, ...budget };
-  const entries = await runProfile({ runner, journal, ...settings, onProgress, onWarning, signal });
+  const profiled = await runProfile({
+    ...{ runner, journal, contexts, configurations, onProgress, onWarning, signal },
+    maxAnswerTokens: answerTokens,
+    answers: answersFor(settings),
+    ...(budgetSeconds === undefined ? {} : { budgetSeconds }),
+  });
+  const heldOutFrom = (context: ProfiledContext) =>
+    // Where there are too few queries for both, the profile keeps at least half.
+    Math.min(queries, Math.max(context.queries.length - heldOut, Math.ceil(context.queries.length / 2)));
+  const result = buildProfile(
+    { runner, contexts, configurations, metrics, ...(heldOut > 0 ? { heldOutFrom } : {}) },
+    profiled,
+  );
+  const { calibration, classes, heldOutError } = result;
   return {
     header: {
       model: runner.model,
@@ -119,22 +129,44 @@ async function measure(
       contexts: contexts.length,
       configurations: configurations.length,
       answerTokens,
+      ...(budgetSeconds === undefined ? {} : { budgetSeconds, measured: profiled.entries.length }),
+      ...(calibration && { calibration: figuresOf(calibration) }),
+      ...(classes && { classes: figuresOf(classes) }),
+      ...(heldOutError === undefined ? {} : { heldOutError }),
     },
-    rows: metrics.flatMap((metric) => methodRows(runner, contexts, entries, metric)),
+    result,
   };
+}
+
+/** Answers are the dear part: written where a metric needs them. Task scores come along with them. */
+function answersFor({ metrics }: MethodsSettings): 'all' | 'some' | 'none' {
+  if (metrics.includes('answer-similarity')) return 'all';
+  return metrics.includes('calibrated-similarity') ? 'some' : 'none';
+}
+
+/** The numbers of a report, without what computes with them. */
+function figuresOf<T extends object>(report: T): T {
+  return Object.fromEntries(
+    Object.entries(report).flatMap(([name, value]) =>
+      typeof value === 'function'
+        ? []
+        : [[name, typeof value === 'number' ? Number(value.toFixed(4)) : value]],
+    ),
+  ) as T;
 }
 
 function show(
   terminal: Terminal,
   { contexts, metrics }: MethodsSettings,
-  { header, rows }: Measured,
+  { header, result }: Measured,
   output: string,
   elapsedSeconds: number,
 ): void {
   methodsTable(
     terminal,
-    rows.filter((row) => row.metric === metrics[0]),
+    result.rows.filter((row) => row.metric === metrics[0]),
   );
+  for (const line of findings(header, result.rows)) terminal.say(line);
   terminal.say(
     `${contexts.length} contexts × ${header.configurations} configurations in ${formatSeconds(elapsedSeconds)} (measured; ${header.runner} runner, ${header.model}): ${output}`,
   );

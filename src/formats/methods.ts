@@ -29,6 +29,17 @@ export const methodRowSchema = z.looseObject({
   qualityStdError: nonNegative.optional(),
   tokenAgreement: fraction.optional(),
   klDivergence: nonNegative.optional(),
+  /** The quality on queries that were held out. */
+  heldOutQuality: fraction.optional(),
+  /** Where right answers were given: the scores of the answers from the compressed cache and from the full one. */
+  exactMatch: fraction.optional(),
+  f1: fraction.optional(),
+  fullExactMatch: fraction.optional(),
+  fullF1: fraction.optional(),
+  /** Not measured but believed, from what was: `qualityStdError` says how surely. */
+  estimated: z.boolean().optional(),
+  /** Pooled rows: the standard deviation of the quality between contexts. */
+  qualitySpread: nonNegative.optional(),
   queries: nonNegative.optional(),
   metric: z.string().optional(),
   compressSeconds: nonNegative.optional(),
@@ -44,6 +55,28 @@ export const methodsHeaderSchema = z.looseObject({
   model: z.string().optional(),
   kvDtype: z.string().optional(),
   source: z.string().optional(),
+  /** What token agreement says about answer similarity; errors are on contexts left out one at a time. */
+  calibration: z
+    .looseObject({
+      contexts: z.number(),
+      points: z.number(),
+      rmsError: z.number(),
+      rmsErrorOfMean: z.number(),
+    })
+    .optional(),
+  /** How well a context's quality is known before it is profiled; errors as above. */
+  classes: z
+    .looseObject({
+      contexts: z.number(),
+      classes: z.array(z.string()),
+      errorOfMean: z.number(),
+      errorOfDeclared: z.number().optional(),
+      errorOfFeatures: z.number().optional(),
+      agreement: z.number().optional(),
+    })
+    .optional(),
+  /** Mean of |quality − quality on the queries held out|. */
+  heldOutError: z.number().optional(),
 });
 export type MethodsHeader = z.infer<typeof methodsHeaderSchema>;
 

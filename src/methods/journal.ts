@@ -18,16 +18,55 @@ export interface JournalEntry {
   readonly tokens?: number;
   readonly fullBytes?: number;
   readonly prefillSeconds?: number;
+  /** What the prefill showed of the context (see features.ts). */
+  readonly features?: Readonly<Record<string, number>>;
+  /** Which queries were asked, by their place; all of them if not given. */
+  readonly asked?: readonly number[];
   readonly measurement?: Measurement;
+  /** The answers from the full cache, one per query asked. */
+  readonly referenceAnswers?: readonly string[];
   /** Cosine per query between the answer from the full cache and the one from the compressed cache. */
   readonly similarity?: readonly number[];
   readonly failed?: string;
 }
 
+/** One entry of two looks at the same configuration: the queries of both, the bytes and seconds of the later. */
+export function joinEntries(earlier: JournalEntry | undefined, later: JournalEntry): JournalEntry {
+  if (earlier?.measurement === undefined || later.measurement === undefined || later.asked === undefined) {
+    return earlier?.measurement !== undefined && later.measurement === undefined ? earlier : later;
+  }
+  const before = earlier.measurement;
+  const both = <T>(a: readonly T[] | undefined, b: readonly T[] | undefined) => [...(a ?? []), ...(b ?? [])];
+  return {
+    ...later,
+    asked: both(earlier.asked, later.asked),
+    referenceAnswers: both(earlier.referenceAnswers, later.referenceAnswers),
+    measurement: {
+      ...later.measurement,
+      answers: both(before.answers, later.measurement.answers),
+      tokenAgreement: both(before.tokenAgreement, later.measurement.tokenAgreement),
+      klDivergence: both(before.klDivergence, later.measurement.klDivergence),
+    },
+    ...(earlier.similarity === undefined && later.similarity === undefined
+      ? {}
+      : { similarity: both(earlier.similarity, later.similarity) }),
+  };
+}
+
+/** Queries the model wrote for a context that had none. */
+export interface WrittenQueries {
+  readonly context: string;
+  /** What they depend on: text, model, seed, how many were asked for. */
+  readonly inputs: string;
+  readonly queries: readonly string[];
+}
+
 /** Results as they come: one line each, on disk before the next configuration starts. */
 export interface Journal {
   readonly entries: readonly JournalEntry[];
-  append(entry: JournalEntry): Promise<void>;
+  /** Queries that the model wrote, in the order of writing. */
+  readonly written: readonly WrittenQueries[];
+  append(entry: JournalEntry | WrittenQueries): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -44,11 +83,11 @@ export async function openJournal(path: string, resume: boolean): Promise<Journa
     const { size } = await file.stat();
     if (size > LARGEST_BYTES)
       throw errors.badFile(path, undefined, `${size} bytes are too many for a journal.`);
-    const { entries, wholeBytes } = parse(await file.readFile());
+    const { lines, wholeBytes } = parse(await file.readFile());
     await file.truncate(wholeBytes);
     if (wholeBytes === 0) await file.appendFile(`${JSON.stringify(formatHeader('journal'))}\n`);
     await file.sync();
-    return journal(file, entries, path);
+    return journal(file, lines, path);
   } catch (error) {
     await file?.close();
     throw systemFault(error, path);
@@ -57,13 +96,21 @@ export async function openJournal(path: string, resume: boolean): Promise<Journa
 
 /** How many configurations an earlier run has left in a journal; 0 where there is none. */
 export async function countEntries(path: string): Promise<number> {
-  return parse(await readFile(path).catch(() => Buffer.alloc(0))).entries.length;
+  return parse(await readFile(path).catch(() => Buffer.alloc(0))).lines.filter(isEntry).length;
 }
 
-function journal(file: FileHandle, earlier: JournalEntry[], path: string): Journal {
-  const entries = [...earlier];
+type Line = JournalEntry | WrittenQueries;
+
+function isEntry(line: Line): line is JournalEntry {
+  return 'method' in line;
+}
+
+function journal(file: FileHandle, earlier: readonly Line[], path: string): Journal {
+  const entries = earlier.filter(isEntry);
+  const written = earlier.flatMap((line) => (isEntry(line) ? [] : [line]));
   return {
     entries,
+    written,
     async append(entry) {
       try {
         await file.appendFile(`${JSON.stringify(entry)}\n`);
@@ -71,15 +118,16 @@ function journal(file: FileHandle, earlier: JournalEntry[], path: string): Journ
       } catch (error) {
         throw systemFault(error, path);
       }
-      entries.push(entry);
+      if (isEntry(entry)) entries.push(entry);
+      else written.push(entry);
     },
     close: () => file.close(),
   };
 }
 
 /** The whole lines of a journal. What follows the first damaged line was not written by a finished append. */
-function parse(bytes: Buffer): { entries: JournalEntry[]; wholeBytes: number } {
-  const entries: JournalEntry[] = [];
+function parse(bytes: Buffer): { lines: Line[]; wholeBytes: number } {
+  const lines: Line[] = [];
   let wholeBytes = 0;
   for (let end = bytes.indexOf(10); end >= 0; end = bytes.indexOf(10, wholeBytes)) {
     let value: unknown;
@@ -88,8 +136,8 @@ function parse(bytes: Buffer): { entries: JournalEntry[]; wholeBytes: number } {
     } catch {
       break;
     }
-    if (typeof value === 'object' && value !== null && 'method' in value) entries.push(value as JournalEntry);
+    if (typeof value === 'object' && value !== null && 'context' in value) lines.push(value as Line);
     wholeBytes = end + 1;
   }
-  return { entries, wholeBytes };
+  return { lines, wholeBytes };
 }

@@ -1,12 +1,13 @@
-import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
-import { execa } from 'execa';
 import { EvicpressError, errors, printable } from '../errors.js';
 import type { OnProgress } from '../progress.js';
-import type { LongContexts, Measurement, PreparedContext, Runner } from './runner.js';
-
-/** The folder of our Python package, so that it need not be installed into the user's environment. */
-const PYTHON_FOLDER = fileURLToPath(new URL('../../python/', import.meta.url));
+import { type PythonWorker, startWorker, WorkerEnded } from './python-worker.js';
+import {
+  ContextFailure,
+  type LongContexts,
+  type Measurement,
+  type PreparedContext,
+  type Runner,
+} from './runner.js';
 
 export interface KvpressSettings {
   /** A Python with kvpress in it: a command or the path of an interpreter. */
@@ -18,6 +19,10 @@ export interface KvpressSettings {
   readonly device: string;
   readonly longContexts: LongContexts;
   readonly similarity: Runner['similarity'];
+  /** A Ray cluster to spread the contexts over: its address, or `local`. */
+  readonly ray?: string;
+  /** Ray workers at most. */
+  readonly workers?: number;
 }
 
 /** What the worker says about itself (python/evicpress/profiling/session.py). */
@@ -25,39 +30,91 @@ interface Description {
   readonly model: string;
   readonly presses: readonly string[];
   readonly fixedRatios: Readonly<Record<string, number>>;
+  /** How many contexts it works on at once, where it is a cluster. */
+  readonly lanes?: number;
 }
 
-type Reply = { readonly ok?: unknown; readonly failed?: string; readonly error?: string };
-
 /**
- * Opens the kvpress runner: a Python worker that holds the model and is spoken to in NDJSON.
+ * Opens the kvpress runner: a Python worker that holds the model and is spoken to in NDJSON, or with `ray` as many
+ * of them as the cluster has room for.
  * @throws EvicpressError when Python, kvpress or the model is missing.
  */
 export async function openKvpressRunner(settings: KvpressSettings, onProgress: OnProgress): Promise<Runner> {
-  const { python, model, dtype, device, longContexts } = settings;
+  const { python, model, dtype, device, longContexts, ray, workers } = settings;
   onProgress({ stage: `loading ${model} in Python`, done: 0, total: 0 });
-  const worker = startWorker(python);
-  const about = (await worker.ask({ op: 'open', model, dtype, device })) as Description;
+  const options = [
+    ...(ray === undefined ? [] : ['--ray', ray]),
+    ...(workers === undefined ? [] : ['--workers', String(workers)]),
+  ];
+  const start = async (): Promise<[PythonWorker, Description]> => {
+    const worker = startWorker(python, options);
+    try {
+      return [worker, (await worker.ask({ op: 'open', model, dtype, device })) as Description];
+    } catch (error) {
+      await worker.close();
+      throw error;
+    }
+  };
+  let [worker, about] = await start();
   const parts = (method: string) => splitMethod(method, about);
+
+  async function prepare(
+    { context, text, queries }: Parameters<Runner['prepare']>[0],
+    maxAnswerTokens: number,
+    lane = 0,
+  ): Promise<PreparedContext> {
+    const request = { op: 'prepare', lane, context, text, queries, limit: maxAnswerTokens };
+    const prepareOn = (current: PythonWorker) => current.ask({ ...request, long_contexts: longContexts });
+    let holder = worker;
+    const prepared = (await guarded(() => prepareOn(holder))) as Omit<PreparedContext, 'measure'>;
+    return {
+      ...prepared,
+      measure: ({ method, compressionRatio: ratio }, { queries: asked, answer = true } = {}) =>
+        guarded(async () => {
+          if (holder !== worker) {
+            // The worker that had prepared this context is gone.
+            holder = worker;
+            await prepareOn(holder);
+          }
+          return (await holder.ask({
+            op: 'measure',
+            lane,
+            method,
+            ratio,
+            asked: asked ?? null,
+            answer,
+          })) as Measurement;
+        }),
+    };
+  }
+
+  /** A worker that dies takes one context or configuration with it; another one goes on with the next. */
+  async function guarded<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      if (!(error instanceof WorkerEnded)) throw error;
+      await worker.close();
+      [worker, about] = await start();
+      throw new ContextFailure(`the worker was ended, most likely for want of memory. ${error.message}`);
+    }
+  }
+
   return {
     name: 'kvpress',
     model: about.model,
     kvDtype: 'bf16',
+    lanes: about.lanes ?? 1,
     fixedRatio: (method) => {
       const { press, quantizer } = parts(method);
       return press === undefined ? about.fixedRatios[quantizer!] : undefined;
     },
     smallestRatio: (method) => about.fixedRatios[parts(method).quantizer ?? ''] ?? 0,
-    async prepare({ text, queries }, maxAnswerTokens) {
-      const prepared = await worker.ask({ op: 'prepare', text, queries, maxAnswerTokens, longContexts });
-      return {
-        ...(prepared as Omit<PreparedContext, 'measure'>),
-        measure: async (configuration) =>
-          (await worker.ask({ op: 'measure', ...configuration })) as Measurement,
-      };
-    },
+    prepare,
+    ask: async (text, requests, seed, lane = 0) =>
+      (await worker.ask({ op: 'ask', lane, text, requests, seed })) as readonly string[],
     similarity: settings.similarity,
-    close: worker.close,
+    close: () => worker.close(),
   };
 }
 
@@ -77,50 +134,4 @@ export function splitMethod(
     );
   }
   return { press: press!, quantizer };
-}
-
-/** Starts the worker; requests are answered in the order they are asked. */
-function startWorker(python: string) {
-  const child = execa(python, ['-m', 'evicpress.profiling'], {
-    env: { PYTHONPATH: PYTHON_FOLDER, PYTHONUNBUFFERED: '1', HF_HUB_DISABLE_PROGRESS_BARS: '1' },
-    reject: false,
-    buffer: { stdout: false, stderr: true },
-    maxBuffer: 10_000_000,
-    // Ctrl-C reaches the whole process group; the worker finishes its configuration and is closed by us.
-    detached: true,
-  });
-  const waiting: { resolve: (reply: Reply) => void; reject: (error: Error) => void }[] = [];
-  createInterface({ input: child.stdout }).on('line', (line) =>
-    waiting.shift()?.resolve(JSON.parse(line) as Reply),
-  );
-  let ended: EvicpressError | undefined;
-  void child.then(({ code, exitCode, signal, stderr }) => {
-    const how =
-      code === 'ENOENT' ? 'there is no such program' : `it ended (${signal ?? `exit code ${exitCode}`})`;
-    ended = new EvicpressError(
-      `The kvpress worker did not answer: ${how}. Name a Python that has kvpress 0.5.5 with --python.${lastLine(stderr)}`,
-    );
-    for (const { reject } of waiting.splice(0)) reject(ended);
-  });
-  return {
-    async ask(request: object): Promise<unknown> {
-      if (ended !== undefined) throw ended;
-      const reply = await new Promise<Reply>((resolve, reject) => {
-        waiting.push({ resolve, reject });
-        child.stdin.write(`${JSON.stringify(request)}\n`, () => undefined);
-      });
-      if (reply.ok !== undefined) return reply.ok;
-      throw new EvicpressError(reply.failed ?? `The kvpress worker says: ${reply.error}.`);
-    },
-    async close(): Promise<void> {
-      child.stdin.end();
-      await Promise.race([child, new Promise((resolve) => setTimeout(resolve, 5000).unref())]);
-      child.kill('SIGKILL');
-    },
-  };
-}
-
-function lastLine(text: string | undefined): string {
-  const line = text?.trim().split('\n').at(-1);
-  return line ? ` It said: ${printable(line, 300)}` : '';
 }

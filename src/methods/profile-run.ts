@@ -1,16 +1,26 @@
 import { createHash } from 'node:crypto';
 import { EvicpressError, errors } from '../errors.js';
 import type { OnProgress } from '../progress.js';
-import type { Journal, JournalEntry } from './journal.js';
-import { type KnownPoint, nextConfiguration } from './refinement.js';
-import type { Configuration, PreparedContext, ProfiledContext, Runner } from './runner.js';
-import { mean, standardError } from './statistics.js';
+import { formatSeconds } from '../units.js';
+import { type Choice, createSpender, type QualityOf, type Spender } from './budget/spender.js';
+import { type Journal, type JournalEntry, joinEntries } from './journal.js';
+import {
+  type Configuration,
+  ContextFailure,
+  type PreparedContext,
+  type ProfiledContext,
+  type Runner,
+  type Wanted,
+} from './runner.js';
 
 export interface ProfileRun {
   readonly runner: Runner;
   readonly contexts: readonly ProfiledContext[];
   readonly configurations: readonly Configuration[];
   readonly maxAnswerTokens: number;
+  /** Where answers are to be written: in every context, in a part that shows what a token agreement is worth, or
+   *  nowhere. Without answers only the teacher-forced measures are taken, at a fraction of the cost. */
+  readonly answers: 'all' | 'some' | 'none';
   readonly journal: Journal;
   readonly onProgress: OnProgress;
   readonly onWarning: (text: string) => void;
@@ -20,129 +30,233 @@ export interface ProfileRun {
   readonly budgetSeconds?: number;
 }
 
+/** What a run knows, earlier runs' measurements included. */
+export interface Profiled {
+  /** One entry per context and configuration, in a fixed order; under a budget those that were measured. */
+  readonly entries: readonly JournalEntry[];
+  /** Under a budget: what is believed of the configurations that were not measured. */
+  readonly spender?: Spender;
+}
+
 /**
  * Measures what the journal does not have yet: every context is prefilled once, every configuration works on a
- * copy of its cache and is written down before the next begins.
- * @returns the entries for these contexts and configurations, earlier runs' included, in a fixed order.
+ * copy of its cache and is written down before the next begins. Contexts are taken up by as many lanes as the
+ * runner has.
  * @throws EvicpressError with exit code 130 when interrupted.
  */
-export async function runProfile(run: ProfileRun): Promise<readonly JournalEntry[]> {
-  const { contexts, configurations, journal, onProgress } = run;
-  const known = new Map(journal.entries.map((entry) => [keyOf(entry), entry]));
-  const total = contexts.length * configurations.length;
-  const missing = contexts.map((context) => {
+export async function runProfile(run: ProfileRun): Promise<Profiled> {
+  const { contexts, configurations, runner } = run;
+  const state = openState(run);
+  const lanes = Math.min(runner.lanes ?? 1, contexts.length);
+  let next = 0;
+  // A fault in one lane ends the others at their next step; their measurements are in the journal by then.
+  const fault = new AbortController();
+  const lane = async (number: number) => {
+    while (next < contexts.length && !fault.signal.aborted) {
+      const index = next++;
+      await profileContext(run, state, index, number, fault.signal).catch((error: unknown) => {
+        fault.abort();
+        throw error;
+      });
+    }
+  };
+  const ends = await Promise.allSettled(Array.from({ length: lanes }, (_, number) => lane(number)));
+  for (const end of ends) if (end.status === 'rejected') throw end.reason;
+  run.onProgress({ stage: 'profiled', done: state.done, total: state.done });
+  const entries = contexts.flatMap((context) => {
     const inputs = fingerprint(run, context);
-    return configurations.filter((each) => !known.has(keyOf({ context: context.context, inputs, ...each })));
+    return configurations.flatMap(
+      (each) => state.known.get(keyOf({ context: context.context, inputs, ...each })) ?? [],
+    );
   });
-  const pace = { count: 0, seconds: 0 };
-  const startedAt = performance.now();
-  let done = total - missing.reduce((sum, list) => sum + list.length, 0);
-  for (const [index, context] of contexts.entries()) {
-    if (missing[index]!.length === 0) continue;
+  return { entries, ...(state.spender === undefined ? {} : { spender: state.spender }) };
+}
+
+/** What all lanes share. */
+interface State {
+  readonly known: Map<string, JournalEntry>;
+  readonly spender: Spender | undefined;
+  readonly startedAt: number;
+  /** Configurations done by this run, and its seconds since the first. */
+  measured: number;
+  done: number;
+  /** Contexts that no lane has taken up yet. */
+  waiting: number;
+}
+
+function openState(run: ProfileRun): State {
+  const { contexts, configurations, journal, budgetSeconds } = run;
+  const known = new Map<string, JournalEntry>();
+  for (const entry of journal.entries) {
+    if (isEnough(run, entry)) known.set(keyOf(entry), joinEntries(known.get(keyOf(entry)), entry));
+  }
+  const state: State = {
+    known,
+    spender: budgetSeconds === undefined ? undefined : createSpender(configurations, qualityOf(run)),
+    startedAt: performance.now(),
+    measured: 0,
+    done: 0,
+    waiting: contexts.length,
+  };
+  for (const context of contexts) {
     const inputs = fingerprint(run, context);
-    const choose = chooser(run, missing[index]!, index, startedAt);
-    let configuration = choose(pointsOf(run, context, known));
-    if (configuration === undefined) continue;
+    for (const each of configurations) {
+      const entry = known.get(keyOf({ context: context.context, inputs, ...each }));
+      if (entry === undefined) continue;
+      state.done++;
+      state.spender?.learn(context.context, entry);
+    }
+  }
+  return state;
+}
+
+/** The figures a budget is spent on: those of the metric that asks for the most. */
+function qualityOf({ answers }: ProfileRun): QualityOf {
+  return (entry) => (answers === 'all' ? entry.similarity : entry.measurement?.tokenAgreement);
+}
+
+/** One context in so many gets answers where only some do, and never fewer than three. */
+const ANSWERED_EVERY = 4;
+
+function writesAnswers({ answers, contexts }: ProfileRun, context: string): boolean {
+  if (answers !== 'some') return answers === 'all';
+  const index = contexts.findIndex((each) => each.context === context);
+  return contexts.length < 3 * ANSWERED_EVERY ? index < 3 : index % ANSWERED_EVERY === 0;
+}
+
+/** Whether an earlier entry has what this run needs: answers, where they are to be compared. */
+function isEnough(run: ProfileRun, entry: JournalEntry): boolean {
+  return entry.failed !== undefined || entry.similarity !== undefined || !writesAnswers(run, entry.context);
+}
+
+async function profileContext(
+  run: ProfileRun,
+  state: State,
+  index: number,
+  lane: number,
+  fault: AbortSignal,
+): Promise<void> {
+  const context = run.contexts[index]!;
+  const inputs = fingerprint(run, context);
+  const name = context.context;
+  const choose = chooser(run, state, context, inputs);
+  state.waiting--;
+  let choice = choose();
+  if (choice === undefined) return;
+  stopIfInterrupted(run.signal);
+  report(run, state, `${name} prefill`);
+  const prepared = await prepare(run, context, lane);
+  while (choice !== undefined && !fault.aborted) {
     stopIfInterrupted(run.signal);
-    onProgress({ stage: `${context.context} prefill`, done, total });
-    const prepared = await run.runner.prepare(context, run.maxAnswerTokens);
+    const { configuration, wanted } = choice;
+    const what = `${configuration.method}@${configuration.compressionRatio}`;
+    report(run, state, `${name} ${what}`);
+    const result = await measure(run, name, prepared, configuration, wanted);
+    const { queries: asked } = wanted;
+    const entry = { context: name, inputs, ...configuration, ...(asked && { asked }), ...result };
+    if (entry.failed !== undefined) run.onWarning(`${name}, ${what}: ${entry.failed}`);
+    await run.journal.append(entry);
+    const key = keyOf(entry);
+    if (!state.known.has(key)) state.done++;
+    state.known.set(key, joinEntries(state.known.get(key), entry));
+    state.spender?.learn(name, state.known.get(key)!);
+    state.measured++;
+    choice = choose();
+  }
+}
+
+/** Prefills; a context that cannot be (for want of memory, say) fails in every configuration. */
+async function prepare(
+  run: ProfileRun,
+  context: ProfiledContext,
+  lane: number,
+): Promise<PreparedContext | string> {
+  try {
+    const prepared = await run.runner.prepare(context, run.maxAnswerTokens, lane);
     if (prepared.cutTokens > 0) {
       run.onWarning(
         `context ${context.context} is ${prepared.cutTokens} tokens longer than the model's window: its end was cut off.`,
       );
     }
-    while (configuration !== undefined) {
-      stopIfInterrupted(run.signal);
-      const name = `${configuration.method}@${configuration.compressionRatio}`;
-      const note = `${(pace.count / pace.seconds).toFixed(2)} configurations/s`;
-      onProgress({ stage: `${context.context} ${name}`, done, total, ...(pace.count === 0 ? {} : { note }) });
-      const before = performance.now();
-      const result = await measure(run, prepared, configuration);
-      pace.seconds += (performance.now() - before) / 1000;
-      pace.count++;
-      const entry = { context: context.context, inputs, ...configuration, ...result };
-      if (entry.failed !== undefined) run.onWarning(`${context.context}, ${name}: ${entry.failed}`);
-      await journal.append(entry);
-      known.set(keyOf(entry), entry);
-      done++;
-      configuration = choose(pointsOf(run, context, known));
-    }
+    return prepared;
+  } catch (error) {
+    if (error instanceof ContextFailure) return error.message;
+    throw error;
   }
-  onProgress({ stage: 'profiled', done, total: done });
-  return contexts.flatMap((context) => {
-    const inputs = fingerprint(run, context);
-    return configurations.flatMap(
-      (each) => known.get(keyOf({ context: context.context, inputs, ...each })) ?? [],
-    );
-  });
 }
 
 /**
  * What to measure next in a context: everything in turn, or under a budget what is worth most, until the context's
- * share of the time is over. A context that needs less leaves the rest to those after it.
+ * share of the time is over. A context that needs less leaves the rest to those after it; the first ones get more,
+ * because all others learn from them.
  */
 function chooser(
-  { configurations, contexts, budgetSeconds }: ProfileRun,
-  missing: readonly Configuration[],
-  index: number,
-  startedAt: number,
-): (known: readonly KnownPoint[]) => Configuration | undefined {
-  if (budgetSeconds === undefined) {
-    const queue = [...missing];
-    return () => queue.shift();
+  { configurations, contexts, budgetSeconds, runner }: ProfileRun,
+  state: State,
+  context: ProfiledContext,
+  inputs: string,
+): () => Choice | undefined {
+  if (budgetSeconds === undefined || state.spender === undefined) {
+    const queue = configurations.filter(
+      (each) => !state.known.has(keyOf({ context: context.context, inputs, ...each })),
+    );
+    return () => {
+      const configuration = queue.shift();
+      return configuration && { configuration, wanted: {} };
+    };
   }
+  const { spender, startedAt, waiting } = state;
   const spentSeconds = () => (performance.now() - startedAt) / 1000;
   const contextStart = spentSeconds();
-  const share = (budgetSeconds - contextStart) / (contexts.length - index);
-  const failed = new Set<Configuration>();
-  let last: Configuration | undefined;
-  return (known) => {
-    if (last !== undefined && !known.some((point) => isSame(point, last!))) failed.add(last);
-    if (spentSeconds() - contextStart >= share) return undefined;
-    last = nextConfiguration(
-      configurations.filter((each) => !failed.has(each)),
-      known,
-    );
-    return last;
-  };
+  const lanes = Math.min(runner.lanes ?? 1, contexts.length);
+  const pilots = Math.ceil(contexts.length / PILOT_EVERY);
+  const leading = Math.max(0, waiting - (contexts.length - pilots));
+  const weight = leading > 0 ? PILOT_WEIGHT : 1;
+  const weights = waiting + leading * (PILOT_WEIGHT - 1);
+  const share = ((budgetSeconds - contextStart) * lanes * weight) / weights;
+  return () =>
+    spentSeconds() - contextStart >= share
+      ? undefined
+      : spender.next(context.context, context.queries.length);
 }
 
-/** What the journal knows of a context, by the metric that is steady enough to decide on: token agreement. */
-function pointsOf(
-  run: ProfileRun,
-  context: ProfiledContext,
-  known: ReadonlyMap<string, JournalEntry>,
-): KnownPoint[] {
-  const inputs = fingerprint(run, context);
-  return run.configurations.flatMap((each) => {
-    const { measurement } = known.get(keyOf({ context: context.context, inputs, ...each })) ?? {};
-    if (measurement === undefined) return [];
-    const quality = mean(measurement.tokenAgreement);
-    return [{ ...each, quality, error: standardError(measurement.tokenAgreement) ?? 0 }];
-  });
-}
-
-function isSame(a: Configuration, b: Configuration): boolean {
-  return a.method === b.method && a.compressionRatio === b.compressionRatio;
-}
+/** One context in so many goes first and gets several shares of the time. */
+const PILOT_EVERY = 12;
+const PILOT_WEIGHT = 3;
 
 async function measure(
-  { runner }: ProfileRun,
-  prepared: PreparedContext,
+  run: ProfileRun,
+  context: string,
+  prepared: PreparedContext | string,
   configuration: Configuration,
+  wanted: Wanted,
 ): Promise<Omit<JournalEntry, 'context' | 'inputs' | 'method' | 'compressionRatio'>> {
+  if (typeof prepared === 'string') return { failed: prepared };
+  const answer = writesAnswers(run, context);
   try {
-    const measurement = await prepared.measure(configuration);
+    const measurement = await prepared.measure(configuration, { ...wanted, answer });
+    const { tokens, fullBytes, prefillSeconds, features } = prepared;
+    const known = { tokens, fullBytes, prefillSeconds, ...(features && { features }), measurement };
+    if (!answer) return known;
+    const referenceAnswers =
+      wanted.queries?.map((i) => prepared.referenceAnswers[i]!) ?? prepared.referenceAnswers;
     const similarity: number[] = [];
-    for (const [i, answer] of measurement.answers.entries()) {
-      similarity.push(await runner.similarity(prepared.referenceAnswers[i]!, answer));
+    for (const [i, text] of measurement.answers.entries()) {
+      similarity.push(await run.runner.similarity(referenceAnswers[i]!, text));
     }
-    const { tokens, fullBytes, prefillSeconds } = prepared;
-    return { tokens, fullBytes, prefillSeconds, measurement, similarity };
+    return { ...known, referenceAnswers, similarity };
   } catch (error) {
     if (error instanceof EvicpressError && error.exitCode === 1) return { failed: error.message };
     throw error;
   }
+}
+
+function report({ onProgress, contexts, configurations }: ProfileRun, state: State, stage: string): void {
+  const { measured, done, startedAt } = state;
+  const total = contexts.length * configurations.length;
+  const perSecond = measured / ((performance.now() - startedAt) / 1000);
+  const note = `${perSecond.toFixed(2)} configurations/s, ${formatSeconds((total - done) / perSecond)} left`;
+  onProgress({ stage, done, total, ...(measured === 0 ? {} : { note }) });
 }
 
 function stopIfInterrupted(signal: AbortSignal): void {

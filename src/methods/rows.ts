@@ -1,66 +1,129 @@
 import { ANY_CONTEXT, type MethodRow } from '../formats/methods.js';
+import type { Calibration } from './calibration.js';
 import type { JournalEntry } from './journal.js';
 import type { ProfiledContext, Runner } from './runner.js';
 import { mean, standardDeviation, standardError } from './statistics.js';
+import { taskScores } from './task-scores.js';
 
 /** What `quality` means in a profile. */
-export const METRICS = ['answer-similarity', 'token-agreement'] as const;
+export const METRICS = ['answer-similarity', 'token-agreement', 'calibrated-similarity'] as const;
 export type Metric = (typeof METRICS)[number];
 
-/**
- * The rows of a method profile: one per context and configuration, then rows for contexts nobody has profiled,
- * pooled per class and over all contexts. Configurations that failed have no row.
- */
-export function methodRows(
-  runner: Pick<Runner, 'name' | 'model'>,
-  contexts: readonly ProfiledContext[],
-  entries: readonly JournalEntry[],
-  metric: Metric,
-): MethodRow[] {
-  const classOf = new Map(contexts.map((context) => [context.context, context.class]));
-  const rows = entries.flatMap((entry) => {
-    const row = contextRow(entry, classOf.get(entry.context), metric);
-    return row === undefined ? [] : [{ ...row, model: runner.model, runner: runner.name }];
-  });
-  const classes = [...new Set(rows.flatMap((row) => (row.class === undefined ? [] : [row.class])))].sort();
-  return [
-    ...rows,
-    ...classes.flatMap((name) =>
-      pool(
-        rows.filter((row) => row.class === name),
-        name,
-      ),
-    ),
-    ...pool(rows, undefined),
-  ];
+export interface RowSettings {
+  readonly runner: Pick<Runner, 'name' | 'model'>;
+  readonly contexts: readonly ProfiledContext[];
+  readonly metric: Metric;
+  /** Queries from this place on are held out: measured, but no part of the quality. */
+  readonly heldOutFrom?: (context: ProfiledContext) => number;
+  /** For `calibrated-similarity`: what an agreement is worth. */
+  readonly calibration?: Calibration;
+}
+
+/** One row per configuration that was measured; those that failed have none. */
+export function measuredRows(settings: RowSettings, entries: readonly JournalEntry[]): MethodRow[] {
+  const contexts = new Map(settings.contexts.map((context) => [context.context, context]));
+  return entries.flatMap((entry) => contextRow(settings, contexts.get(entry.context)!, entry) ?? []);
+}
+
+/** Rows for contexts nobody has profiled: pooled per class, then over all contexts. */
+export function pooledRows(rows: readonly MethodRow[]): MethodRow[] {
+  const classes = [...new Set(rows.flatMap((row) => row.class ?? []))].sort();
+  return [...classes, undefined].flatMap((name) =>
+    pool(name === undefined ? rows : rows.filter((row) => row.class === name), name),
+  );
 }
 
 function contextRow(
+  { runner, metric, heldOutFrom, calibration }: RowSettings,
+  context: ProfiledContext,
   entry: JournalEntry,
-  className: string | undefined,
-  metric: Metric,
 ): MethodRow | undefined {
   const { measurement, similarity, tokens, fullBytes } = entry;
-  if (measurement === undefined || similarity === undefined || fullBytes === undefined) return undefined;
-  const values = metric === 'answer-similarity' ? similarity : measurement.tokenAgreement;
+  if (measurement === undefined || fullBytes === undefined) return undefined;
+  const values = qualities(entry, metric, calibration);
+  if (values === undefined) return undefined;
+  const places = entry.asked ?? values.map((_, i) => i);
+  const limit = heldOutFrom?.(context) ?? Number.POSITIVE_INFINITY;
+  const own = <T>(list: readonly T[]) => list.filter((_, i) => places[i]! < limit);
+  const heldOut = values.filter((_, i) => places[i]! >= limit);
+  if (own(values).length === 0) return undefined;
   return {
     context: entry.context,
-    ...(className === undefined ? {} : { class: className }),
+    ...(context.class === undefined ? {} : { class: context.class }),
     tokens,
     fullBytes,
     method: entry.method,
     compressionRatio: entry.compressionRatio,
     storedBytes: measurement.storedBytes,
-    quality: rounded(mean(values)),
-    ...errorOf(values),
-    tokenAgreement: rounded(mean(measurement.tokenAgreement)),
-    klDivergence: rounded(mean(measurement.klDivergence)),
-    queries: values.length,
+    quality: rounded(mean(own(values))),
+    ...errorOf(own(values), metric === 'calibrated-similarity' ? calibration?.rmsError : undefined),
+    ...(heldOut.length === 0 ? {} : { heldOutQuality: rounded(mean(heldOut)) }),
+    ...average('tokenAgreement', own(measurement.tokenAgreement)),
+    ...average('klDivergence', own(measurement.klDivergence)),
+    ...(similarity === undefined || metric === 'answer-similarity'
+      ? {}
+      : average('answerSimilarity', own(similarity))),
+    ...scores(context, entry, places),
+    queries: own(values).length,
     metric,
     compressSeconds: rounded(measurement.compressSeconds),
     decompressSeconds: rounded(measurement.decompressSeconds),
+    ...(measurement.ttftSeconds === undefined ? {} : { ttftSeconds: rounded(mean(measurement.ttftSeconds)) }),
+    model: runner.model,
+    runner: runner.name,
   };
 }
+
+/** The metric per query asked; undefined where it was not measured. */
+function qualities(
+  { measurement, similarity }: JournalEntry,
+  metric: Metric,
+  calibration: Calibration | undefined,
+): readonly number[] | undefined {
+  const agreement = measurement!.tokenAgreement;
+  if (metric === 'answer-similarity') return similarity;
+  if (metric === 'token-agreement') return agreement.length > 0 ? agreement : undefined;
+  // The curve was learned from means over queries; applied to each of them it would be too steep.
+  const centre = calibration?.predict(mean(agreement));
+  return centre === undefined ? undefined : agreement.map(() => centre);
+}
+
+/** Exact match and F1 of the answers from the compressed and from the full cache, where right answers are given. */
+function scores(
+  { answers }: ProfiledContext,
+  { measurement, referenceAnswers }: JournalEntry,
+  places: readonly number[],
+): Partial<MethodRow> {
+  const judged = places.flatMap((place, i) => {
+    const right = answers?.[place];
+    const answer = measurement?.answers[i];
+    const full = referenceAnswers?.[i];
+    if (right === undefined || answer === undefined || full === undefined) return [];
+    return [{ compressed: taskScores(answer, right), full: taskScores(full, right) }];
+  });
+  if (judged.length === 0) return {};
+  return {
+    exactMatch: rounded(mean(judged.map(({ compressed }) => compressed.exactMatch))),
+    f1: rounded(mean(judged.map(({ compressed }) => compressed.f1))),
+    fullExactMatch: rounded(mean(judged.map(({ full }) => full.exactMatch))),
+    fullF1: rounded(mean(judged.map(({ full }) => full.f1))),
+  };
+}
+
+/** What a pooled row says of these figures is their mean over the contexts that have them. */
+const AVERAGED = [
+  'tokenAgreement',
+  'klDivergence',
+  'answerSimilarity',
+  'heldOutQuality',
+  'exactMatch',
+  'f1',
+  'fullExactMatch',
+  'fullF1',
+  'compressSeconds',
+  'decompressSeconds',
+  'ttftSeconds',
+] as const;
 
 /**
  * One row per method and ratio for a context of this class that was not profiled: bytes and seconds in
@@ -73,50 +136,58 @@ function pool(rows: readonly MethodRow[], className: string | undefined): Method
     const key = JSON.stringify([row.method, row.compressionRatio]);
     groups.set(key, [...(groups.get(key) ?? []), row]);
   }
-  const contexts = new Set(rows.map((row) => row.context)).size;
-  // Under a budget a configuration is measured where it promises most: a few such contexts do not speak for all.
-  const shared = [...groups.values()].filter((group) => 2 * group.length >= contexts);
-  return shared.map((group) => {
+  return [...groups.values()].map((group) => {
     const { method, compressionRatio, metric, model, runner } = group[0]!;
-    const average = (value: (row: MethodRow) => number | undefined) =>
-      mean(group.map((row) => value(row) ?? 0));
-    const qualities = group.map((row) => row.quality);
-    const spread = standardDeviation(qualities);
+    const averageOf = (value: (row: MethodRow) => number | undefined) =>
+      mean(group.flatMap((row) => value(row) ?? []));
+    const figures = AVERAGED.flatMap((name) => {
+      const value = averageOf((row) => row[name] as number | undefined);
+      return Number.isNaN(value) ? [] : [[name, rounded(value)]];
+    });
+    const measured = group.filter((row) => row.estimated !== true);
     return {
       context: ANY_CONTEXT,
       ...(className === undefined ? {} : { class: className }),
-      tokens: Math.round(average((row) => row.tokens)),
-      fullBytes: Math.round(average((row) => row.fullBytes)),
+      tokens: Math.round(averageOf((row) => row.tokens)),
+      fullBytes: Math.round(averageOf((row) => row.fullBytes)),
       method,
       compressionRatio,
-      storedBytes: Math.ceil(average((row) => row.storedBytes)),
-      quality: rounded(mean(qualities)),
-      ...(spread === undefined
-        ? singleError(group[0]!)
-        : { qualityStdError: rounded(standardError(qualities)!), qualitySpread: rounded(spread) }),
-      tokenAgreement: rounded(average((row) => row.tokenAgreement)),
-      klDivergence: rounded(average((row) => row.klDivergence)),
+      storedBytes: Math.ceil(averageOf((row) => row.storedBytes)),
+      quality: rounded(averageOf((row) => row.quality)),
+      ...spreadOf(group),
+      ...Object.fromEntries(figures),
       queries: group.reduce((sum, row) => sum + (row.queries ?? 0), 0),
-      contexts: group.length,
+      contexts: measured.length,
+      ...(measured.length < group.length ? { estimatedContexts: group.length - measured.length } : {}),
       metric,
-      compressSeconds: rounded(average((row) => row.compressSeconds)),
-      decompressSeconds: rounded(average((row) => row.decompressSeconds)),
       model,
       runner,
-    };
+    } as MethodRow;
   });
 }
 
-function singleError({ qualityStdError }: MethodRow): { qualityStdError?: number } {
+function spreadOf(group: readonly MethodRow[]): Partial<MethodRow> {
+  const qualities = group.map((row) => row.quality);
+  const spread = standardDeviation(qualities);
+  if (spread !== undefined) {
+    return { qualityStdError: rounded(standardError(qualities)!), qualitySpread: rounded(spread) };
+  }
+  const { qualityStdError } = group[0]!;
   return qualityStdError === undefined ? {} : { qualityStdError };
 }
 
-function errorOf(values: readonly number[]): { qualityStdError?: number } {
+/** @param further an error of the metric itself, which more queries do not lessen. */
+function errorOf(values: readonly number[], further = 0): { qualityStdError?: number } {
   const error = standardError(values);
-  return error === undefined ? {} : { qualityStdError: rounded(error) };
+  if (error === undefined && further === 0) return {};
+  return { qualityStdError: rounded(Math.hypot(error ?? 0, further)) };
+}
+
+function average(name: string, values: readonly number[]): Record<string, number> {
+  return values.length === 0 ? {} : { [name]: rounded(mean(values)) };
 }
 
 /** Six decimals: more than any of these figures can mean. */
-function rounded(value: number): number {
+export function rounded(value: number): number {
   return Number(value.toFixed(6));
 }

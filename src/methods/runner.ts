@@ -1,9 +1,13 @@
+import { EvicpressError } from '../errors.js';
+
 /** A context to be profiled: its text and the questions put to it. */
 export interface ProfiledContext {
   readonly context: string;
   readonly class?: string;
   readonly text: string;
   readonly queries: readonly string[];
+  /** Per query what is right, in one or several wordings. */
+  readonly answers?: readonly (string | readonly string[])[];
 }
 
 /** One point to measure. */
@@ -20,6 +24,18 @@ export interface Measurement {
   readonly answers: readonly string[];
   readonly tokenAgreement: readonly number[];
   readonly klDivergence: readonly number[];
+  /** Real time to the first token, where a server was asked. */
+  readonly ttftSeconds?: readonly number[];
+  /** The same from the full cache. */
+  readonly fullTtftSeconds?: readonly number[];
+}
+
+/** How much of a measurement is wanted. */
+export interface Wanted {
+  /** Which queries, by their place; all of them if not given. */
+  readonly queries?: readonly number[];
+  /** False: only the teacher-forced measures, at a fraction of the cost; `answers` stays empty. */
+  readonly answer?: boolean;
 }
 
 /** A context prefilled once: every configuration works on a copy of its cache. */
@@ -31,8 +47,10 @@ export interface PreparedContext {
   readonly prefillSeconds: number;
   /** The answers from the full cache, one per query. */
   readonly referenceAnswers: readonly string[];
+  /** What the prefill shows of the context's keys and attention, by name; see features.ts. */
+  readonly features?: Readonly<Record<string, number>>;
   /** @throws EvicpressError when the method cannot be used on this context. */
-  measure(configuration: Configuration): Promise<Measurement>;
+  measure(configuration: Configuration, wanted?: Wanted): Promise<Measurement>;
 }
 
 /** What to do with a context that does not fit into the model's window. */
@@ -52,8 +70,16 @@ export interface Runner extends MethodCatalog {
   readonly model: string;
   /** The type of the uncompressed cache's numbers. */
   readonly kvDtype: string;
-  prepare(context: ProfiledContext, maxAnswerTokens: number): Promise<PreparedContext>;
+  /** How many contexts it can work on at once; 1 if not given. */
+  readonly lanes?: number;
+  /** @param lane which of its lanes the context is for. */
+  prepare(context: ProfiledContext, maxAnswerTokens: number, lane?: number): Promise<PreparedContext>;
+  /** What the model writes, with some freedom, when it is asked these things about a text. */
+  ask?(text: string, requests: readonly string[], seed: number, lane?: number): Promise<readonly string[]>;
   /** How alike two texts are: cosine of their sentence embeddings, from 0 (or less, set to 0) to 1. */
   similarity(reference: string, candidate: string): Promise<number>;
   close(): Promise<void>;
 }
+
+/** What a runner throws when a context or configuration cannot be measured; the run goes on without it. */
+export class ContextFailure extends EvicpressError {}

@@ -1,9 +1,10 @@
 import { EvicpressError, errors } from '../errors.js';
+import { shuffled } from '../random.js';
 import { formatSeconds, formatShare } from '../units.js';
 import { firstToken, listModels, type ServedModel } from './engine-client.js';
 import type { BesideKind, MeasureSettings } from './kind.js';
 import { fitPrefill, type PrefillSample } from './prefill-fit.js';
-import { PASSES, shuffled } from './schedule.js';
+import { PASSES } from './schedule.js';
 
 /** Prompt lengths in words; the server says how many tokens they were. */
 const LENGTHS = [128, 256, 512, 1024, 2048, 4096, 8192, 16384];

@@ -1,5 +1,6 @@
 import { errors } from '../errors.js';
 import type { Tier, Transfer } from '../formats/tiers.js';
+import { shuffled } from '../random.js';
 import { formatBytes, formatBytesPerSecond } from '../units.js';
 import {
   type FittedTransfer,
@@ -12,7 +13,7 @@ import {
 } from './fit.js';
 import { type Load, loadBetween, readLoad } from './host.js';
 import type { Device, Direction, MeasureSettings, TierTarget } from './kind.js';
-import { PASSES, type Point, planPass, shuffled } from './schedule.js';
+import { PASSES, type Point, planPass } from './schedule.js';
 import { type Burst, type Evidence, findBurst, judge } from './verdict.js';
 
 /** Time for the first look at a device, whose waves are not counted: they warm it up. */

@@ -63,7 +63,8 @@ export const openaiChat: TraceFormat = {
   },
 };
 
-function messagesOf(value: Record<string, unknown>): Record<string, unknown>[] | undefined {
+/** The messages of a logged chat request, in the line itself or under `request` or `body`. */
+export function messagesOf(value: Record<string, unknown>): Record<string, unknown>[] | undefined {
   for (const holder of [value, value.request, value.body]) {
     if (isObject(holder) && Array.isArray(holder.messages) && holder.messages.every(isObject))
       return holder.messages;
@@ -71,7 +72,8 @@ function messagesOf(value: Record<string, unknown>): Record<string, unknown>[] |
   return undefined;
 }
 
-function contentText(content: unknown): string {
+/** A message's text; parts that are not plain text as JSON. */
+export function contentText(content: unknown): string {
   return typeof content === 'string' ? content : (JSON.stringify(content) ?? '');
 }
 

@@ -39,8 +39,8 @@ function worker(body: string): string {
 const PLAYBACK = `
 const replies = ${JSON.stringify(REPLIES)};
 require('node:readline').createInterface({ input: process.stdin }).on('line', (line) => {
-  const { op, method } = JSON.parse(line);
-  console.log(JSON.stringify(replies[method ? op + ' ' + method : op] ?? { error: 'unknown' }));
+  const { id, op, method } = JSON.parse(line);
+  console.log(JSON.stringify({ id, ...(replies[method ? op + ' ' + method : op] ?? { error: 'unknown' }) }));
 });`;
 
 const open = (python: string) =>
@@ -84,8 +84,8 @@ describe('the kvpress runner', () => {
   it('fails the configuration in flight when the worker is killed', async () => {
     const killed = worker(
       PLAYBACK.replace(
-        'const { op',
-        "if (line.includes('prepare')) process.kill(process.pid, 'SIGKILL');\n  const { op",
+        'const { id, op',
+        "if (line.includes('prepare')) process.kill(process.pid, 'SIGKILL');\n  const { id, op",
       ),
     );
     const runner = await open(killed);

@@ -4,9 +4,10 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { readMethods, writeMethods } from '../../src/formats/methods.js';
 import { listConfigurations } from '../../src/methods/configurations.js';
-import { openJournal } from '../../src/methods/journal.js';
+import { type JournalEntry, openJournal } from '../../src/methods/journal.js';
+import { buildProfile } from '../../src/methods/profile.js';
 import { type ProfileRun, runProfile } from '../../src/methods/profile-run.js';
-import { methodRows } from '../../src/methods/rows.js';
+import type { Metric } from '../../src/methods/rows.js';
 import { configurations, contexts, fakeRunner } from './fake-runner.js';
 
 let folder: string;
@@ -17,16 +18,23 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true }));
 
-async function run(resume: boolean, fake = fakeRunner(), options: Partial<ProfileRun> = {}) {
+async function profile(resume: boolean, fake = fakeRunner(), options: Partial<ProfileRun> = {}) {
   const journal = await openJournal(path, resume);
   try {
     const base = { contexts, configurations, maxAnswerTokens: 8, signal: new AbortController().signal };
     const silent = { onProgress: () => undefined, onWarning: () => undefined };
-    return await runProfile({ ...base, ...silent, runner: fake.runner, journal, ...options });
+    return await runProfile({ answers: 'all', ...base, ...silent, runner: fake.runner, journal, ...options });
   } finally {
     await journal.close();
   }
 }
+
+const run = async (...args: Parameters<typeof profile>) => (await profile(...args)).entries;
+
+/** The rows of a whole run of the fake runner. */
+const rowsOf = (entries: readonly JournalEntry[], metric: Metric) =>
+  buildProfile({ runner: fakeRunner().runner, contexts, configurations, metrics: [metric] }, { entries })
+    .rows;
 
 describe('a profiling run', () => {
   it('prefills every context once and measures every configuration', async () => {
@@ -97,11 +105,7 @@ describe('a profiling run', () => {
     });
     expect(entries).toHaveLength(12);
     expect(warnings[0]).toBe('a, broken@0.5: too short');
-    expect(
-      methodRows(fakeRunner().runner, contexts, entries, 'answer-similarity').some(
-        (row) => row.method === 'broken',
-      ),
-    ).toBe(false);
+    expect(rowsOf(entries, 'answer-similarity').some((row) => row.method === 'broken')).toBe(false);
   });
 
   it('lets a defect of the runner through instead of recording it', async () => {
@@ -115,7 +119,11 @@ describe('a profiling run', () => {
     const fake = fakeRunner();
     // Between ratios .5 and .54 the quality falls by .02: what lies there is not worth a measurement.
     const fine = [0.5, 0.51, 0.52, 0.53, 0.54].map((ratio) => ({ method: 'drop', compressionRatio: ratio }));
-    const entries = await run(false, fake, { configurations: fine, budgetSeconds: 60 });
+    const entries = await run(false, fake, {
+      configurations: fine,
+      budgetSeconds: 60,
+      answers: 'none',
+    });
     expect(entries.length).toBeGreaterThanOrEqual(contexts.length);
     expect(entries.length).toBeLessThan(5 * contexts.length);
     expect(entries.every((entry) => entry.measurement !== undefined)).toBe(true);
@@ -153,7 +161,7 @@ describe('the journal', () => {
 
 describe('the rows', () => {
   it('are one per context and configuration, then pooled by class and over all, and read back', async () => {
-    const rows = methodRows(fakeRunner().runner, contexts, await run(false), 'answer-similarity');
+    const rows = rowsOf(await run(false), 'answer-similarity');
     expect(
       rows
         .map(({ context, class: name }) => `${context} ${name}`)
@@ -185,7 +193,7 @@ describe('the rows', () => {
   });
 
   it('can take token agreement for the quality', async () => {
-    const rows = methodRows(fakeRunner().runner, contexts, await run(false), 'token-agreement');
+    const rows = rowsOf(await run(false), 'token-agreement');
     expect(rows.every((row) => row.quality === row.tokenAgreement && row.metric === 'token-agreement')).toBe(
       true,
     );

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { shuffled } from '../../src/random.js';
 import { fitTransfer, type Sample } from '../../src/tiers/fit.js';
-import { planPass, shuffled } from '../../src/tiers/schedule.js';
+import { planPass } from '../../src/tiers/schedule.js';
 import { type Evidence, findBurst, judge } from '../../src/tiers/verdict.js';
 import { randomFrom } from '../support/instances.js';
 

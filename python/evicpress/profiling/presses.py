@@ -1,7 +1,9 @@
 """The presses of kvpress 0.5.5 that need nothing but the model, by the names evicpress gives them.
 
-Left out: presses that fetch trained weights or statistics (qfilter, kvzap, fastkvzip, duo, dms), that compress while
-decoding, that need marks in the text (finch), or that have no ratio of tokens (think, simlayerkv).
+A wrapper and the press whose scores it takes make one name: `adakv-snapkv`, `chunkkv-tova`. Left out: presses that
+fetch trained weights or statistics (qfilter, kvzap, fastkvzip, duo, dms, lukv, restorekv), that compress while
+decoding (cam), that need marks in the text or prompts to score with (finch, kvcompose), whole attention matrices
+(observed-attention), that move tokens to new positions (key-rerotation), or that have no ratio (simlayerkv).
 """
 
 from __future__ import annotations
@@ -32,22 +34,64 @@ SCORERS: dict[str, Factory] = {
     "lagkv": _scorer("LagKVPress"),
     "expected-attention": _scorer("ExpectedAttentionPress"),
     "pyramidkv": _scorer("PyramidKVPress"),
+    "cur": _scorer("CURPress"),
+    "cap": _scorer("CapPress"),
+    "compactor": _scorer("CompactorPress"),
+    "leverage": _scorer("LeverageScorePress"),
+    "non-causal-attention": _scorer("NonCausalAttnPress"),
     "random": _scorer("RandomPress", seed=0),
 }
 
+
+WRAPPERS = {
+    "adakv": "AdaKVPress",
+    "criticalkv": "CriticalKVPress",
+    "criticaladakv": "CriticalAdaKVPress",
+    "chunkkv": "ChunkKVPress",
+    "entropy-chunkkv": "EntropyGatedChunkKVPress",
+    "block": "BlockPress",
+    "chunk": "ChunkPress",
+    "merging": "MergingPress",
+}
+
+#: They read the context again to score it, and only mark what they drop.
+RECONSTRUCTORS: dict[str, Factory] = {"kvzip": _scorer("KVzipPress"), "kvgrad": _scorer("KVgradPress")}
+
+
+def _think(ratio: float) -> BasePress:
+    """ThinK drops channels of the keys; values stay, so its ratio is half of that of the keys."""
+    if ratio > 0.5:
+        raise ValueError("think removes channels of keys only, at most half of the bytes: give it a ratio up to 0.5")
+    return kvpress.ThinKPress(key_channel_compression_ratio=2 * ratio)
+
+
+#: Presses that keep every token and narrow the keys: bytes follow from the ratio, not from the shapes.
+NARROWERS: dict[str, Factory] = {"think": _think}
+
 PRESSES: dict[str, Factory] = {
     **SCORERS,
-    "kvzip": _scorer("KVzipPress"),
-    "adakv-snapkv": _around("AdaKVPress", SCORERS["snapkv"]),
-    "adakv-knorm": _around("AdaKVPress", SCORERS["knorm"]),
-    "adakv-keydiff": _around("AdaKVPress", SCORERS["keydiff"]),
-    "adakv-expected-attention": _around("AdaKVPress", SCORERS["expected-attention"]),
-    "criticalkv-snapkv": _around("CriticalKVPress", SCORERS["snapkv"]),
-    "criticaladakv-snapkv": _around("CriticalAdaKVPress", SCORERS["snapkv"]),
-    "chunkkv-snapkv": _around("ChunkKVPress", SCORERS["snapkv"]),
+    **RECONSTRUCTORS,
+    **NARROWERS,
+    # Around pyramidkv a wrapper would see snapkv's scores: its budgets by layer are not part of them.
+    **{
+        f"{name}-{inner}": _around(press, SCORERS[inner])
+        for name, press in WRAPPERS.items()
+        for inner in SCORERS
+        if inner != "pyramidkv"
+    },
 }
 
 
-def works_on_copies(press: BasePress) -> bool:
-    """Whether the press is one call per layer on keys and values, so that one prefill serves every ratio."""
-    return type(press).__call__ is BasePress.__call__ and type(press).forward_hook is BasePress.forward_hook
+def scored_once(name: str) -> str | None:
+    """The scorer whose scores over the whole context serve every ratio of this press; None where they would not:
+    compactor's depend on the ratio, block and chunk score pieces of the context."""
+    wrapper = next((each for each in WRAPPERS if name.startswith(f"{each}-")), "")
+    scorer = name.removeprefix(f"{wrapper}-") if wrapper else name
+    return None if wrapper in ("block", "chunk") or scorer not in SCORERS or scorer == "compactor" else scorer
+
+
+def innermost(press: BasePress) -> BasePress:
+    """The press that scores: itself, or what a wrapper holds."""
+    while hasattr(press, "press"):
+        press = press.press
+    return press

@@ -2,25 +2,39 @@
 
 from __future__ import annotations
 
-import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
-from .answers import PackedRow, Reference, compare, read_answers, reference_answers
-from .caches import VALUE_BYTES, Prefill, compress, prefill
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+
+from .answers import PackedRow, Reference, compare, greedy_answers, read_answers, reference_answers
+from .caches import VALUE_BYTES, Layer, Prefill, attention_layers, compress, prefill
+from .features import features
 from .presses import PRESSES
 from .quantizers import FIXED_RATIOS, GROUP_SIZE
 
+#: How free the model is when it thinks up questions; greedy decoding would ask the same one again and again.
+_TEMPERATURE = 0.8
+_QUESTION_TOKENS = 48
+
 
 class Session:
-    def __init__(self, model: str, dtype: str, device: str):
+    """@raises ValueError with what is wrong with the model, in words for whoever named it."""
+
+    def __init__(self, model: str, dtype: str, device: str, threads: int | None = None):
+        if threads is not None:
+            torch.set_num_threads(threads)
+        _check(model)
         self.tokenizer = AutoTokenizer.from_pretrained(model)
         self.model = AutoModelForCausalLM.from_pretrained(model, dtype=getattr(torch, dtype)).to(device).eval()
-        if not getattr(self.model.config, "use_cache", True):
-            raise ValueError(f"{model} does not keep a KV cache (use_cache is off)")
+        _check_layers(self.model)
         end = self.model.generation_config.eos_token_id
         self.end_tokens = {end} if isinstance(end, int) else set(end or [])
+        self.full: Prefill | None = None
 
-    def describe(self) -> dict:
+    def describe(self) -> dict[str, Any]:
         return {
             "model": self.model.config.name_or_path.rstrip("/").split("/")[-1],
             "presses": list(PRESSES),
@@ -28,32 +42,44 @@ class Session:
             "groupSize": GROUP_SIZE,
         }
 
-    @torch.inference_mode()
-    def prepare(self, text: str, queries: list[str], limit: int, long_contexts: str) -> dict:
+    @torch.no_grad()
+    def prepare(self, context: str, text: str, queries: list[str], limit: int, long_contexts: str) -> dict[str, Any]:
+        """Prefills a context and answers its queries from the whole cache."""
         before, after = self._frame(text)
         self.queries = [self._encode(query + after) for query in queries]
         ids = self._encode(before)
-        room = self._window() - limit - max(len(query) for query in self.queries)
+        room = self._room(limit + max(len(query) for query in self.queries))
         if len(ids) > room and long_contexts == "refuse":
-            raise ValueError(f"the context has {len(ids)} tokens; {room} fit into the model's window beside query and answer")
-        cut = max(0, len(ids) - room)
+            raise ValueError(
+                f'Context "{context}" has {len(ids)} tokens; {room} fit into the model\'s window beside the query and '
+                "its answer. Shorten it, or let it be cut with --long-contexts cut."
+            )
         self.limit = limit
-        self.full: Prefill = prefill(self.model, torch.tensor([ids[:room]], device=self.model.device))
+        self.full = self._prefilled(ids[:room])
         answers = reference_answers(self._row(self.full.layers), limit, self.end_tokens)
         logits = read_answers(self._row(self.full.layers), answers)
         self.reference = Reference(answers, [each.log_softmax(-1) for each in logits])
         return {
             "tokens": self.full.tokens,
             "fullBytes": sum((layer.keys.numel() + layer.values.numel()) * VALUE_BYTES for layer in self.full.layers),
-            "cutTokens": cut,
+            "cutTokens": max(0, len(ids) - room),
             "prefillSeconds": self.full.seconds,
+            "features": features(self.model, self.full),
             "referenceAnswers": self._decode(answers),
         }
 
-    @torch.inference_mode()
-    def measure(self, method: str, ratio: float) -> dict:
+    @torch.no_grad()
+    def measure(self, method: str, ratio: float, asked: list[int] | None = None, answer: bool = True) -> dict[str, Any]:
+        """Compresses the prepared context and compares.
+
+        @param asked which queries, by their place; all of them if None
+        @param answer False: no answers, only the teacher-forced measures, at a fraction of the cost
+        """
+        assert self.full is not None
         compressed = compress(self.model, self.full, method, ratio)
-        candidate = compare(self._row(compressed.layers), self.reference, self.limit, self.end_tokens)
+        places = range(len(self.queries)) if asked is None else asked
+        row = PackedRow(self.model, compressed.layers, self.full.tokens, [self.queries[place] for place in places])
+        candidate = compare(row, self.reference.of(places), self.limit, self.end_tokens, answer)
         return {
             "storedBytes": compressed.stored_bytes,
             "compressSeconds": compressed.compress_seconds,
@@ -63,7 +89,32 @@ class Session:
             "klDivergence": candidate.kl_divergence,
         }
 
-    def _row(self, layers) -> PackedRow:
+    @torch.no_grad()
+    def ask(self, text: str, requests: list[str], seed: int) -> list[str]:
+        """Lets the model answer `requests` about a text freely: that is how a context gets queries."""
+        before, after = self._frame(text)
+        queries = [self._encode(request + after) for request in requests]
+        full = self._prefilled(self._encode(before)[: self._room(_QUESTION_TOKENS + max(map(len, queries)))])
+        row = PackedRow(self.model, full.layers, full.tokens, queries)
+        generator = torch.Generator().manual_seed(seed)
+        choose: Callable[[torch.Tensor], int] = lambda logits: int(  # noqa: E731
+            torch.multinomial((logits.cpu() / _TEMPERATURE).softmax(-1), 1, generator=generator)
+        )
+        empty: list[list[int]] = [[] for _ in queries]
+        first = [torch.tensor([choose(each[0])]) for each in read_answers(row, empty)]
+        return self._decode(greedy_answers(row, empty, first, _QUESTION_TOKENS, self.end_tokens, choose))
+
+    def _prefilled(self, ids: list[int]) -> Prefill:
+        """Prefills a context, unless it is the one that is there."""
+        tensor = torch.tensor([ids], device=self.model.device)
+        if self.full is not None and torch.equal(self.full.ids, tensor):
+            return self.full
+        self.full = None
+        self.full = prefill(self.model, tensor)
+        return self.full
+
+    def _row(self, layers: list[Layer]) -> PackedRow:
+        assert self.full is not None
         return PackedRow(self.model, layers, self.full.tokens, self.queries)
 
     def _frame(self, text: str) -> tuple[str, str]:
@@ -72,7 +123,7 @@ class Session:
             return (self.tokenizer.bos_token or "") + text, "\n"
         mark = "#" * (len(text) + 10)
         message = [{"role": "user", "content": text + mark}]
-        framed = self.tokenizer.apply_chat_template(message, add_generation_prompt=True, tokenize=False)
+        framed = self.tokenizer.apply_chat_template(message, add_generation_prompt=True, tokenize=False, enable_thinking=False)
         before, after = framed.split(mark)
         return before, after
 
@@ -82,5 +133,40 @@ class Session:
     def _decode(self, answers: list[list[int]]) -> list[str]:
         return [self.tokenizer.decode(answer, skip_special_tokens=True) for answer in answers]
 
-    def _window(self) -> int:
-        return getattr(self.model.config, "max_position_embeddings", 1 << 30)
+    def _room(self, beside: int) -> int:
+        """Tokens of a context that fit beside a query and its answer: into the window, and into sliding layers."""
+        config = self.model.config.get_text_config()
+        window = getattr(config, "max_position_embeddings", 1 << 30)
+        sliding = getattr(config, "sliding_window", None)
+        if sliding and getattr(config, "use_sliding_window", True):
+            window = min(window, sliding)
+        return window - beside
+
+
+def _check(model: str) -> None:
+    """@raises ValueError where there is nothing to load, before anything large is read."""
+    looks_like_path = model.startswith((".", "/", "~")) or model.count("/") != 1
+    if looks_like_path and not Path(model).is_dir():
+        raise ValueError(f'Model "{model}": there is no such folder. Give a folder with a Hugging Face model (config.json, weights, tokenizer).')
+    if Path(model).is_dir() and not (Path(model) / "config.json").is_file():
+        raise ValueError(f'Model "{model}": the folder has no config.json. Give a folder with a Hugging Face model (config.json, weights, tokenizer).')
+    try:
+        config = AutoConfig.from_pretrained(model)
+    except Exception as error:
+        raise ValueError(f'Model "{model}" cannot be read: {str(error).splitlines()[0]}') from error
+    if getattr(config, "use_cache", True) is False or getattr(config, "is_encoder_decoder", False):
+        raise ValueError(f'Model "{model}" ({config.model_type}) keeps no KV cache of its context: there is nothing to compress.')
+
+
+def _check_layers(model: Any) -> None:
+    try:
+        complete = all(hasattr(module, "k_proj") or hasattr(module, "qkv_proj") for module in attention_layers(model))
+    except AttributeError:
+        complete = False
+    if not complete:
+        raise ValueError(
+            f"A model of type {model.config.model_type} keeps no KV cache that kvpress can compress: it needs a decoder "
+            "with attention in every layer (Llama, Mistral, Phi 3, Qwen 2 and 3, and what is built like them)."
+        )
+
+

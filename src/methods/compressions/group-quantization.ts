@@ -17,7 +17,7 @@ interface QuantizedTensor {
  * token over the channels of a head, each group with its own scale and offset in half precision. Unlike KIVI it
  * keeps no window of recent tokens at full precision: a stored context has no recent tokens.
  */
-export function groupQuantization(name: string, bits: 8 | 4): Compression {
+export function groupQuantization(name: string, bits: 2 | 3 | 4 | 8): Compression {
   return {
     name,
     fixedRatio: 1 - bits / 16,
@@ -78,11 +78,11 @@ function countGroups({ tokens, kvHeads, headSize }: KvCache, perChannel: boolean
   return kvHeads * (perChannel ? groups(tokens) * headSize : tokens * groups(headSize));
 }
 
-function quantize(tensor: Float32Array, cache: KvCache, bits: 8 | 4, perChannel: boolean): QuantizedTensor {
+function quantize(tensor: Float32Array, cache: KvCache, bits: number, perChannel: boolean): QuantizedTensor {
   const levels = 2 ** bits - 1;
   const scales = new Uint16Array(countGroups(cache, perChannel));
   const offsets = new Uint16Array(scales.length);
-  const codes = new Uint8Array((tensor.length * bits) / 8);
+  const codes = new Uint8Array(Math.ceil((tensor.length * bits) / 8));
   forEachGroup(cache, perChannel, (group, start, stride, count) => {
     const end = start + stride * count;
     let lowest = tensor[start]!;
@@ -99,8 +99,10 @@ function quantize(tensor: Float32Array, cache: KvCache, bits: 8 | 4, perChannel:
     const inverse = scale === 0 ? 0 : 1 / scale;
     for (let at = start; at < end; at += stride) {
       const code = Math.min(Math.max(Math.round((tensor[at]! - offset) * inverse), 0), levels);
-      if (bits === 8) codes[at] = code;
-      else codes[at >> 1]! |= code << ((at & 1) * 4);
+      const bit = at * bits;
+      codes[bit >> 3]! |= code << (bit & 7);
+      // Three bits may lie across two bytes.
+      if ((bit & 7) + bits > 8) codes[(bit >> 3) + 1]! |= code >> (8 - (bit & 7));
     }
   });
   return { codes, scales, offsets };
@@ -109,17 +111,19 @@ function quantize(tensor: Float32Array, cache: KvCache, bits: 8 | 4, perChannel:
 function dequantize(
   { codes, scales, offsets }: QuantizedTensor,
   cache: KvCache,
-  bits: 8 | 4,
+  bits: number,
   perChannel: boolean,
 ): Float32Array {
   const tensor = new Float32Array(cache.kvHeads * cache.tokens * cache.headSize);
+  const mask = 2 ** bits - 1;
   forEachGroup(cache, perChannel, (group, start, stride, count) => {
     const scale = fromHalf(scales[group]!);
     const offset = fromHalf(offsets[group]!);
     const end = start + stride * count;
     for (let at = start; at < end; at += stride) {
-      const code = bits === 8 ? codes[at]! : (codes[at >> 1]! >> ((at & 1) * 4)) & 15;
-      tensor[at] = offset + scale * code;
+      const bit = at * bits;
+      const twoBytes = codes[bit >> 3]! | ((codes[(bit >> 3) + 1] ?? 0) << 8);
+      tensor[at] = offset + scale * ((twoBytes >> (bit & 7)) & mask);
     }
   });
   return tensor;

@@ -2,6 +2,8 @@ import { EvicpressError, errors, printable } from '../../errors.js';
 import type { Compression } from './cache.js';
 import { combination } from './combination.js';
 import { fp8 } from './fp8.js';
+import { int2 } from './int2.js';
+import { int3 } from './int3.js';
 import { int4 } from './int4.js';
 import { int8 } from './int8.js';
 import { keydiff } from './keydiff.js';
@@ -10,7 +12,17 @@ import { snapkv } from './snapkv.js';
 import { streamingLlm } from './streaming-llm.js';
 
 /** Every compression of the embedded runner; two of them join as `dropper+quantizer`. */
-export const compressions: readonly Compression[] = [keydiff, knorm, snapkv, streamingLlm, int8, int4, fp8];
+export const compressions: readonly Compression[] = [
+  keydiff,
+  knorm,
+  snapkv,
+  streamingLlm,
+  int8,
+  int4,
+  int3,
+  int2,
+  fp8,
+];
 
 /**
  * The compression of this name, `keydiff` or `keydiff+int4`.

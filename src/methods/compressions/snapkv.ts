@@ -44,7 +44,7 @@ export function snapkvScores(layer: ScoredLayer): Float64Array {
 }
 
 /** Mean over the window of the attention that one query head pays to every token before the window. */
-function windowAttention(
+export function windowAttention(
   { tokens, headSize, keys, queries }: ScoredLayer,
   head: number,
   kvHead: number,

@@ -56,12 +56,14 @@ export async function referenceAnswers(
  * Reads the reference answers from a compressed cache in one pass, which gives agreement and divergence; where
  * the choice first differs, the compressed cache goes its own way and the answer is continued greedily from
  * there. What agrees need not be decoded again: greedy decoding would have chosen the same tokens.
+ * @param answer false: only read, write no answers.
  */
 export async function compareAnswers(
   decoder: Decoder,
   prefix: Prefix,
   questions: Questions,
   reference: Reference,
+  answer = true,
 ): Promise<Candidate> {
   const forced = await forceAnswers(decoder, prefix, questions, reference.answers);
   const perQuery = reference.answers.map((answer, row) => {
@@ -74,10 +76,38 @@ export async function compareAnswers(
     return { agreement: agreed / answer.length, divergence: divergence / answer.length };
   });
   return {
-    answers: await correctAnswers(decoder, prefix, questions, reference.answers, forced),
+    answers: answer ? await correctAnswers(decoder, prefix, questions, reference.answers, forced) : [],
     tokenAgreement: perQuery.map(({ agreement }) => agreement),
     klDivergence: perQuery.map(({ divergence }) => divergence),
   };
+}
+
+/** Answers written with some freedom instead of greedily. @param choose takes logits to a token. */
+export async function freeAnswers(
+  decoder: Decoder,
+  prefix: Prefix,
+  questions: Questions,
+  choose: Choose,
+): Promise<readonly (readonly number[])[]> {
+  const nothing = questions.ids.map(() => []);
+  const forced = await forceAnswers(decoder, prefix, questions, nothing);
+  return correctAnswers(decoder, prefix, questions, nothing, forced, choose);
+}
+
+/** Takes the logits of the next token to the token. */
+export type Choose = (logits: Float32Array) => number;
+
+/** The questions at these places, and what belongs to them. */
+export function select(
+  questions: Questions,
+  { answers, distributions }: Reference,
+  places: readonly number[],
+): [Questions, Reference] {
+  const pick = <T>(list: readonly T[]) => places.map((place) => list[place]!);
+  return [
+    { ...questions, ids: pick(questions.ids) },
+    { answers: pick(answers), distributions: pick(distributions) },
+  ];
 }
 
 /** One pass over queries and given answers: what the model would say at every place of the answers. */
@@ -127,12 +157,13 @@ async function correctAnswers(
   questions: Questions,
   answers: readonly (readonly number[])[],
   forced: Forced,
+  choose: Choose = indexOfLargest,
 ): Promise<readonly (readonly number[])[]> {
   const { ids, contextTokens, maxAnswerTokens, endTokens } = questions;
   const result = answers.map((answer, row) => {
     const differs = answer.findIndex((token, i) => forced.choice(row, i) !== token);
     if (differs >= 0) return [...answer.slice(0, differs), forced.choice(row, differs)];
-    return answer.length === 0 ? [forced.choice(row, 0)] : [...answer];
+    return answer.length === 0 ? [choose(forced.logits(row, 0))] : [...answer];
   });
   const isOpen = (answer: readonly number[]) =>
     answer.length < maxAnswerTokens && !endTokens.includes(answer.at(-1)!);
@@ -160,7 +191,7 @@ async function correctAnswers(
     });
     const { vocabulary } = decoder.shape;
     rows.forEach((row, i) => {
-      result[row]!.push(indexOfLargest(output.logits.subarray(i * vocabulary, (i + 1) * vocabulary)));
+      result[row]!.push(choose(output.logits.subarray(i * vocabulary, (i + 1) * vocabulary)));
     });
     const stillOpen = rows.flatMap((row, i) => (isOpen(result[row]!) ? [i] : []));
     past = stillOpen.length === rows.length ? output.past : decoder.selectRows(output.past, stillOpen);

@@ -1,18 +1,24 @@
 import { EvicpressError } from '../../errors.js';
 import type { OnProgress } from '../../progress.js';
+import { seededRandom } from '../../random.js';
 import { fullBytes } from '../compressions/cache.js';
 import { findCompression } from '../compressions/index.js';
+import { contextFeatures } from '../features.js';
 import type { LongContexts, MethodCatalog, PreparedContext, ProfiledContext, Runner } from '../runner.js';
-import { compareAnswers, type Questions, referenceAnswers } from './answers.js';
+import { compareAnswers, freeAnswers, type Questions, referenceAnswers, select } from './answers.js';
 import { cacheFolder } from './cache-folder.js';
 import { type Decoder, openDecoder } from './decoder.js';
 import { type EmbeddedModels, ensureModels } from './models.js';
+import { sample } from './sampling.js';
 import { openSentenceEncoder } from './sentence-encoder.js';
 
 /** What SmolLM2's chat template puts before the context and after the query. */
 const BEFORE_CONTEXT =
   '<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by Hugging Face<|im_end|>\n<|im_start|>user\n';
 const AFTER_QUERY = '<|im_end|>\n<|im_start|>assistant\n';
+/** How free the model is when it thinks up questions; greedy decoding would ask the same one again and again. */
+const TEMPERATURE = 0.8;
+const QUESTION_TOKENS = 48;
 const END_TOKENS = ['<|im_end|>', '<|endoftext|>'];
 
 /** The methods of the embedded runner, known without opening it. */
@@ -38,6 +44,7 @@ export async function openEmbeddedRunner(
     kvDtype: 'bf16',
     ...embeddedCatalog,
     prepare: (context, maxAnswerTokens) => prepare(decoder, context, maxAnswerTokens, longContexts),
+    ask: (text, requests, seed) => ask(decoder, text, requests, seed),
     similarity: await openSimilarity(models),
     close: async () => undefined,
   };
@@ -66,7 +73,7 @@ async function prepare(
     ids: queryIds,
     contextTokens: ids.length,
     maxAnswerTokens,
-    endTokens: END_TOKENS.map((token) => tokenizer.encode(token)[0]!),
+    endTokens: ends(decoder),
   };
   const reference = await referenceAnswers(decoder, decoder.prefix(cache), questions);
   return {
@@ -74,15 +81,18 @@ async function prepare(
     fullBytes: fullBytes(cache),
     cutTokens: allIds.length - ids.length,
     prefillSeconds,
+    features: contextFeatures(cache),
     referenceAnswers: reference.answers.map((answer) => tokenizer.decode(answer)),
-    async measure({ method, compressionRatio }) {
+    async measure({ method, compressionRatio }, { queries: places, answer } = {}) {
       const compression = findCompression(method);
       const beforeCompress = performance.now();
       const compressed = compression.compress(cache, compressionRatio);
       const beforeDecompress = performance.now();
       const restored = compressed.decompress();
       const afterDecompress = performance.now();
-      const candidate = await compareAnswers(decoder, decoder.prefix(restored), questions, reference);
+      const [asked, expected] =
+        places === undefined ? [questions, reference] : select(questions, reference, places);
+      const candidate = await compareAnswers(decoder, decoder.prefix(restored), asked, expected, answer);
       return {
         storedBytes: compressed.storedBytes,
         compressSeconds: (beforeDecompress - beforeCompress) / 1000 + (compressed.reusedSeconds ?? 0),
@@ -93,6 +103,34 @@ async function prepare(
       };
     },
   };
+}
+
+/** Lets the model answer requests about a text with some freedom: that is how a context gets queries. */
+async function ask(
+  decoder: Decoder,
+  text: string,
+  requests: readonly string[],
+  seed: number,
+): Promise<readonly string[]> {
+  const { tokenizer, shape } = decoder;
+  const ids = requests.map((request) => tokenizer.encode(request + AFTER_QUERY));
+  const room = shape.window - QUESTION_TOKENS - Math.max(...ids.map((each) => each.length));
+  const context = tokenizer.encode(BEFORE_CONTEXT + text).slice(0, room);
+  const cache = await decoder.prefill(context);
+  const questions = {
+    ids,
+    contextTokens: context.length,
+    maxAnswerTokens: QUESTION_TOKENS,
+    endTokens: ends(decoder),
+  };
+  const random = seededRandom(seed);
+  const choose = (logits: Float32Array) => sample(logits, TEMPERATURE, random());
+  const answers = await freeAnswers(decoder, decoder.prefix(cache), questions, choose);
+  return answers.map((answer) => tokenizer.decode(answer));
+}
+
+function ends({ tokenizer }: Decoder): number[] {
+  return END_TOKENS.map((token) => tokenizer.encode(token)[0]!);
 }
 
 /**

@@ -54,7 +54,7 @@ describe.each(quantizers)('%s', (name) => {
   it('gives back every value within half a step of its group', () => {
     const { layers } = compress(cache, fixedRatio!).decompress();
     // Keys span [−2, 2]: the widest step is 4 / levels, or 2⁻³ of the largest value for E4M3, and scales are rounded.
-    const step = name === 'fp8' ? 2 / 8 : 4 / (name === 'int8' ? 255 : 15);
+    const step = name === 'fp8' ? 2 / 8 : 4 / (2 ** (16 * (1 - fixedRatio!)) - 1);
     for (const [index, { keys }] of layers.entries()) {
       const errors = keys.map((key, i) => Math.abs(key - cache.layers[index]!.keys[i]!));
       expect(Math.max(...errors)).toBeLessThanOrEqual(step * 0.5 * 1.02);

@@ -1,0 +1,102 @@
+import type { JournalEntry } from '../journal.js';
+import type { Configuration, Wanted } from '../runner.js';
+import { mean, standardError } from '../statistics.js';
+import { type Belief, believe, type Observation } from './posterior.js';
+import { mostWorth } from './worth.js';
+
+/** Which of a measurement's figures a plan will be made on; per query, undefined where it was not measured. */
+export type QualityOf = (entry: JournalEntry) => readonly number[] | undefined;
+
+/** What to measure next in a context. */
+export interface Choice {
+  readonly configuration: Configuration;
+  readonly wanted: Wanted;
+}
+
+/** A run under a budget: what is known of every context, and what is worth finding out. */
+export interface Spender {
+  /** Takes in a measured configuration. */
+  learn(context: string, entry: JournalEntry): void;
+  /** The next measurement of a context with so many queries, undefined when nothing more is worth it. */
+  next(context: string, queries: number): Choice | undefined;
+  /** What is believed of a context's configurations by now, measured ones included. */
+  belief(context: string): Belief;
+  /** The share of its bytes a configuration stores, as measured in other contexts; else by its ratio. */
+  storedShare(cell: number): number;
+  /** Seconds to compress and decompress a context of so many bytes, as measured in other contexts. */
+  seconds(cell: number, fullBytes: number): { compressSeconds: number; decompressSeconds: number };
+  /** Whether a configuration was tried in this context and could not be measured. */
+  failed(context: string, cell: number): boolean;
+}
+
+/** The first look at a configuration takes this share of the queries; the rest is asked where it could matter. */
+const FIRST_LOOK = 0.6;
+
+export function createSpender(cells: readonly Configuration[], qualityOf: QualityOf): Spender {
+  const entries = new Map<string, Map<number, JournalEntry>>();
+  const place = new Map(cells.map((cell, i) => [key(cell), i]));
+  // Sums over the contexts in which a configuration was measured: full bytes, and what each took in them.
+  const totals = cells.map(() => ({ full: 0, stored: 0, compress: 0, decompress: 0 }));
+  const storedShare = (cell: number) => {
+    const { full, stored } = totals[cell]!;
+    return full === 0 ? 1 - cells[cell]!.compressionRatio : stored / full;
+  };
+  const observations = (context: string): Observation[] =>
+    [...(entries.get(context) ?? [])].flatMap(([cell, entry]) => {
+      const values = qualityOf(entry);
+      if (values === undefined || values.length === 0) return [];
+      return [{ cell, quality: mean(values), error: standardError(values) ?? 0.1 }];
+    });
+  const belief = (context: string): Belief => {
+    const others = [...entries.keys()].filter((other) => other !== context).map(observations);
+    return believe(cells, observations(context), others);
+  };
+  return {
+    belief,
+    storedShare,
+    seconds(cell, fullBytes) {
+      const { full, compress, decompress } = totals[cell]!;
+      const share = full === 0 ? 0 : fullBytes / full;
+      return { compressSeconds: compress * share, decompressSeconds: decompress * share };
+    },
+    failed: (context, cell) => entries.get(context)?.get(cell)?.failed !== undefined,
+    learn(context, entry) {
+      const cell = place.get(key(entry));
+      if (cell === undefined) return;
+      const own = entries.get(context) ?? new Map<number, JournalEntry>();
+      entries.set(context, own.set(cell, entry));
+      const { measurement, fullBytes } = entry;
+      if (measurement === undefined || fullBytes === undefined) return;
+      const total = totals[cell]!;
+      total.full += fullBytes;
+      total.stored += measurement.storedBytes;
+      total.compress += measurement.compressSeconds;
+      total.decompress += measurement.decompressSeconds;
+    },
+    next(context, queries) {
+      const own = entries.get(context);
+      const first = Math.ceil(FIRST_LOOK * queries);
+      const remaining = cells.map((_, cell) => {
+        const entry = own?.get(cell);
+        if (entry === undefined) return 1;
+        const asked = entry.measurement === undefined ? queries : (qualityOf(entry)?.length ?? queries);
+        // The rest of the queries takes the error from that of `asked` to that of all of them.
+        return asked >= queries ? 0 : Math.sqrt(1 - asked / queries);
+      });
+      const cell = mostWorth(
+        belief(context),
+        cells.map((_, i) => storedShare(i)),
+        remaining,
+      );
+      if (cell === undefined) return undefined;
+      const asked = own?.has(cell) ? first : 0;
+      const until = asked === 0 ? first : queries;
+      const places = Array.from({ length: until - asked }, (_, i) => asked + i);
+      return { configuration: cells[cell]!, wanted: places.length === queries ? {} : { queries: places } };
+    },
+  };
+}
+
+function key({ method, compressionRatio }: Configuration): string {
+  return `${method}@${compressionRatio}`;
+}
