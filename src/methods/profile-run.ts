@@ -28,6 +28,8 @@ export interface ProfileRun {
   readonly signal: AbortSignal;
   /** Measure only what is worth it, within this time; without it every configuration is measured. */
   readonly budgetSeconds?: number;
+  /** Seconds on a clock; the process's own if not given. */
+  readonly now?: () => number;
 }
 
 /** What a run knows, earlier runs' measurements included. */
@@ -93,7 +95,7 @@ function openState(run: ProfileRun): State {
   const state: State = {
     known,
     spender: budgetSeconds === undefined ? undefined : createSpender(configurations, qualityOf(run)),
-    startedAt: performance.now(),
+    startedAt: secondsOf(run),
     measured: 0,
     done: 0,
     waiting: contexts.length,
@@ -191,11 +193,12 @@ async function prepare(
  * because all others learn from them.
  */
 function chooser(
-  { configurations, contexts, budgetSeconds, runner }: ProfileRun,
+  run: ProfileRun,
   state: State,
   context: ProfiledContext,
   inputs: string,
 ): () => Choice | undefined {
+  const { configurations, contexts, budgetSeconds, runner } = run;
   if (budgetSeconds === undefined || state.spender === undefined) {
     const queue = configurations.filter(
       (each) => !state.known.has(keyOf({ context: context.context, inputs, ...each })),
@@ -206,7 +209,7 @@ function chooser(
     };
   }
   const { spender, startedAt, waiting } = state;
-  const spentSeconds = () => (performance.now() - startedAt) / 1000;
+  const spentSeconds = () => secondsOf(run) - startedAt;
   const contextStart = spentSeconds();
   const lanes = Math.min(runner.lanes ?? 1, contexts.length);
   const pilots = Math.ceil(contexts.length / PILOT_EVERY);
@@ -251,10 +254,15 @@ async function measure(
   }
 }
 
-function report({ onProgress, contexts, configurations }: ProfileRun, state: State, stage: string): void {
+function secondsOf({ now }: ProfileRun): number {
+  return now === undefined ? performance.now() / 1000 : now();
+}
+
+function report(run: ProfileRun, state: State, stage: string): void {
+  const { onProgress, contexts, configurations } = run;
   const { measured, done, startedAt } = state;
   const total = contexts.length * configurations.length;
-  const perSecond = measured / ((performance.now() - startedAt) / 1000);
+  const perSecond = measured / (secondsOf(run) - startedAt);
   const note = `${perSecond.toFixed(2)} configurations/s, ${formatSeconds((total - done) / perSecond)} left`;
   onProgress({ stage, done, total, ...(measured === 0 ? {} : { note }) });
 }

@@ -107,7 +107,8 @@ function withEstimates(
           row.context === context && row.method === method && row.compressionRatio === compressionRatio,
       );
       if (measured !== undefined) return [measured];
-      if (spender.failed(context, cell)) return [];
+      // Its bytes are only known where it was measured somewhere.
+      if (spender.failed(context, cell) || !spender.isKnown(cell)) return [];
       const { class: name, tokens, fullBytes, metric, model, runner } = example;
       return [
         {

@@ -23,6 +23,8 @@ export interface Spender {
   belief(context: string): Belief;
   /** The share of its bytes a configuration stores, as measured in other contexts; else by its ratio. */
   storedShare(cell: number): number;
+  /** Whether a configuration was measured in any context. */
+  isKnown(cell: number): boolean;
   /** Seconds to compress and decompress a context of so many bytes, as measured in other contexts. */
   seconds(cell: number, fullBytes: number): { compressSeconds: number; decompressSeconds: number };
   /** Whether a configuration was tried in this context and could not be measured. */
@@ -54,6 +56,7 @@ export function createSpender(cells: readonly Configuration[], qualityOf: Qualit
   return {
     belief,
     storedShare,
+    isKnown: (cell) => totals[cell]!.full > 0,
     seconds(cell, fullBytes) {
       const { full, compress, decompress } = totals[cell]!;
       const share = full === 0 ? 0 : fullBytes / full;
