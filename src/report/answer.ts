@@ -72,9 +72,9 @@ function planFigures(plan: PlanEvidence): KeyFigure[] {
     },
     { label: 'Mean quality', value: summary.meanQuality.toFixed(3), note: '1 is the uncompressed cache' },
     {
-      label: 'Proof',
-      value: optimal ? 'optimal' : `${percentText(summary.gapOfSpan)} left`,
-      note: `of what placement can win; solver ${summary.solver}`,
+      label: 'Short of the best plan',
+      value: optimal ? '0 %' : percentText(summary.gapOfSpan),
+      note: `at most, of what placement can win: proved by solver ${summary.solver}`,
     },
     {
       label: 'Reuse served from a cache',

@@ -121,6 +121,7 @@ function answerHtml(
   madeAt: Date,
   warnings: readonly string[],
 ): string {
+  const further = sentences.slice(1);
   const tiles = figures
     .map(
       ({ label, value, note }) =>
@@ -129,7 +130,8 @@ function answerHtml(
     .join('');
   return `<div id="answer"><h1>${escapeHtml(title)}</h1>
 <p class="muted">${isoMinute(madeAt)}</p>
-<p class="answer">${escapeHtml(sentences.join(' '))}</p>
+<p class="answer">${escapeHtml(sentences[0] ?? '')}</p>
+${further.length === 0 ? '' : `<ul class="further">${further.map((sentence) => `<li>${escapeHtml(sentence)}</li>`).join('')}</ul>`}
 ${warnings.map((warning) => `<p class="known">Note: ${escapeHtml(warning)}</p>`).join('')}
 <p id="fault" hidden></p>
 <noscript><p class="known">Charts and the table of contexts need JavaScript; the words and sources below do not.</p></noscript>

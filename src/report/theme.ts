@@ -41,7 +41,8 @@ const themes: Readonly<Record<ThemeName, Theme>> = {
 };
 
 /** Every mark that tells two things apart by colour also tells them apart by one of these. */
-const SHAPES = ['circle', 'square', 'triangle-up', 'diamond', 'cross', 'triangle-down', 'stroke', 'wedge'];
+// One fewer than colours: the two together tell eight times as many things apart.
+const SHAPES = ['circle', 'square', 'triangle-up', 'diamond', 'cross', 'triangle-down', 'triangle-left'];
 const FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif';
 
 /** The Vega-Lite configuration of a theme, for a chart of this many pixels. */
@@ -64,7 +65,8 @@ export function chartConfig(name: ThemeName, width: number): Spec {
       domainColor: theme.line,
       tickColor: theme.line,
       labelFlush: true,
-      labelOverlap: true,
+      labelOverlap: 'greedy',
+      labelSeparation: 8,
     },
     axisQuantitative: { tickCount: 5 },
     legend: {

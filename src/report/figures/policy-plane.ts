@@ -39,7 +39,6 @@ const SAME_PLACE = 0.03;
 
 /** The label of each policy; of those in one place the first names them all. */
 function labelsOf(policies: readonly PolicyResult[]): Map<string, string> {
-  const spread = (values: readonly number[]) => Math.max(...values) - Math.min(...values) || 1;
   const width = spread(policies.map((policy) => policy.ttft.mean));
   const height = spread(policies.map((policy) => policy.meanQuality));
   const places: PolicyResult[][] = [];
@@ -55,14 +54,42 @@ function labelsOf(policies: readonly PolicyResult[]): Map<string, string> {
   return new Map(places.map((place) => [place[0]!.policy, place.map((policy) => policy.policy).join(', ')]));
 }
 
+/** A label is about this share of a narrow plane wide, and this share high. */
+const LABEL = { width: 0.3, height: 0.07 };
+
+/** Of labels that would run into their left neighbour's, every second stands below its mark. */
+function labelledBelow(policies: readonly PolicyResult[]): Set<string> {
+  const width = spread(policies.map((policy) => policy.ttft.mean));
+  const height = spread(policies.map((policy) => policy.meanQuality));
+  const below = new Set<string>();
+  const placed: PolicyResult[] = [];
+  for (const policy of [...policies].sort((a, b) => a.ttft.mean - b.ttft.mean)) {
+    const neighbour = placed.findLast(
+      (other) =>
+        policy.ttft.mean - other.ttft.mean < LABEL.width * width &&
+        Math.abs(policy.meanQuality - other.meanQuality) < LABEL.height * height,
+    );
+    if (neighbour !== undefined && !below.has(neighbour.policy)) below.add(policy.policy);
+    placed.push(policy);
+  }
+  return below;
+}
+
+/** How far apart the ends of a list are; 1 where it has one place only. */
+function spread(values: readonly number[]): number {
+  return Math.max(...values) - Math.min(...values) || 1;
+}
+
 function panel(policies: readonly PolicyResult[], name: string): Panel {
   const front = new Set(frontOf(policies).map((policy) => policy.policy));
   const labels = labelsOf(policies);
+  const below = labelledBelow(policies.filter((policy) => labels.has(policy.policy)));
   const values = policies.map((policy) => ({
     policy: policy.policy,
     role: roleOf(policy.policy),
     front: front.has(policy.policy),
     label: labels.get(policy.policy) ?? '',
+    below: below.has(policy.policy),
     ttft: policy.ttft.mean,
     p99: policy.ttft.p99,
     quality: policy.meanQuality,
@@ -121,10 +148,11 @@ function panel(policies: readonly PolicyResult[], name: string): Panel {
             ],
           },
         },
-        {
-          mark: { type: 'text', dy: -13, fontSize: 12, limit: 160 },
+        ...[false, true].map((below) => ({
+          transform: [{ filter: `datum.below === ${below}` }],
+          mark: { type: 'text', dy: below ? 17 : -13, fontSize: 12, limit: 160 },
           encoding: { text: { field: 'label' } },
-        },
+        })),
       ],
     },
   };
