@@ -46,7 +46,7 @@ export function planSummaryText(header: PlanHeader, solveSeconds: number, output
   const { summary, tiers, objective } = header;
   const lines = [
     '',
-    `Mean TTFT ${formatSeconds(summary.meanTtftSeconds)} at mean quality ${summary.meanQuality.toFixed(4)} (alpha ${significant(objective.alpha, 4)}), ${formatCount(summary.contexts)} contexts, solved by ${summary.solver} in ${formatSeconds(solveSeconds)}.`,
+    `Mean TTFT ${formatSeconds(summary.meanTtftSeconds)} at mean quality ${summary.meanQuality.toFixed(4)} (alpha ${Number(objective.alpha.toPrecision(4))}), ${formatCount(summary.contexts)} contexts, solved by ${summary.solver} in ${formatSeconds(solveSeconds)}.`,
     proofText(header),
     ...tiers.flatMap((tier) => priceText(header, tier)),
     ...(header.limits ?? []).map(limitText),
