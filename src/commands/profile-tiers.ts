@@ -6,7 +6,7 @@ import { loadModel, RESULTS_FOLDER } from '../formats/bundled.js';
 import { readConfig } from '../formats/config.js';
 import { jsonText, writeWhole } from '../formats/files.js';
 import { formatHeader } from '../formats/schema.js';
-import type { Tier } from '../formats/tiers.js';
+import { readTiers, type Tier } from '../formats/tiers.js';
 import { pick } from '../registry.js';
 import { openTerminal, type Terminal, type TerminalFlags } from '../report/terminal.js';
 import { tierChart } from '../report/tier-chart.js';
@@ -77,9 +77,10 @@ async function profileTiers(flags: Flags): Promise<void> {
     );
   }
   const output = flags.output ?? join(RESULTS_FOLDER, 'tiers.json');
+  const earlier = await earlierTiers(output);
 
   const { tiers, beside } = await untilInterrupted((signal) =>
-    measureAll(targets, capacities, { ...settings, signal, onProgress: terminal.progress }),
+    measureAll(targets, capacities, earlier, { ...settings, signal, onProgress: terminal.progress }),
   ).finally(() => terminal.finish());
 
   const profile = { ...formatHeader('tiers'), tiers, ...byField(beside), host: describeHost() };
@@ -108,6 +109,7 @@ interface AllMeasured {
 async function measureAll(
   targets: readonly TierTarget[],
   capacities: ReadonlyMap<string, number | null>,
+  earlier: readonly Tier[],
   settings: MeasureSettings,
 ): Promise<AllMeasured> {
   const measured: AllMeasured = { tiers: [], beside: [] };
@@ -119,10 +121,29 @@ async function measureAll(
     }
     const kind = pick('tier kind', tierKinds, target.kind);
     const capacityBytes = capacities.get(target.name);
-    const own = capacityBytes === undefined ? settings : { ...settings, capacityBytes };
+    const before = earlier.find((tier) => tier.name === target.name && tier.kind === target.kind);
+    const own = {
+      ...settings,
+      ...(capacityBytes === undefined ? {} : { capacityBytes }),
+      ...(before === undefined ? {} : { earlier: before }),
+    };
     measured.tiers.push(await kind.measure(target, own));
   }
   return measured;
+}
+
+/**
+ * What the last run wrote where this one will write, as far as it could be trusted: how well it predicts this run
+ * is the variation from run to run.
+ */
+async function earlierTiers(output: string): Promise<Tier[]> {
+  if (output === '-' || !existsSync(output)) return [];
+  const profile = await readTiers(output).catch(() => undefined);
+  return (profile?.tiers ?? []).filter((tier) => tier.source === 'measured' && verdictLevel(tier) !== 'bad');
+}
+
+function verdictLevel(tier: Tier): string | undefined {
+  return (tier as { verdict?: { level: string } }).verdict?.level;
 }
 
 /** `{links: [...], engines: [...]}`, without the fields that would be empty. */
@@ -253,7 +274,7 @@ async function untilInterrupted<T>(work: (signal: AbortSignal) => Promise<T>): P
 
 /** @throws EvicpressError with exit code 3 where a tier's verdict is bad. */
 function refuseBad(tiers: readonly Tier[], terminal: Terminal): void {
-  const bad = tiers.filter((tier) => (tier as { verdict?: { level: string } }).verdict?.level === 'bad');
+  const bad = tiers.filter((tier) => verdictLevel(tier) === 'bad');
   if (bad.length === 0) return;
   terminal.finish();
   throw new EvicpressError(

@@ -13,6 +13,8 @@ export type CopyRequest =
 export interface CopyReply {
   readonly startedAt: number;
   readonly endedAt: number;
+  /** How long the thread was ready to copy but waited for a processor; 0 where the system does not say. */
+  readonly waitSeconds: number;
 }
 
 /**
@@ -22,11 +24,19 @@ export interface CopyReply {
 export function copyInWorker({ parentPort }: typeof import('node:worker_threads')): void {
   let arena = new Uint8Array(0);
   const now = () => Number(process.hrtime.bigint()) / 1e9;
+  const { readFileSync } = process.getBuiltinModule('node:fs');
+  const waited = () => {
+    try {
+      return Number(readFileSync('/proc/thread-self/schedstat', 'utf8').split(' ')[1]) / 1e9;
+    } catch {
+      return 0;
+    }
+  };
   parentPort!.on('message', (request: CopyRequest) => {
     if ('arenaBytes' in request) {
       const startedAt = now();
       arena = new Uint8Array(request.arenaBytes).fill(1);
-      parentPort!.postMessage({ startedAt, endedAt: now() } satisfies CopyReply);
+      parentPort!.postMessage({ startedAt, endedAt: now(), waitSeconds: 0 } satisfies CopyReply);
       return;
     }
     const { bytes, rounds, parties, barrier } = request;
@@ -36,6 +46,7 @@ export function copyInWorker({ parentPort }: typeof import('node:worker_threads'
     for (let there = Atomics.load(barrier, 0); there < parties; there = Atomics.load(barrier, 0)) {
       Atomics.wait(barrier, 0, there, 1000);
     }
+    const waitedBefore = waited();
     const startedAt = now();
     for (let round = 0; round < rounds; round++) {
       for (let left = bytes; left > 0; ) {
@@ -46,6 +57,7 @@ export function copyInWorker({ parentPort }: typeof import('node:worker_threads'
         left -= part;
       }
     }
-    parentPort!.postMessage({ startedAt, endedAt: now() } satisfies CopyReply);
+    const endedAt = now();
+    parentPort!.postMessage({ startedAt, endedAt, waitSeconds: waited() - waitedBefore } satisfies CopyReply);
   });
 }

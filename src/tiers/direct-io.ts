@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { EvicpressError } from '../errors.js';
 import { type DirectReply, type DirectRequest, moveInChild, SCRATCH_FD } from './direct-worker.js';
+import { threadWaitSeconds } from './host.js';
 import type { Wave } from './kind.js';
 
 /** Reads and writes under way at once: libuv's own default of 4 halves a fast disk. */
@@ -8,11 +9,17 @@ const THREADS = 16;
 /** An object moves in chunks of a mebibyte, eight under way per stream, as a serving engine does it. */
 export const CHUNK_BYTES = 2 ** 20;
 export const DEPTH = 8;
+/** Longer than the credit of a tenth of a second lasts that a kernel's throttle gives after a pause. */
+const RAMP_SECONDS = 0.03;
+/** Less than this shows nothing of a disk. */
+export const LEAST_SCRATCH_BYTES = 64 * 2 ** 20;
 
 /** A process of its own that moves a scratch file's bytes with enough threads for a fast disk. */
 export interface DirectMover {
-  /** Writes random data over the whole scratch. */
-  fill(bytes: number, onProgress: (filledBytes: number) => void): Promise<void>;
+  /** Writes random data until the scratch has `bytes` or the time is over. @returns the bytes of the scratch. */
+  fill(bytes: number, seconds: number, onProgress: (filledBytes: number) => void): Promise<number>;
+  /** Seconds that the process' main thread has waited for a processor so far. */
+  waitSeconds(): number;
   run(wave: Wave): Promise<number[]>;
   close(): void;
 }
@@ -30,14 +37,22 @@ export function startDirectMover(fd: number): DirectMover {
     env: { ...process.env, UV_THREADPOOL_SIZE: String(THREADS), NODE_OPTIONS: '' },
   });
   return {
-    async fill(bytes, onProgress) {
-      await ask(child, { kind: 'fill', bytes }, (reply) => {
-        if ('filled' in reply) onProgress(reply.filled);
-        return 'filled' in reply && reply.filled >= bytes;
+    async fill(bytes, seconds, onProgress) {
+      const last = await ask(child, { kind: 'fill', bytes, seconds, least: LEAST_SCRATCH_BYTES }, (reply) => {
+        if ('filling' in reply) onProgress(reply.filling);
+        return 'filled' in reply;
       });
+      return (last as { filled: number }).filled;
     },
+    waitSeconds: () => (child.pid === undefined ? 0 : threadWaitSeconds(child.pid)),
     async run(wave) {
-      const request = { kind: 'run', ...wave, chunkBytes: CHUNK_BYTES, depth: DEPTH } as const;
+      const request = {
+        kind: 'run',
+        ...wave,
+        rampSeconds: RAMP_SECONDS,
+        chunkBytes: CHUNK_BYTES,
+        depth: DEPTH,
+      } as const;
       const reply = await ask(child, request, (candidate) => 'waves' in candidate);
       return (reply as { waves: number[] }).waves;
     },

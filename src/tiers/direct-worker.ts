@@ -1,18 +1,27 @@
 /** What the parent asks of the process that moves the bytes of a file tier. */
 export type DirectRequest =
-  | { readonly kind: 'fill'; readonly bytes: number }
+  | {
+      readonly kind: 'fill';
+      readonly bytes: number;
+      /** When this long is over, `least` bytes will do. */
+      readonly seconds: number;
+      readonly least: number;
+    }
   | {
       readonly kind: 'run';
       readonly direction: 'read' | 'write';
       readonly bytes: number;
       readonly streams: number;
       readonly seconds: number;
+      /** Uncounted time before the first wave. */
+      readonly rampSeconds: number;
       readonly chunkBytes: number;
       readonly depth: number;
     };
 
-/** Bytes filled so far, the seconds of each wave, or the code of what went wrong. */
+/** Bytes filled so far, bytes filled in all, the seconds of each wave, or the code of what went wrong. */
 export type DirectReply =
+  | { readonly filling: number }
   | { readonly filled: number }
   | { readonly waves: number[] }
   | { readonly code: string; readonly message: string };
@@ -57,28 +66,44 @@ export function moveInChild(fs: typeof import('node:fs'), fd: number): void {
     });
   }
 
-  async function fill(bytes: number) {
+  async function fill({ bytes, seconds, least }: Extract<DirectRequest, { kind: 'fill' }>) {
     const chunk = 4 * 2 ** 20;
     const buffer = alignedBuffer(chunk);
     const { randomFillSync } = process.getBuiltinModule('node:crypto');
-    for (let at = 0; at < bytes; at += chunk) {
+    const endsAt = performance.now() + 1e3 * seconds;
+    let at = 0;
+    while (at < bytes && (at < least || performance.now() < endsAt)) {
       // Random, so that no device can compress it or store equal blocks once.
       randomFillSync(buffer);
       const part = Math.min(chunk, bytes - at);
       await transfer('write', buffer, part, at);
-      process.send!({ filled: at + part });
+      at += part;
+      process.send!({ filling: at });
     }
     fs.fsyncSync(fd);
-    scratchBytes = bytes;
+    scratchBytes = at;
     free = [];
-    process.send!({ filled: bytes });
+    process.send!({ filled: at });
   }
 
   async function run(request: Extract<DirectRequest, { kind: 'run' }>) {
-    const { direction, bytes, streams, seconds, chunkBytes, depth } = request;
+    const { direction, bytes, streams, seconds, rampSeconds, chunkBytes, depth } = request;
     const lanes = Math.min(depth, Math.ceil(bytes / chunkBytes));
     if (free[0] !== undefined && free[0].length < chunkBytes) free = [];
     while (free.length < lanes * streams) free.push(alignedBuffer(chunkBytes));
+
+    // A throttle lets a pause be made up for at full speed: that is spent before anything is counted.
+    async function ramp(): Promise<void> {
+      const endsAt = performance.now() + 1e3 * rampSeconds;
+      let at = 0;
+      const lane = async (buffer: Buffer) => {
+        while (performance.now() < endsAt) {
+          at = (at + chunkBytes) % (scratchBytes - chunkBytes);
+          await transfer(direction, buffer, chunkBytes, at);
+        }
+      };
+      await Promise.all(free.slice(0, depth).map(lane));
+    }
 
     async function object(stream: number, startsAt: number): Promise<void> {
       let next = 0;
@@ -94,6 +119,7 @@ export function moveInChild(fs: typeof import('node:fs'), fd: number): void {
       await Promise.all(buffers.map(lane));
     }
 
+    await ramp();
     const waves: number[] = [];
     const endsAt = performance.now() + 1e3 * seconds;
     const stride = Math.ceil(bytes / chunkBytes) * chunkBytes;
@@ -103,13 +129,14 @@ export function moveInChild(fs: typeof import('node:fs'), fd: number): void {
       const startedAt = performance.now();
       await Promise.all(starts.map((at, stream) => object(stream, at)));
       waves.push((performance.now() - startedAt) / 1e3);
-    } while (performance.now() < endsAt);
+      // Not again where the next wave would end late by more than half of itself.
+    } while (performance.now() + 5e2 * waves.at(-1)! < endsAt);
     process.send!({ waves });
   }
 
   process.on('disconnect', () => process.exit());
   process.on('message', (request: DirectRequest) => {
-    const work = request.kind === 'fill' ? fill(request.bytes) : run(request);
+    const work = request.kind === 'fill' ? fill(request) : run(request);
     work.catch((error: NodeJS.ErrnoException) =>
       process.send!({ code: error.code ?? '', message: error.message }),
     );

@@ -13,7 +13,7 @@ const ARENA_CACHES = 4;
 /** Share of the available memory that the arenas may take together. */
 const MOST_SHARE_OF_AVAILABLE = 0.5;
 const MEGABYTE = 1e6;
-const SIZES = [1, 4, 16, 64, 256, 1024].map((megabytes) => megabytes * MEGABYTE);
+const SIZES = [1, 4, 16, 64, 256, 1024, 4096].map((megabytes) => megabytes * MEGABYTE);
 
 /**
  * Host memory: objects are copied from one place of a large arena to another, by one thread per stream. A copy
@@ -48,6 +48,8 @@ async function openArena(target: TierTarget, settings: MeasureSettings): Promise
     );
   }
   const workers: Worker[] = [];
+  /** What each thread has waited for a processor. */
+  const waits = arenas.map(() => 0);
   const close = async () => {
     await Promise.all(workers.splice(0).map((worker) => worker.terminate()));
   };
@@ -75,11 +77,10 @@ async function openArena(target: TierTarget, settings: MeasureSettings): Promise
     sizes: SIZES,
     largestWaveBytes: Number.POSITIVE_INFINITY,
     directions: ['read'],
-    overheadSeconds: 0.002,
-    cpuBound: true,
+    waitSeconds: () => waits[0]!,
     remarks: [],
     details: { arenaBytes: needed },
-    run: (wave) => copyWave(workers.slice(0, wave.streams), wave),
+    run: (wave) => copyWave(workers.slice(0, wave.streams), wave, waits),
     close,
   };
 }
@@ -99,7 +100,7 @@ function startWorker(): Worker {
  * Seconds per transfer of a whole wave: all streams start at one barrier and copy the same number of objects;
  * the wave ends with the last of them. With more streams than cores each copy for itself would tell too little.
  */
-async function copyWave(workers: readonly Worker[], wave: Wave): Promise<number[]> {
+async function copyWave(workers: readonly Worker[], wave: Wave, waits: number[]): Promise<number[]> {
   const barrier = new Int32Array(new SharedArrayBuffer(4));
   const copy = (rounds: number) =>
     Promise.all(
@@ -114,9 +115,12 @@ async function copyWave(workers: readonly Worker[], wave: Wave): Promise<number[
     const start = Math.min(...replies.map((reply) => reply.startedAt));
     const end = Math.max(...replies.map((reply) => reply.endedAt));
     waves.push((end - start) / rounds);
+    replies.forEach((reply, i) => {
+      waits[i]! += reply.waitSeconds;
+    });
     // Rounds enough for some ten waves in the time given: waking threads must not weigh in.
     rounds = Math.max(1, Math.round((0.1 * wave.seconds) / waves.at(-1)!));
-  } while (performance.now() < endsAt);
+  } while (performance.now() + 5e2 * rounds * waves.at(-1)! < endsAt);
   // The first wave also woke the threads.
   return waves.length > 1 ? waves.slice(1) : waves;
 }

@@ -5,9 +5,9 @@ import type { Tier } from '../formats/tiers.js';
 import { formatBytes, formatShare } from '../units.js';
 import { type DirectMover, startDirectMover } from './direct-io.js';
 import { mountedDisks, type SpeedClass } from './disks.js';
-import { fioRead } from './fio.js';
+import { type FioReading, fioRead } from './fio.js';
 import { mean } from './fit.js';
-import type { Device, MeasureSettings, Remark, TierKind, TierTarget } from './kind.js';
+import type { Device, MeasureSettings, Remark, SecondOpinion, TierKind, TierTarget } from './kind.js';
 import { measureDevice } from './measure.js';
 import {
   type FolderRoom,
@@ -21,14 +21,18 @@ import {
 /** Share of the free room that a KV cache is taken to get, unless told otherwise. */
 const CAPACITY_SHARE = 0.5;
 const MEGABYTE = 1e6;
-const SIZES = [1, 4, 16, 64, 256].map((megabytes) => megabytes * MEGABYTE);
-/** Test data by measuring time: writing it must leave most of the time for measuring. */
-const SCRATCH_BYTES_PER_SECOND = 50 * 2 ** 20;
-const MOST_SCRATCH_BYTES = 2 ** 30;
-/** fio takes a third of a second to start: it confirms the curve once, where there is time. */
+const SIZES = [1, 4, 16, 64, 256, 1024].map((megabytes) => megabytes * MEGABYTE);
+const SCRATCH_BYTES = 2 ** 30;
+/** Share of the measuring time in which test data is written; what a slow disk has not taken by then is left out. */
+const FILL_SHARE = 0.1;
+/** fio takes a third of a second to start: it confirms the curve where there is time. */
 const FIO_FROM_SECONDS = 10;
-const FIO_SECONDS = 1;
-const FIO_OBJECT_BYTES = 64 * 2 ** 20;
+const FIO_SECONDS = 0.6;
+const FIO_START_SECONDS = 0.4;
+/** Readings of our own before, between and after fio's: a disk's level shifts. */
+const OWN_SECONDS = 0.4;
+const FIO_READINGS = 2;
+const FIO_OBJECT_BYTES = 256 * MEGABYTE;
 /** Our reader over fio in between: they tell the same. */
 const FIO_AGREES = [0.8, 1.25] as const;
 
@@ -82,8 +86,9 @@ function roomNote({ freeBytes, memory, network }: FolderRoom): string {
 async function openFolder(target: TierTarget, settings: MeasureSettings): Promise<Device> {
   const folder = resolve(target.location ?? '.');
   const room = await folderRoom(folder, target.name);
-  const wanted = settings.scratchBytes ?? defaultScratch(settings.seconds);
-  const bytes = scratchSize(target.name, folder, room.freeBytes, wanted, settings.scratchBytes !== undefined);
+  const wanted = settings.scratchBytes ?? SCRATCH_BYTES;
+  const asked = settings.scratchBytes !== undefined;
+  const most = scratchSize(target.name, folder, room.freeBytes, wanted, asked);
   const scratch = openScratch(folder, target.name);
   const mover = startDirectMover(scratch.fd);
   const close = () => {
@@ -98,13 +103,14 @@ async function openFolder(target: TierTarget, settings: MeasureSettings): Promis
         ? errors.interrupted('Nothing was left behind.')
         : folderFault(error, folder, target.name);
     });
+  let bytes: number;
   try {
-    await guarded(
-      mover.fill(bytes, (filled) =>
+    bytes = await guarded(
+      mover.fill(most, FILL_SHARE * settings.seconds, (filled) =>
         settings.onProgress({
           stage: `${target.name} filling`,
           done: filled,
-          total: bytes,
+          total: most,
           note: `${formatBytes(filled)} of test data`,
         }),
       ),
@@ -122,14 +128,18 @@ async function openFolder(target: TierTarget, settings: MeasureSettings): Promis
     sizes: SIZES,
     largestWaveBytes: bytes,
     directions: ['read', 'write'],
-    overheadSeconds: 0.002,
-    cpuBound: false,
+    waitSeconds: () => mover.waitSeconds(),
     remarks: remarksOn(room, scratch),
     details: { scratchBytes: bytes, directIo: scratch.direct, ...room },
     run: (wave) => guarded(mover.run(wave)),
     ...(settings.seconds < FIO_FROM_SECONDS || !scratch.direct
       ? {}
-      : { confirm: () => guarded(askFio(mover, scratch, bytes)) }),
+      : {
+          confirm: {
+            seconds: FIO_READINGS * (OWN_SECONDS + FIO_SECONDS + FIO_START_SECONDS) + OWN_SECONDS,
+            run: () => guarded(askFio(mover, scratch, bytes)),
+          },
+        }),
     async close() {
       settings.signal.removeEventListener('abort', stop);
       close();
@@ -137,27 +147,30 @@ async function openFolder(target: TierTarget, settings: MeasureSettings): Promis
   };
 }
 
-/** The same minute by fio, between two readings of our own: a disk's level shifts. */
-async function askFio(mover: DirectMover, scratch: Scratch, scratchBytes: number) {
+/** The same minute by fio, between readings of our own. */
+async function askFio(mover: DirectMover, scratch: Scratch, scratchBytes: number): Promise<SecondOpinion> {
   const bytes = Math.min(FIO_OBJECT_BYTES, scratchBytes);
-  const own = async () => {
-    const waves = await mover.run({ direction: 'read', bytes, streams: 1, seconds: FIO_SECONDS / 2 });
-    return bytes / mean(waves);
+  const own: number[] = [];
+  const readings: FioReading[] = [];
+  const readOwn = async () => {
+    const waves = await mover.run({ direction: 'read', bytes, streams: 1, seconds: OWN_SECONDS });
+    own.push(bytes / mean(waves));
   };
-  const before = await own();
-  const fio = await fioRead(`/proc/${process.pid}/fd/${scratch.fd}`, scratchBytes, FIO_SECONDS);
-  if (fio === undefined) return { remarks: [], details: {} };
-  const ratio = Number((mean([before, await own()]) / fio.bytesPerSecond).toPrecision(3));
+  await readOwn();
+  for (let i = 0; i < FIO_READINGS; i++) {
+    const reading = await fioRead(`/proc/${process.pid}/fd/${scratch.fd}`, scratchBytes, FIO_SECONDS);
+    if (reading === undefined) return { remarks: [], details: {} };
+    readings.push(reading);
+    await readOwn();
+  }
+  const bytesPerSecond = mean(readings.map((reading) => reading.bytesPerSecond));
+  const ratio = Number((mean(own) / bytesPerSecond).toPrecision(3));
   const text = `our own reader reaches ${formatShare(ratio)} of what fio reads`;
   const agrees = ratio >= FIO_AGREES[0] && ratio <= FIO_AGREES[1];
   return {
     remarks: agrees ? [] : [{ level: 'noisy' as const, text }],
-    details: { fio: { ...fio, ratio } },
+    details: { fio: { ...readings[0], bytesPerSecond, ratio } },
   };
-}
-
-function defaultScratch(seconds: number): number {
-  return Math.min(MOST_SCRATCH_BYTES, Math.max(256 * 2 ** 20, SCRATCH_BYTES_PER_SECOND * seconds));
 }
 
 function remarksOn(room: FolderRoom, scratch: Scratch): Remark[] {

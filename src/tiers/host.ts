@@ -43,47 +43,53 @@ export function lastLevelCacheBytes(): number {
   return largest === 0 ? ASSUMED_CACHE_BYTES : largest;
 }
 
-/** Counters of how much others disturbed this machine, to be subtracted from a later reading. */
+/** Counters of how much others disturb this machine, to be subtracted from a later reading. */
 export interface LoadCounters {
   readonly at: number;
   readonly stolenTicks: number;
   readonly totalTicks: number;
-  /** Microseconds in which some task waited for a processor. */
-  readonly waitingMicroseconds: number;
+  readonly waitSeconds: number;
 }
 
 export interface Load {
   /** Share of processor time that a hypervisor gave to other machines. */
   readonly stolenShare: number;
-  /** Share of time in which some task waited for a processor. */
+  /** Share of time in which the transfers could have gone on but waited for a processor. */
   readonly cpuPressure: number;
 }
 
-export function readLoad(): LoadCounters {
+/** @param waitSeconds what the threads that move the bytes have waited for a processor so far. */
+export function readLoad(waitSeconds: number): LoadCounters {
   const ticks = (/^cpu\s+(.*)$/m.exec(readText('/proc/stat'))?.[1] ?? '')
     .split(/\s+/)
     .slice(0, 8)
     .map(Number);
-  const waiting = /^some .*total=(\d+)/m.exec(readText('/proc/pressure/cpu'));
   return {
     at: performance.now(),
     stolenTicks: ticks[7] ?? 0,
     totalTicks: ticks.reduce((sum, value) => sum + (Number.isNaN(value) ? 0 : value), 0),
-    waitingMicroseconds: waiting === null ? 0 : Number(waiting[1]),
+    waitSeconds,
   };
 }
 
 /** What happened between two readings; 0 where the system does not say. */
 export function loadBetween(before: LoadCounters, after: LoadCounters): Load {
   const ticks = after.totalTicks - before.totalTicks;
-  const microseconds = (after.at - before.at) * 1e3;
+  const seconds = (after.at - before.at) / 1e3;
   return {
     stolenShare: ticks > 0 ? (after.stolenTicks - before.stolenTicks) / ticks : 0,
-    cpuPressure:
-      microseconds > 0
-        ? Math.min(1, (after.waitingMicroseconds - before.waitingMicroseconds) / microseconds)
-        : 0,
+    cpuPressure: seconds > 0 ? Math.min(1, (after.waitSeconds - before.waitSeconds) / seconds) : 0,
   };
+}
+
+/** Seconds that a process' first thread, our own by default, was ready to run and waited for a processor. */
+export function threadWaitSeconds(process: number | 'self' = 'self'): number {
+  return Number(readText(`/proc/${process}/schedstat`).split(' ')[1] ?? 0) / 1e9;
+}
+
+/** The name of a running process; empty where there is none. */
+export function processName(process: number): string {
+  return readText(`/proc/${process}/comm`).trim();
 }
 
 /** A file of the running system; empty where there is none. */

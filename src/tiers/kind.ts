@@ -20,6 +20,8 @@ export interface MeasureSettings {
   readonly scratchBytes?: number;
   /** null: unlimited. The kind's own default where absent. */
   readonly capacityBytes?: number | null;
+  /** What an earlier run found for this tier: this run is what it should have predicted. */
+  readonly earlier?: Tier;
   /** Order of the measurements: sizes and streams are shuffled with it. */
   readonly seed: number;
   /** Aborted on Ctrl-C: stop, leave nothing behind. */
@@ -92,22 +94,28 @@ export interface Device {
   readonly sizes: readonly number[];
   /** The most that `bytes · streams` of a wave may be. */
   readonly largestWaveBytes: number;
-  /** One direction where moving data is the same either way. */
+  /** In the order of measuring; one direction where moving data is the same either way. */
   readonly directions: readonly Direction[];
-  /** What starting one series of waves costs, beside the waves. */
-  readonly overheadSeconds: number;
-  /** Does the processor, not the device, set the pace? */
-  readonly cpuBound: boolean;
+  /** Seconds that the threads which pace the transfers have waited for a processor so far. */
+  waitSeconds(): number;
   readonly remarks: readonly Remark[];
   /** Facts for the file: device, file system. */
   readonly details?: Readonly<Record<string, unknown>>;
   /** Seconds of each wave, from the first transfer's start to the last one's end; at least one. */
   run(wave: Wave): Promise<number[]>;
   /** A second opinion by another program, taken last; absent where there is none. */
-  confirm?(): Promise<{
-    readonly remarks: readonly Remark[];
-    readonly details: Readonly<Record<string, unknown>>;
-  }>;
+  readonly confirm?: {
+    /** What it takes, out of the measuring time. */
+    readonly seconds: number;
+    run(): Promise<SecondOpinion>;
+  };
   /** Removes all test data. Safe to call twice. */
   close(): Promise<void>;
+}
+
+/** What another program says of a device. */
+export interface SecondOpinion {
+  readonly remarks: readonly Remark[];
+  /** Facts for the file. */
+  readonly details: Readonly<Record<string, unknown>>;
 }

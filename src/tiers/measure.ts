@@ -12,14 +12,14 @@ import {
   type Sample,
 } from './fit.js';
 import { type Load, loadBetween, readLoad } from './host.js';
-import type { Device, Direction, MeasureSettings, TierTarget } from './kind.js';
-import { PASSES, type Point, planPass } from './schedule.js';
+import type { Device, Direction, MeasureSettings, SecondOpinion, TierTarget } from './kind.js';
+import { LEAST_SHARE, PASSES, type PassPlan, type Point, planPass, shuffled } from './schedule.js';
 import { type Burst, type Evidence, findBurst, judge } from './verdict.js';
 
 /** Time for the first look at a device, whose waves are not counted: they warm it up. */
 const FIRST_LOOK_SECONDS = 0.2;
-/** From this share of the time on, only what the fit cannot do without is still measured. */
-const OVERTIME = 1.15;
+/** What a device does now is taken from so many points before. */
+const RECENT_POINTS = 4;
 /** Samples shown in a profile have this many digits. */
 const SAMPLE_DIGITS = 5;
 
@@ -44,11 +44,14 @@ export async function measureDevice(
   openedAt: number,
 ): Promise<Tier> {
   try {
-    const left = Math.max(1, settings.seconds - (performance.now() - openedAt) / 1e3);
+    const spent = (performance.now() - openedAt) / 1e3;
+    const left = Math.max(1, settings.seconds - spent - (device.confirm?.seconds ?? 0));
     const series = await measureSeries(target, device, settings, left);
-    const measured = device.directions.map((direction) => conclude(direction, series.get(direction)!));
+    const measured = device.directions.map((direction) =>
+      conclude(direction, series.get(direction)!, settings.earlier),
+    );
     const load = loadWhileAlone([...series.values()].flat());
-    const opinion = await device.confirm?.();
+    const opinion = await device.confirm?.run();
     return describeTier(target, device, settings, measured, load, opinion);
   } finally {
     await device.close();
@@ -58,6 +61,8 @@ export async function measureDevice(
 interface TimedSample extends Sample {
   /** Relative interquartile range of the waves behind the sample. */
   readonly spread: number;
+  /** Seconds it took beside the waves: making what is to be read. */
+  readonly overheadSeconds: number;
   /** How much others disturbed the machine meanwhile. */
   readonly load: Load;
 }
@@ -72,7 +77,7 @@ function loadWhileAlone(samples: readonly TimedSample[]): Load {
   };
 }
 
-/** All passes: the directions take turns, which spaces the passes of each. */
+/** All passes: the directions take turns, which spaces the passes of each; each ends by its share of the time. */
 async function measureSeries(
   target: TierTarget,
   device: Device,
@@ -80,58 +85,67 @@ async function measureSeries(
   seconds: number,
 ): Promise<Map<Direction, TimedSample[]>> {
   const sizes = (settings.sizes ?? device.sizes).filter((bytes) => bytes <= device.largestWaveBytes);
-  const passSeconds = seconds / (PASSES * device.directions.length);
-  const series = new Map<Direction, TimedSample[]>();
-  const plans = new Map<Direction, ReturnType<typeof planPass>>();
-  const least = Math.min(...settings.streams);
-  const endsAt = performance.now() + 1e3 * OVERTIME * seconds;
-  let done = 0;
-  for (let pass = 1; pass <= PASSES; pass++) {
-    for (const direction of device.directions) {
-      let plan = plans.get(direction);
-      if (plan === undefined) {
-        const rate = await firstLook(device, direction, sizes, settings);
-        plan = planPass(
-          sizes,
-          settings.streams,
-          device.largestWaveBytes,
-          passSeconds - FIRST_LOOK_SECONDS / PASSES,
-          rate,
-          device.overheadSeconds,
-        );
-        plans.set(direction, plan);
-      }
-      const total = PASSES * device.directions.length * plan.points.length;
-      for (const point of shuffled(plan.points, settings.seed + pass)) {
-        done++;
-        // Late, on a busy machine: several streams are given up before one.
-        if (performance.now() > endsAt && point.streams > least) continue;
-        const sample = await measurePoint(device, direction, point, pass, plan.secondsPerPoint, settings);
-        series.set(direction, [...(series.get(direction) ?? []), sample]);
-        settings.onProgress({
-          stage: `${target.name} ${direction}`,
-          done,
-          total,
-          note: liveFigure(sample),
-        });
-      }
+  const turns = PASSES * device.directions.length;
+  const startedAt = performance.now();
+  const series = new Map<Direction, TimedSample[]>(device.directions.map((direction) => [direction, []]));
+  const plans = new Map<Direction, PassPlan>();
+  for (let turn = 0; turn < turns; turn++) {
+    const direction = device.directions[turn % device.directions.length]!;
+    const pass = 1 + Math.floor(turn / device.directions.length);
+    const samples = series.get(direction)!;
+    const endsAt = startedAt + (1e3 * seconds * (turn + 1)) / turns;
+    const secondsLeft = () => Math.max(0, (endsAt - performance.now()) / 1e3);
+    let plan = plans.get(direction);
+    if (plan === undefined) {
+      const look = await firstLook(device, direction, sizes, settings);
+      plan = planPass(
+        sizes,
+        settings.streams,
+        device.largestWaveBytes,
+        secondsLeft(),
+        recentRate([look]),
+        look.overheadSeconds,
+      );
+      plans.set(direction, plan);
+    }
+    const order = shuffled(plan.points, settings.seed + pass);
+    const least = (LEAST_SHARE * seconds) / turns / order.length;
+    for (const [i, point] of order.entries()) {
+      const recent = samples.slice(-RECENT_POINTS);
+      const expected = recent.length === 0 ? 0 : (point.bytes * point.streams) / recentRate(recent);
+      // Late, on a busy machine: better fewer points than points of a moment.
+      if (Math.max(expected, least) > secondsLeft() && !plan.essential.has(point)) continue;
+      const overhead = recent.length === 0 ? 0 : mean(recent.map((sample) => sample.overheadSeconds));
+      const share = Math.max(least, secondsLeft() / (order.length - i) - overhead);
+      const sample = await measurePoint(device, direction, point, pass, share, settings);
+      samples.push(sample);
+      settings.onProgress({
+        stage: `${target.name} ${direction}`,
+        done: turn * order.length + i + 1,
+        total: turns * order.length,
+        note: liveFigure(sample),
+      });
     }
   }
   return series;
 }
 
-/** Bytes per second of a middle-sized transfer, to plan with. */
-async function firstLook(
+/** A middle-sized transfer, to plan with. */
+function firstLook(
   device: Device,
   direction: Direction,
   sizes: readonly number[],
   settings: MeasureSettings,
-): Promise<number> {
-  checkInterrupt(settings);
+): Promise<TimedSample> {
   const bytes = sizes[Math.floor((sizes.length - 1) / 2)]!;
   const streams = Math.min(...settings.streams);
-  const waves = await device.run({ direction, bytes, streams, seconds: FIRST_LOOK_SECONDS });
-  return (bytes * streams) / median(waves);
+  return measurePoint(device, direction, { bytes, streams }, 0, FIRST_LOOK_SECONDS, settings);
+}
+
+/** Bytes per second of all streams together; the large transfers count most. */
+function recentRate(samples: readonly Sample[]): number {
+  const bytes = samples.reduce((sum, sample) => sum + sample.bytes * sample.streams, 0);
+  return bytes / samples.reduce((sum, sample) => sum + sample.seconds, 0);
 }
 
 async function measurePoint(
@@ -143,14 +157,20 @@ async function measurePoint(
   settings: MeasureSettings,
 ): Promise<TimedSample> {
   checkInterrupt(settings);
-  const before = readLoad();
+  const before = readLoad(device.waitSeconds());
   const waves = await device.run({ direction, ...point, seconds });
-  const load = loadBetween(before, readLoad());
+  const after = readLoad(device.waitSeconds());
   checkInterrupt(settings);
-  // The mean, not the median: behind a throttle most small transfers are fast and a few pay for all.
-  const average = Number(mean(waves).toPrecision(SAMPLE_DIGITS));
-  const spread = (quantile(waves, 0.75) - quantile(waves, 0.25)) / median(waves);
-  return { ...point, pass, seconds: average, spread, load };
+  const total = waves.reduce((sum, wave) => sum + wave, 0);
+  return {
+    ...point,
+    pass,
+    // The mean, not the median: behind a throttle most small transfers are fast and a few pay for all.
+    seconds: Number((total / waves.length).toPrecision(SAMPLE_DIGITS)),
+    spread: (quantile(waves, 0.75) - quantile(waves, 0.25)) / median(waves),
+    overheadSeconds: Math.max(0, (after.at - before.at) / 1e3 - total),
+    load: loadBetween(before, after),
+  };
 }
 
 function checkInterrupt(settings: MeasureSettings): void {
@@ -163,13 +183,11 @@ function liveFigure({ bytes, streams, seconds }: Sample): string {
 }
 
 /** The law of one direction, past any burst, and the evidence about it. */
-function conclude(direction: Direction, all: readonly TimedSample[]): Measured {
+function conclude(direction: Direction, all: readonly TimedSample[], earlier: Tier | undefined): Measured {
   const burst = findBurst(all, fitTransfer(all).transfer);
   const samples = pastBurst(all, burst);
   const fit = fitTransfer(samples);
-  const [first, second] = [1, 2].map((pass) => samples.filter((sample) => sample.pass === pass));
-  const passError =
-    first!.length === 0 || second!.length === 0 ? 0 : predictionError(fitTransfer(first!).transfer, second!);
+  const foretold = earlier?.[direction];
   return {
     direction,
     fit,
@@ -177,12 +195,21 @@ function conclude(direction: Direction, all: readonly TimedSample[]): Measured {
     evidence: {
       direction,
       heldOutError: fit.heldOutError,
-      passError,
+      passError: passError(samples),
+      ...(foretold === undefined ? {} : { runError: predictionError(foretold, samples) }),
       spread: median(samples.map((sample) => sample.spread)),
       rSquared: fit.rSquared,
       ...(burst === undefined ? {} : { burst }),
     },
   };
+}
+
+/** How far each pass is from what the other one predicts, whichever is worse. */
+function passError(samples: readonly Sample[]): number {
+  const passes = [1, 2].map((pass) => samples.filter((sample) => sample.pass === pass));
+  if (passes.some((pass) => pass.length === 0)) return 0;
+  const laws = passes.map((pass) => fitTransfer(pass).transfer);
+  return Math.max(predictionError(laws[0]!, passes[1]!), predictionError(laws[1]!, passes[0]!));
 }
 
 /** Drops what was measured in the burst, where enough remains of one stream to fit. */
@@ -202,7 +229,7 @@ function describeTier(
   settings: MeasureSettings,
   measured: readonly Measured[],
   load: Load,
-  opinion: Awaited<ReturnType<NonNullable<Device['confirm']>>> | undefined,
+  opinion: SecondOpinion | undefined,
 ): Tier {
   const read = measured.find((one) => one.direction === 'read')!;
   const write = measured.find((one) => one.direction === 'write') ?? read;
@@ -222,9 +249,9 @@ function describeTier(
     verdict: judge(
       measured.map((one) => one.evidence),
       load,
-      device.cpuBound,
       [...device.remarks, ...(opinion?.remarks ?? [])],
     ),
+    load: { cpuPressure: threeDigits(load.cpuPressure), stolenShare: threeDigits(load.stolenShare) },
     ...(device.details === undefined ? {} : { details: { ...device.details, ...opinion?.details } }),
     samples: read.samples.map(plainSample),
     ...(write === read ? {} : { writeSamples: write.samples.map(plainSample) }),
@@ -233,15 +260,19 @@ function describeTier(
 
 /** The law beside the figures that say how good it is. */
 function withErrors({ fit, evidence }: Measured): Transfer {
-  const digits = (value: number) => Number(value.toPrecision(3));
   return {
     ...fit.transfer,
-    passError: digits(evidence.passError),
-    spread: digits(evidence.spread),
-    rSquared: digits(evidence.rSquared),
+    passError: threeDigits(evidence.passError),
+    ...(evidence.runError === undefined ? {} : { runError: threeDigits(evidence.runError) }),
+    spread: threeDigits(evidence.spread),
+    rSquared: threeDigits(evidence.rSquared),
   };
 }
 
 function plainSample({ bytes, streams, seconds, pass }: Sample) {
   return { bytes, streams, seconds, pass };
+}
+
+function threeDigits(value: number): number {
+  return Number(value.toPrecision(3));
 }

@@ -54,6 +54,10 @@ export class RedisClient {
 
   constructor(private readonly target: RedisTarget) {}
 
+  get host(): string {
+    return this.target.host;
+  }
+
   /** A command about the server as a whole. @throws EvicpressError */
   async ask(...words: string[]): Promise<RespReply> {
     return (await this.connection(this.target)).send(...words).catch((error) => {

@@ -1,11 +1,13 @@
-import { randomBytes, randomFillSync } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { EvicpressError, NotMeasurableError } from '../errors.js';
 import { formatBytes } from '../units.js';
-import type { Device, MeasureSettings, TierKind, TierTarget, Wave } from './kind.js';
+import { processName, threadWaitSeconds } from './host.js';
+import type { Device, MeasureSettings, TierKind, TierTarget } from './kind.js';
 import { measureDevice } from './measure.js';
 import { isAlive } from './process.js';
 import { parseRedisUrl, RedisClient } from './redis-client.js';
+import { type ObjectStore, ScratchObjects } from './scratch-objects.js';
 
 const MEGABYTE = 1e6;
 const SIZES = [1, 4, 16, 64, 256].map((megabytes) => megabytes * MEGABYTE);
@@ -16,16 +18,14 @@ const SCRATCH_BYTES = 2 ** 30;
 const MOST_SHARE_OF_ROOM = 0.25;
 /** Share of a server's free room that a KV cache is taken to get, unless told otherwise. */
 const CAPACITY_SHARE = 0.5;
-/** Values are read in turn from about this much, so that a processor's cache cannot hold them. */
-const ROTATION_BYTES = 128 * MEGABYTE;
-/** The server forgets test data by itself after this long, whatever becomes of us. */
+/** The server forgets test data by itself this long after the measuring time, whatever becomes of us. */
 const KEEP_SECONDS = 600;
-/** The set in which runs enter themselves, so that the next one finds what a dead one left. */
-const RUNS_KEY = 'evicpress:scratch';
+/** The set of all keys of test data, so that the next run finds what a dead one left. */
+const KEYS_KEY = 'evicpress:scratch';
 
 /**
  * Redis or Valkey, alone or as a cluster: values are set and got whole over one connection per stream. Only keys
- * below `evicpress:scratch` are touched.
+ * that begin with `evicpress:scratch` are touched.
  */
 export const redis: TierKind = {
   name: 'redis',
@@ -54,8 +54,10 @@ async function openServer(target: TierTarget, settings: MeasureSettings): Promis
   try {
     const server = await readServer(client(0));
     const scratchBytes = scratchOn(target.name, server, settings);
-    await removeLeftovers(client(0));
-    const values = await TestValues.enter(client, scratchBytes, settings.signal);
+    const store = new RedisStore(client, KEEP_SECONDS + Math.ceil(settings.seconds));
+    await store.removeLeftovers();
+    const run = `${KEYS_KEY}:${hostname()}:${process.pid}:${randomBytes(4).toString('hex')}`;
+    const values = new ScratchObjects(store, run, ':', scratchBytes, settings.signal);
     return {
       location: address.shown,
       tool: `RESP over ${address.tls ? 'TLS' : 'TCP'}, Node ${process.version}`,
@@ -64,9 +66,10 @@ async function openServer(target: TierTarget, settings: MeasureSettings): Promis
       capacityRule: `${CAPACITY_SHARE} of the server's free room when measured`,
       sizes: SIZES,
       largestWaveBytes: Math.min(scratchBytes, LARGEST_VALUE_BYTES * Math.max(...settings.streams)),
-      directions: ['read', 'write'],
-      overheadSeconds: 0.15,
-      cpuBound: true,
+      // Writing first makes what reading reads.
+      directions: ['write', 'read'],
+      waitSeconds: () =>
+        threadWaitSeconds() + (server.localProcess ? threadWaitSeconds(server.localProcess) : 0),
       remarks: [],
       details: { server: server.name, scratchBytes },
       run: (wave) => values.run(wave),
@@ -84,6 +87,8 @@ async function openServer(target: TierTarget, settings: MeasureSettings): Promis
 interface Server {
   /** `redis 7.0.15`, `valkey 8.0.1`. */
   readonly name: string;
+  /** Its process, where it runs on this machine: it may wait for a processor too. */
+  readonly localProcess?: number;
   /** null: the server does not say. */
   readonly roomBytes: number | null;
 }
@@ -94,8 +99,12 @@ async function readServer(client: RedisClient): Promise<Server> {
   const valkey = field('valkey_version');
   const limit = Number(field('maxmemory') ?? 0) || Number(field('total_system_memory') ?? 0);
   const used = Number(field('used_memory') ?? 0);
+  const process = Number(field('process_id') ?? 0);
+  // The same number may be another process where the server is on another machine.
+  const local = /^(localhost|127\.|::1$)/.test(client.host) && /redis|valkey/.test(processName(process));
   return {
     name: valkey === undefined ? `redis ${field('redis_version') ?? ''}`.trim() : `valkey ${valkey}`,
+    ...(local ? { localProcess: process } : {}),
     roomBytes: limit === 0 ? null : Math.max(0, limit - used),
   };
 }
@@ -113,112 +122,48 @@ function scratchOn(tier: string, { roomBytes }: Server, settings: MeasureSetting
   return wanted;
 }
 
-/** The keys of one run: enough values of the size at hand to read in turn. */
-class TestValues {
-  private bytes = 0;
-  private count = 0;
-  private next = 0;
-  private payload: Buffer = Buffer.alloc(0);
+/** Values under keys of their own; each key is entered in a list on the server before it is made. */
+class RedisStore implements ObjectStore {
+  private readonly entered = new Set<string>();
 
-  private constructor(
+  constructor(
     private readonly client: (stream: number) => RedisClient,
-    private readonly scratchBytes: number,
-    private readonly name: string,
-    private readonly signal: AbortSignal,
+    private readonly keepSeconds: number,
   ) {}
 
-  /** Enters a new run in the list of runs. */
-  static async enter(
-    client: (stream: number) => RedisClient,
-    scratchBytes: number,
-    signal: AbortSignal,
-  ): Promise<TestValues> {
-    const run = `${hostname()}:${process.pid}:${randomBytes(4).toString('hex')}`;
-    await client(0).at(RUNS_KEY, 'SADD', RUNS_KEY, run);
-    return new TestValues(client, scratchBytes, run, signal);
-  }
-
-  async run({ direction, bytes, streams, seconds }: Wave): Promise<number[]> {
-    await this.prepare(bytes, streams);
-    const waves: number[] = [];
-    const endsAt = performance.now() + 1e3 * seconds;
-    do {
-      const keys = Array.from({ length: streams }, (_, i) => keyOf(this.name, (this.next + i) % this.count));
-      this.next = (this.next + streams) % this.count;
-      const startedAt = performance.now();
-      await Promise.all(
-        keys.map((key, stream) => (direction === 'read' ? this.get(stream, key) : this.set(stream, key))),
-      );
-      waves.push((performance.now() - startedAt) / 1e3);
-    } while (performance.now() < endsAt && !this.signal.aborted);
-    return waves;
-  }
-
-  /** Takes this run's keys, and its entry, off the server. */
-  async removeAll(): Promise<void> {
-    const { count } = this;
-    this.count = 0;
-    this.bytes = 0;
-    await removeRun(this.client(0), this.name, count);
-  }
-
-  private async prepare(bytes: number, streams: number): Promise<void> {
-    const wanted = Math.max(streams, Math.floor(Math.min(ROTATION_BYTES, this.scratchBytes) / bytes));
-    if (bytes === this.bytes && this.count >= wanted) return;
-    if (bytes !== this.bytes) {
-      const { count } = this;
-      this.count = 0;
-      await unlinkValues(this.client(0), this.name, count);
-      this.payload = randomFillSync(Buffer.allocUnsafe(bytes));
-      this.bytes = bytes;
+  async put(key: string, body: Buffer, stream: number): Promise<void> {
+    if (!this.entered.has(key)) {
+      await this.client(stream).at(KEYS_KEY, 'SADD', KEYS_KEY, key);
+      this.entered.add(key);
     }
-    while (this.count < wanted && (this.count < streams || !this.signal.aborted)) {
-      this.count++;
-      await this.set(0, keyOf(this.name, this.count - 1));
-    }
+    await this.client(stream).at(key, 'SET', key, body, 'EX', String(this.keepSeconds));
   }
 
-  private async set(stream: number, key: string): Promise<void> {
-    await this.client(stream).at(key, 'SET', key, this.payload, 'EX', String(KEEP_SECONDS));
-  }
-
-  private async get(stream: number, key: string): Promise<void> {
+  async get(key: string, bytes: number, stream: number): Promise<void> {
     const value = await this.client(stream).at(key, 'GET', key);
-    if (!Buffer.isBuffer(value) || value.length !== this.bytes) {
+    if (!Buffer.isBuffer(value) || value.length !== bytes) {
       throw new EvicpressError(
         'The Redis server lost test data while it was measured: it evicts keys, or somebody else deleted them. Measure with a smaller --scratch.',
       );
     }
   }
-}
 
-function keyOf(run: string, index: number): string {
-  return `${RUNS_KEY}:${run}:${index}`;
-}
-
-/** Most values one run can have: those of the smallest size that is measured. */
-const MOST_VALUES = 4096;
-
-/** Removes what runs of this machine left that are no longer alive. */
-async function removeLeftovers(client: RedisClient): Promise<void> {
-  const runs = await client.at(RUNS_KEY, 'SMEMBERS', RUNS_KEY);
-  for (const entry of Array.isArray(runs) ? runs : []) {
-    const run = String(entry);
-    const [host, pid] = run.split(':');
-    if (host === hostname() && !isAlive(Number(pid))) await removeRun(client, run, MOST_VALUES);
+  /** One key a time: in a cluster they live apart. */
+  async remove(keys: readonly string[]): Promise<void> {
+    for (const key of keys) {
+      await this.client(0).at(key, 'UNLINK', key);
+      await this.client(0).at(KEYS_KEY, 'SREM', KEYS_KEY, key);
+      this.entered.delete(key);
+    }
   }
-}
 
-async function removeRun(client: RedisClient, run: string, count: number): Promise<void> {
-  await unlinkValues(client, run, count);
-  await client.at(RUNS_KEY, 'SREM', RUNS_KEY, run);
-}
-
-/** One key a time: in a cluster they live apart. */
-async function unlinkValues(client: RedisClient, run: string, count: number): Promise<void> {
-  for (let i = 0; i < count; i++) {
-    const removed = await client.at(keyOf(run, i), 'UNLINK', keyOf(run, i));
-    // Values are numbered without gaps: the first one missing ends what a dead run left.
-    if (removed === 0) break;
+  /** Removes what runs of this machine left that are no longer alive. */
+  async removeLeftovers(): Promise<void> {
+    const keys = await this.client(0).at(KEYS_KEY, 'SMEMBERS', KEYS_KEY);
+    const dead = (Array.isArray(keys) ? keys.map(String) : []).filter((key) => {
+      const [host, pid] = key.slice(KEYS_KEY.length + 1).split(':');
+      return key.startsWith(`${KEYS_KEY}:`) && host === hostname() && !isAlive(Number(pid));
+    });
+    await this.remove(dead);
   }
 }

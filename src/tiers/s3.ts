@@ -1,12 +1,14 @@
-import { randomBytes, randomFillSync } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { EvicpressError } from '../errors.js';
 import { formatBytes } from '../units.js';
 import { findAwsAccess } from './aws-credentials.js';
-import type { Device, MeasureSettings, TierKind, TierTarget, Wave } from './kind.js';
+import { threadWaitSeconds } from './host.js';
+import type { Device, MeasureSettings, TierKind, TierTarget } from './kind.js';
 import { measureDevice } from './measure.js';
 import { isAlive } from './process.js';
 import type { S3Client } from './s3-client.js';
+import { type ObjectStore, ScratchObjects } from './scratch-objects.js';
 
 const MEGABYTE = 1e6;
 const SIZES = [1, 4, 16, 64, 256].map((megabytes) => megabytes * MEGABYTE);
@@ -14,8 +16,6 @@ const SCRATCH_BYTES = 2 ** 30;
 /** An object is read in ranges of this size, so many at once, as the SDKs' transfer managers do it. */
 const RANGE_BYTES = 8 * 2 ** 20;
 const RANGES_AT_ONCE = 8;
-/** Objects of one size that are read in turn, as far as scratch goes: a service caches what is hot. */
-const ROTATION = 4;
 const PREFIX = 'evicpress-scratch-';
 
 /**
@@ -63,7 +63,7 @@ async function openBucket(target: TierTarget, settings: MeasureSettings): Promis
     throw error;
   }
   const run = `${folder}${hostname()}-${process.pid}-${randomBytes(4).toString('hex')}`;
-  const objects = new TestObjects(client, run, scratchBytes, settings.signal);
+  const objects = new ScratchObjects(new S3Store(client), run, '/', scratchBytes, settings.signal);
   return {
     location: target.location,
     tool: `aws4fetch over HTTP, Node ${process.version}`,
@@ -72,9 +72,9 @@ async function openBucket(target: TierTarget, settings: MeasureSettings): Promis
     capacityRule: 'a bucket has no limit of its own',
     sizes: SIZES,
     largestWaveBytes: scratchBytes,
-    directions: ['read', 'write'],
-    overheadSeconds: 0.1,
-    cpuBound: true,
+    // Writing first makes what reading reads.
+    directions: ['write', 'read'],
+    waitSeconds: threadWaitSeconds,
     remarks: [],
     details: { endpoint: client.endpoint, scratchBytes },
     run: (wave) => objects.run(wave),
@@ -85,76 +85,15 @@ async function openBucket(target: TierTarget, settings: MeasureSettings): Promis
   };
 }
 
-/** The objects of one run; those of the largest sizes give way when the scratch is used up. */
-class TestObjects {
-  /** Bytes of each object by its key; Map keeps the order in which they were written. */
-  private readonly written = new Map<string, number>();
-  private next = 0;
+/** Objects put whole and read in ranges, several at once. */
+class S3Store implements ObjectStore {
+  constructor(private readonly client: S3Client) {}
 
-  constructor(
-    private readonly client: S3Client,
-    private readonly name: string,
-    private readonly scratchBytes: number,
-    private readonly signal: AbortSignal,
-  ) {}
-
-  async run({ direction, bytes, streams, seconds }: Wave): Promise<number[]> {
-    const body = randomFillSync(Buffer.allocUnsafe(bytes));
-    const count = Math.max(streams, Math.min(ROTATION, Math.floor(this.scratchBytes / bytes)));
-    const keys = Array.from({ length: count }, (_, i) => `${this.name}/${bytes}-${i}`);
-    await this.makeRoom(keys, bytes);
-    if (direction === 'read') {
-      for (const key of keys) if (!this.written.has(key)) await this.put(key, body);
-    }
-    const waves: number[] = [];
-    const endsAt = performance.now() + 1e3 * seconds;
-    do {
-      const turn = Array.from({ length: streams }, (_, i) => keys[(this.next + i) % count]!);
-      this.next = (this.next + streams) % count;
-      const startedAt = performance.now();
-      await Promise.all(
-        turn.map((key) => (direction === 'read' ? this.get(key, bytes) : this.put(key, body))),
-      );
-      waves.push((performance.now() - startedAt) / 1e3);
-    } while (performance.now() < endsAt && !this.signal.aborted);
-    return waves;
+  put(key: string, body: Buffer): Promise<void> {
+    return this.client.put(key, body);
   }
 
-  async removeAll(): Promise<void> {
-    await this.remove([...this.written.keys()]);
-  }
-
-  /** Removes other sizes until the objects asked for fit beside what is left. */
-  private async makeRoom(keys: readonly string[], bytes: number): Promise<void> {
-    let used = keys.length * bytes;
-    for (const [key, size] of this.written) if (!keys.includes(key)) used += size;
-    const victims: string[] = [];
-    for (const [key, size] of this.written) {
-      if (used <= this.scratchBytes) break;
-      if (keys.includes(key)) continue;
-      victims.push(key);
-      used -= size;
-    }
-    await this.remove(victims);
-  }
-
-  private async remove(keys: readonly string[]): Promise<void> {
-    await Promise.all(
-      keys.map(async (key) => {
-        await this.client.delete(key);
-        this.written.delete(key);
-      }),
-    );
-  }
-
-  private async put(key: string, body: Buffer): Promise<void> {
-    // Entered first: an object that was half put is removed all the same.
-    this.written.set(key, body.length);
-    await this.client.put(key, body);
-  }
-
-  /** Reads an object in ranges, several at once. */
-  private async get(key: string, bytes: number): Promise<void> {
+  async get(key: string, bytes: number): Promise<void> {
     let next = 0;
     const lane = async () => {
       for (let from = next; from < bytes; from = next) {
@@ -169,6 +108,10 @@ class TestObjects {
       }
     };
     await Promise.all(Array.from({ length: Math.min(RANGES_AT_ONCE, Math.ceil(bytes / RANGE_BYTES)) }, lane));
+  }
+
+  async remove(keys: readonly string[]): Promise<void> {
+    await Promise.all(keys.map((key) => this.client.delete(key)));
   }
 }
 

@@ -4,16 +4,25 @@ export interface Point {
   readonly streams: number;
 }
 
+/** The points of one pass. */
+export interface PassPlan {
+  readonly points: readonly Point[];
+  /** Those that the fit cannot do without: measured even where the time is over. */
+  readonly essential: ReadonlySet<Point>;
+}
+
 /** The passes are spaced so that a level shift between them shows. */
 export const PASSES = 2;
-/** A pass may take this much longer than its share before points are given up. */
-const OVERRUN = 1.25;
+/** A point gets at least this part of an even share of the time: rather than less, others are given up. */
+export const LEAST_SHARE = 0.5;
+/** So many sizes of one stream are always measured. */
+const ESSENTIAL_SIZES = 3;
 
 /**
- * The points of one pass and the time for each: sizes × streams without those whose single wave would take too
- * large a part of the pass. The smaller sizes at every number of streams, and three sizes of one stream, stay.
+ * The points of one pass: sizes × streams, less the largest where the time does not suffice for them. The three
+ * smallest sizes of one stream stay in any case.
  * @param bytesPerSecond what the device seems to do, from a first look.
- * @param overheadSeconds what each point costs beside its waves.
+ * @param overheadSeconds what each point seems to cost beside its waves.
  */
 export function planPass(
   sizes: readonly number[],
@@ -22,21 +31,34 @@ export function planPass(
   passSeconds: number,
   bytesPerSecond: number,
   overheadSeconds: number,
-): { points: Point[]; secondsPerPoint: number } {
+): PassPlan {
   const points = sizes
     .flatMap((bytes) => streams.map((count) => ({ bytes, streams: count })))
     .filter((point) => point.bytes * point.streams <= largestWaveBytes)
     .sort((a, b) => a.bytes * a.streams - b.bytes * b.streams || a.streams - b.streams);
   const least = Math.min(...streams);
-  const keep = new Set(points.filter((point) => point.streams === least).slice(0, 3));
-  const waveSeconds = (point: Point) => (point.bytes * point.streams) / bytesPerSecond;
-  const slot = () => Math.max(0, passSeconds / points.length - overheadSeconds);
-  const needed = () =>
-    points.reduce((sum, point) => sum + overheadSeconds + Math.max(slot(), waveSeconds(point)), 0);
-  while (needed() > OVERRUN * passSeconds) {
-    const victim = points.findLastIndex((point) => !keep.has(point));
-    if (victim === -1) break;
-    points.splice(victim, 1);
+  const essential = new Set(points.filter((point) => point.streams === least).slice(0, ESSENTIAL_SIZES));
+  const isRushed = () => {
+    const seconds = passSeconds - overheadSeconds * points.length;
+    const waves = points.map((point) => (point.bytes * point.streams) / bytesPerSecond);
+    return evenShare(waves, seconds) < (LEAST_SHARE * passSeconds) / points.length;
+  };
+  while (points.length > essential.size && isRushed()) {
+    points.splice(
+      points.findLastIndex((point) => !essential.has(point)),
+      1,
+    );
   }
-  return { points, secondsPerPoint: slot() };
+  return { points, essential };
+}
+
+/** What is left for each of the shorter waves when the longer ones have taken what one of them takes. */
+function evenShare(ascending: readonly number[], seconds: number): number {
+  let left = seconds;
+  for (let shorter = ascending.length; shorter > 0; shorter--) {
+    const longest = ascending[shorter - 1]!;
+    if (longest <= left / shorter) return left / shorter;
+    left -= longest;
+  }
+  return 0;
 }

@@ -5,11 +5,10 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { EvicpressError, NotMeasurableError, printable } from '../errors.js';
 import { formatBytes } from '../units.js';
+import { LEAST_SCRATCH_BYTES } from './direct-io.js';
 import { isAlive } from './process.js';
 
 const PREFIX = '.evicpress-scratch-';
-/** Less than this shows nothing of a disk. */
-const LEAST_BYTES = 64 * 2 ** 20;
 /** Share of a disk's free room that test data takes at most, unless told otherwise. */
 const MOST_SHARE_OF_FREE = 0.1;
 
@@ -59,8 +58,11 @@ export function scratchSize(
   asked: boolean,
 ): number {
   const bytes = asked ? wantedBytes : Math.min(wantedBytes, MOST_SHARE_OF_FREE * freeBytes);
-  if (bytes > freeBytes || bytes < LEAST_BYTES) {
-    const needed = Math.max(asked ? wantedBytes : 0, asked ? LEAST_BYTES : LEAST_BYTES / MOST_SHARE_OF_FREE);
+  if (bytes > freeBytes || bytes < LEAST_SCRATCH_BYTES) {
+    const needed = Math.max(
+      asked ? wantedBytes : 0,
+      asked ? LEAST_SCRATCH_BYTES : LEAST_SCRATCH_BYTES / MOST_SHARE_OF_FREE,
+    );
     throw new NotMeasurableError(
       `Tier ${tier}: no space on ${printable(folder)}: measuring needs ${formatBytes(needed)} free, there are ${formatBytes(freeBytes)}. Free some room, name another folder (--tier ${tier}=file:FOLDER), or set --scratch.`,
     );

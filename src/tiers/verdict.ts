@@ -11,22 +11,28 @@ export interface Verdict {
   readonly reasons: readonly string[];
 }
 
-/** A test's two limits: past the first a device is noisy, past the second it cannot be trusted. */
+/**
+ * A test's two limits: past the first a device is noisy, past the second it cannot be trusted. A good one should
+ * predict the times of another run within 5 %.
+ */
 const LIMITS = {
-  heldOutError: [0.1, 0.25],
-  passError: [0.1, 0.3],
+  heldOutError: [0.05, 0.25],
+  passError: [0.05, 0.3],
+  runError: [0.05, 0.3],
   spread: [0.25, 0.75],
   unexplained: [0.05, 0.2],
   stolenShare: [0.05, 0.2],
-  cpuPressure: [0.2, 0.6],
+  cpuPressure: [0.05, 0.25],
 } as const;
 
 /** What the tests look at, for one direction. */
 export interface Evidence {
   readonly direction: string;
   readonly heldOutError: number;
-  /** Median relative error when the first pass predicts the second. */
+  /** Median relative error when one pass predicts the other. */
   readonly passError: number;
+  /** Median relative error of what an earlier run predicts for this one. */
+  readonly runError?: number;
   /** Relative interquartile range of the waves of one point, median over the points. */
   readonly spread: number;
   readonly rSquared: number;
@@ -34,23 +40,23 @@ export interface Evidence {
 }
 
 /** Weighs all evidence about a tier; the worst finding decides. */
-export function judge(
-  evidence: readonly Evidence[],
-  load: Load,
-  cpuBound: boolean,
-  remarks: readonly Remark[],
-): Verdict {
+export function judge(evidence: readonly Evidence[], load: Load, remarks: readonly Remark[]): Verdict {
   const found: Remark[] = [...remarks];
   const test = (value: number, [noisy, bad]: readonly [number, number], text: string) => {
     if (value > noisy) found.push({ level: value > bad ? 'bad' : 'noisy', text });
   };
-  for (const { direction, heldOutError, passError, spread, rSquared, burst } of evidence) {
+  for (const { direction, heldOutError, passError, runError = 0, spread, rSquared, burst } of evidence) {
     test(
       heldOutError,
       LIMITS.heldOutError,
       `${direction}: sizes left out of the fit are off by ${formatShare(heldOutError)}`,
     );
     test(passError, LIMITS.passError, `${direction}: two passes differ by ${formatShare(passError)}`);
+    test(
+      runError,
+      LIMITS.runError,
+      `${direction}: the profile of an earlier run was off by ${formatShare(runError)}`,
+    );
     test(spread, LIMITS.spread, `${direction}: repeats of one transfer spread by ${formatShare(spread)}`);
     test(
       1 - rSquared,
@@ -69,12 +75,11 @@ export function judge(
     LIMITS.stolenShare,
     `the hypervisor took ${formatShare(load.stolenShare)} of the processor time`,
   );
-  if (cpuBound)
-    test(
-      load.cpuPressure,
-      LIMITS.cpuPressure,
-      `tasks waited for a processor in ${formatShare(load.cpuPressure)} of the time`,
-    );
+  test(
+    load.cpuPressure,
+    LIMITS.cpuPressure,
+    `the transfers waited for a processor in ${formatShare(load.cpuPressure)} of the time`,
+  );
   const level = found.some((remark) => remark.level === 'bad') ? 'bad' : found.length > 0 ? 'noisy' : 'good';
   return { level, reasons: found.map((remark) => remark.text) };
 }

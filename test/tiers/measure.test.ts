@@ -14,8 +14,7 @@ function pretended(law: (wave: Wave) => number, changes: Partial<Device> = {}): 
     sizes: [1e6, 4e6, 16e6, 64e6],
     largestWaveBytes: 1e9,
     directions: ['read', 'write'] as const,
-    overheadSeconds: 0,
-    cpuBound: false,
+    waitSeconds: () => 0,
     remarks: [],
     run: async (wave: Wave) => [law(wave), law(wave)],
     async close() {
