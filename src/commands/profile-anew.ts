@@ -7,7 +7,7 @@ import type { MethodRow } from '../formats/methods.js';
 import { listConfigurations } from '../methods/configurations.js';
 import { openJournal } from '../methods/journal.js';
 import { runProfile } from '../methods/profile-run.js';
-import { METRICS, type Metric, methodRows } from '../methods/rows.js';
+import { METRICS, type Metric, measuredRows, pooledRows } from '../methods/rows.js';
 import type { MethodPoint, TurnTools } from '../workflows/refresh/options.js';
 import { openRunner } from './profile-methods.js';
 import { readSettings } from './profile-methods-settings.js';
@@ -51,10 +51,11 @@ export async function profileAnew(
     const contexts = [...settings.contexts].sort(
       (a, b) => Number(first.includes(b.context)) - Number(first.includes(a.context)),
     );
-    const entries = await runProfile({
+    const { entries } = await runProfile({
       runner,
       journal,
       contexts,
+      answers: 'all',
       configurations: listConfigurations(runner, settings.methods, settings.ratios).filter((each) =>
         wanted.has(JSON.stringify([each.method, each.compressionRatio])),
       ),
@@ -65,7 +66,8 @@ export async function profileAnew(
       signal: new AbortController().signal,
     });
     const metric = profile.find((row) => row.metric !== undefined)?.metric as Metric | undefined;
-    return methodRows(runner, contexts, entries, metric ?? METRICS[0]);
+    const rows = measuredRows({ runner, contexts, metric: metric ?? METRICS[0] }, entries);
+    return [...rows, ...pooledRows(rows)];
   } finally {
     await journal.close();
     await runner.close();
