@@ -13,7 +13,7 @@ import {
 } from './fit.js';
 import { type Load, loadBetween, readLoad } from './host.js';
 import type { Device, Direction, MeasureSettings, SecondOpinion, TierTarget } from './kind.js';
-import { LEAST_SHARE, PASSES, type PassPlan, type Point, planPass, shuffled } from './schedule.js';
+import { LEAST_SHARE, PASSES, type PassPlan, type Point, planPass } from './schedule.js';
 import { type Burst, type Evidence, findBurst, judge } from './verdict.js';
 
 /** Time for the first look at a device, whose waves are not counted: they warm it up. */
