@@ -31,7 +31,9 @@ for (const page of pages) {
   if (current === text) continue;
   if (!checking) writeFileSync(join(root, page), current);
   else if (comparable(current) !== comparable(text)) {
-    process.stderr.write(`${page} is not current. Write it again: npm run docs\n${difference(text, current)}\n`);
+    process.stderr.write(
+      `${page} is not current. Write it again: npm run docs\n${difference(text, current)}\n`,
+    );
     process.exitCode = 1;
   }
 }
@@ -45,7 +47,10 @@ function played(text, page) {
         if (rest.trim() !== '') writeFileSync(join(folder, rest.trim()), body);
         return whole;
       }
-      const commands = body.replaceAll('\\\n', '\\\u0000').split('\n').filter((line) => line.startsWith('$ '));
+      const commands = body
+        .replaceAll('\\\n', '\\\u0000')
+        .split('\n')
+        .filter((line) => line.startsWith('$ '));
       const shown = commands.map((line) => {
         const command = line.replaceAll('\\\u0000', '\\\n');
         return `${command}\n${output(command.slice(2), folder, page)}`;

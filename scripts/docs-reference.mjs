@@ -55,10 +55,14 @@ function typeOf(field, defs) {
   if (field.$ref !== undefined) return typeOf(defs[field.$ref.split('/').at(-1)] ?? {}, defs);
   if (field.const !== undefined) return `\`${JSON.stringify(field.const)}\``;
   if (field.enum !== undefined) return field.enum.map((value) => `\`${value}\``).join(', ');
-  if (field.anyOf !== undefined) return [...new Set(field.anyOf.map((each) => typeOf(each, defs)))].join(' or ');
-  if (field.type === 'array') return `list of ${field.items === undefined ? 'anything' : typeOf(field.items, defs)}`;
+  if (field.anyOf !== undefined)
+    return [...new Set(field.anyOf.map((each) => typeOf(each, defs)))].join(' or ');
+  if (field.type === 'array')
+    return `list of ${field.items === undefined ? 'anything' : typeOf(field.items, defs)}`;
   if (field.type === 'object' && field.properties !== undefined)
-    return `{ ${Object.keys(field.properties).map((name) => `\`${name}\``).join(', ')} }`;
+    return `{ ${Object.keys(field.properties)
+      .map((name) => `\`${name}\``)
+      .join(', ')} }`;
   return field.type ?? 'anything';
 }
 
@@ -90,8 +94,12 @@ function examplesIn(folder) {
 function configExample(folder, evicpress) {
   evicpress('init', '-q');
   const text = readFileSync(join(folder, 'evicpress.yaml'), 'utf8');
-  const found = /^ {4}(?!dram:|disk:)[\w-]+: .*\n|^# A server was found.*\n|^#   (?!dram:|disk:)[\w-]+: 80GB\n/gm;
-  return text.replace(found, '').replaceAll(/ {2}# .*/g, '').replaceAll(folder, '/srv/evicpress');
+  const found =
+    /^ {4}(?!dram:|disk:)[\w-]+: .*\n|^# A server was found.*\n|^# {3}(?!dram:|disk:)[\w-]+: 80GB\n/gm;
+  return text
+    .replace(found, '')
+    .replaceAll(/ {2}# .*/g, '')
+    .replaceAll(folder, '/srv/evicpress');
 }
 
 function json(value) {
@@ -104,13 +112,18 @@ function ndjson(lines) {
 
 function shortened(value) {
   if (typeof value === 'string')
-    return value.length > SHOWN_CHARACTERS && !/^[0-9a-f]{64}$/.test(value) ? `${value.slice(0, SHOWN_CHARACTERS)}…` : value;
+    return value.length > SHOWN_CHARACTERS && !/^[0-9a-f]{64}$/.test(value)
+      ? `${value.slice(0, SHOWN_CHARACTERS)}…`
+      : value;
   if (Array.isArray(value)) {
     const head = value.slice(0, SHOWN_ITEMS).map(shortened);
     return value.length > SHOWN_ITEMS ? [...head, '…'] : head;
   }
   if (typeof value !== 'object' || value === null) return value;
   return Object.fromEntries(
-    Object.entries(value).map(([key, item]) => [key, key === 'log' || key === 'path' ? String(item).split('/').at(-1) : shortened(item)]),
+    Object.entries(value).map(([key, item]) => [
+      key,
+      key === 'log' || key === 'path' ? String(item).split('/').at(-1) : shortened(item),
+    ]),
   );
 }

@@ -6,8 +6,10 @@ import { readConfig } from '../formats/config.js';
 import type { MethodRow } from '../formats/methods.js';
 import { listConfigurations } from '../methods/configurations.js';
 import { openJournal } from '../methods/journal.js';
+import { buildProfile } from '../methods/profile.js';
 import { runProfile } from '../methods/profile-run.js';
-import { METRICS, type Metric, measuredRows, pooledRows } from '../methods/rows.js';
+import { completeQueries } from '../methods/queries.js';
+import { METRICS, type Metric } from '../methods/rows.js';
 import type { MethodPoint, TurnTools } from '../workflows/refresh/options.js';
 import { openRunner } from './profile-methods.js';
 import { readSettings } from './profile-methods-settings.js';
@@ -48,26 +50,31 @@ export async function profileAnew(
         `the profile is of ${profiled}, the ${runner.name} runner has ${runner.model}.`,
       );
     const wanted = new Set(points.map((point) => JSON.stringify([point.method, point.compressionRatio])));
-    const contexts = [...settings.contexts].sort(
+    const progress = () => undefined;
+    const warn = (text: string) => tell('warn', text);
+    const { signal } = new AbortController();
+    const asked = await completeQueries(settings, runner, journal, { progress, warn }, signal);
+    const contexts = [...asked].sort(
       (a, b) => Number(first.includes(b.context)) - Number(first.includes(a.context)),
+    );
+    const metric = (profile.find((row) => row.metric !== undefined)?.metric ?? METRICS[0]) as Metric;
+    const configurations = listConfigurations(runner, settings.methods, settings.ratios).filter((each) =>
+      wanted.has(JSON.stringify([each.method, each.compressionRatio])),
     );
     const { entries } = await runProfile({
       runner,
       journal,
       contexts,
-      answers: 'all',
-      configurations: listConfigurations(runner, settings.methods, settings.ratios).filter((each) =>
-        wanted.has(JSON.stringify([each.method, each.compressionRatio])),
-      ),
+      configurations,
       maxAnswerTokens: settings.answerTokens,
+      answers: metric === 'token-agreement' ? 'none' : 'all',
       budgetSeconds: budgetSeconds - (performance.now() - startedAt) / 1000,
-      onProgress: () => undefined,
-      onWarning: (text) => tell('warn', text),
-      signal: new AbortController().signal,
+      onProgress: progress,
+      onWarning: warn,
+      signal,
     });
-    const metric = profile.find((row) => row.metric !== undefined)?.metric as Metric | undefined;
-    const rows = measuredRows({ runner, contexts, metric: metric ?? METRICS[0] }, entries);
-    return [...rows, ...pooledRows(rows)];
+    // What was not reached keeps the rows it has: nothing is estimated in their place.
+    return buildProfile({ runner, contexts, configurations, metrics: [metric] }, { entries }).rows;
   } finally {
     await journal.close();
     await runner.close();

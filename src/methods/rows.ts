@@ -136,7 +136,10 @@ function pool(rows: readonly MethodRow[], className: string | undefined): Method
     const key = JSON.stringify([row.method, row.compressionRatio]);
     groups.set(key, [...(groups.get(key) ?? []), row]);
   }
-  return [...groups.values()].map((group) => {
+  const contexts = new Set(rows.map((row) => row.context)).size;
+  // A configuration known in a few contexts only, those where it promised most, does not speak for all.
+  const shared = [...groups.values()].filter((group) => 2 * group.length >= contexts);
+  return shared.map((group) => {
     const { method, compressionRatio, metric, model, runner } = group[0]!;
     const averageOf = (value: (row: MethodRow) => number | undefined) =>
       mean(group.flatMap((row) => value(row) ?? []));

@@ -41,7 +41,10 @@ describe('judge', () => {
   it('calls nothing good that another run would not repeat within 5 %', () => {
     expect(judge([{ ...QUIET, passError: 0.06 }], IDLE, []).level).toBe('noisy');
     const again = judge([{ ...QUIET, runError: 0.3001 }], IDLE, []);
-    expect(again).toMatchObject({ level: 'bad', reasons: [expect.stringMatching(/an earlier run was off by 30\.0 %/)] });
+    expect(again).toMatchObject({
+      level: 'bad',
+      reasons: [expect.stringMatching(/an earlier run was off by 30\.0 %/)],
+    });
   });
 });
 
