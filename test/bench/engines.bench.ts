@@ -16,8 +16,8 @@ import { loadModel } from '../../src/formats/bundled.js';
 import { cacheFolder } from '../../src/methods/embedded/cache-folder.js';
 import { ensureModels } from '../../src/methods/embedded/models.js';
 import { openSimilarity } from '../../src/methods/embedded/runner.js';
-import { type StackState, until, whyNot } from '../engines/stack.js';
-import { Arm, type Budgets } from './engines/arms.js';
+import { DTYPE, type StackState, until, whyNot } from '../engines/stack.js';
+import { Arm, type Budgets, CHUNK_TOKENS, KV_BYTES_PER_TOKEN, MAX_TOKENS } from './engines/arms.js';
 import { type Answered, askCounted, failuresOf, Journal, sumOf } from './engines/measured.js';
 import { planFromWarmUp } from './engines/planning.js';
 import { askFromEveryPlace, similarityByPlace, writeProfiles } from './engines/quality.js';
@@ -31,6 +31,7 @@ const { values, positionals } = parseArgs({
     profiles: { type: 'string' },
     contexts: { type: 'string', default: 'profiles/contexts/samples.ndjson' },
     arms: { type: 'string', default: 'plan,raw,fp8,raw+retain,fp8+retain' },
+    'max-tokens': { type: 'string', default: String(MAX_TOKENS) },
     seed: { type: 'string', default: '1' },
     zipf: { type: 'string', default: '0.9' },
     warm: { type: 'string', default: '60' },
@@ -45,6 +46,9 @@ const { values, positionals } = parseArgs({
 });
 const { folder } = values;
 const seed = Number(values.seed);
+const maxTokens = Math.min(MAX_TOKENS, Number(values['max-tokens']));
+/** Of English text, roughly. */
+const CHARACTERS_PER_TOKEN = 4.3;
 
 /** What `up` left for the steps after it. */
 interface Running {
@@ -54,7 +58,6 @@ interface Running {
 
 const runningPath = join(folder, 'running.json');
 const contextsPath = join(folder, 'contexts.json');
-const KV_BYTES_PER_TOKEN = 23_040;
 
 function armsUp(): Arm[] {
   const { arms, budgets } = JSON.parse(readFileSync(runningPath, 'utf8')) as Running;
@@ -83,7 +86,10 @@ async function up(): Promise<void> {
   }
   const states = Object.fromEntries(arms.map((arm) => [arm.name, arm.stack.state]));
   writeFileSync(runningPath, JSON.stringify({ arms: states, budgets } satisfies Running));
-  writeFileSync(contextsPath, JSON.stringify(await readBenchContexts(values.contexts, arms[0]!.stack)));
+  writeFileSync(
+    contextsPath,
+    JSON.stringify(await readBenchContexts(values.contexts, arms[0]!.stack, maxTokens)),
+  );
 }
 
 /** Bytes of all contexts, from their length in characters: budgets must be known before an engine can count tokens. */
@@ -92,7 +98,10 @@ function kvBytesOf(path: string): number {
     .trim()
     .split('\n')
     .map((line) => (JSON.parse(line) as { text?: string }).text ?? '');
-  return texts.reduce((sum, text) => sum + Math.min(1872, text.length / 4.3), 0) * KV_BYTES_PER_TOKEN;
+  return (
+    texts.reduce((sum, text) => sum + Math.min(maxTokens, text.length / CHARACTERS_PER_TOKEN), 0) *
+    KV_BYTES_PER_TOKEN
+  );
 }
 
 /** Measures places and methods on the first arm, which must be a plan's. */
@@ -105,7 +114,7 @@ async function profile(): Promise<void> {
   const decompressSecondsPerByte = new Map(
     ['int8', 'int4'].map((method) => {
       const of = (name: string) => metrics.get(`evicpress_${name}{method="${method}"}`) ?? 0;
-      const chunkBytes = 128 * KV_BYTES_PER_TOKEN;
+      const chunkBytes = CHUNK_TOKENS * KV_BYTES_PER_TOKEN;
       return [method, of('decompress_seconds_total') / of('decompressed_chunks_total') / chunkBytes];
     }),
   );
@@ -114,7 +123,11 @@ async function profile(): Promise<void> {
     JSON.stringify(Object.fromEntries(similarities), undefined, 1),
   );
   const { budgets } = JSON.parse(readFileSync(runningPath, 'utf8')) as Running;
-  const model = await loadModel('smollm2-135m');
+  const model = {
+    ...(await loadModel('smollm2-135m')),
+    kvBytesPerToken: KV_BYTES_PER_TOKEN,
+    kvDtype: DTYPE.name,
+  };
   await writeProfiles(folder, answers, similarities, {
     model,
     diskRate: budgets.diskRate,
@@ -264,3 +277,5 @@ async function main([step, ...more]: readonly string[]): Promise<void> {
 }
 
 await main(positionals);
+// Servers that were started go on; they must not hold this process.
+process.exit();

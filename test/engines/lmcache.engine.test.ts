@@ -6,7 +6,7 @@ import { chunkHashes } from '../../src/engines/chunk-hashes.js';
 import type { Placement, PlanHeader } from '../../src/formats/plan.js';
 import { writePlan } from '../../src/formats/plan.js';
 import { reviewApply } from '../../src/workflows/generations.js';
-import { chunkFiles, end, PYTHON, Stack, until, whyNot } from './stack.js';
+import { chunkFiles, DTYPE, end, PYTHON, Stack, until, whyNot } from './stack.js';
 
 /** vLLM's block on a CPU; chunks must be whole blocks. */
 const CHUNK_TOKENS = 128;
@@ -16,7 +16,7 @@ const HEAD_SIZE = 64;
 const ELEMENTS = CHUNK_TOKENS * LAYERS * KV_HEADS * HEAD_SIZE * 2;
 const PAGE = 4096;
 const BYTES = {
-  none: 2 * ELEMENTS,
+  none: DTYPE.bytes * ELEMENTS,
   int8: PAGE * Math.ceil((ELEMENTS + (ELEMENTS / 64) * 2) / PAGE),
   int4: PAGE * Math.ceil((ELEMENTS / 2 + (ELEMENTS / 64) * 4) / PAGE),
 };

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, existsSync, mkdirSync, openSync, readdirSync, statSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
@@ -11,6 +11,22 @@ const VENV = join(ROOT, 'lmcache-0.5.6-vllm-0.32.0');
 export const MODEL = join(ROOT, 'smollm2');
 export const PYTHON = join(VENV, 'bin/python');
 export const PYTHON_FOLDER = fileURLToPath(new URL('../../python', import.meta.url));
+
+/**
+ * The data type of model and cache. A CPU without instructions for bfloat16 computes in float32 several times
+ * faster (a prefill of 657 tokens took 17 s in bfloat16 on such a one).
+ */
+export const DTYPE = hasBfloat16()
+  ? ({ name: 'bfloat16', bytes: 2 } as const)
+  : ({ name: 'float32', bytes: 4 } as const);
+
+function hasBfloat16(): boolean {
+  try {
+    return /\b(avx512_bf16|amx_bf16)\b/.test(readFileSync('/proc/cpuinfo', 'utf8'));
+  } catch {
+    return false;
+  }
+}
 
 /** Why the engine tests cannot run here; undefined where they can. */
 export function whyNot(): string | undefined {
@@ -118,7 +134,7 @@ export class Stack {
           '2048',
           '--enforce-eager',
           '--dtype',
-          'bfloat16',
+          DTYPE.name,
           '--no-enable-prefix-caching',
         ],
         ...['--kv-transfer-config', JSON.stringify(connector)],

@@ -2,12 +2,14 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { EvicpressError } from '../../../src/errors.js';
-import { PYTHON, Stack, type StackState } from '../../engines/stack.js';
+import { DTYPE, PYTHON, Stack, type StackState } from '../../engines/stack.js';
 
 /** vLLM's block on a CPU; chunks must be whole blocks. */
 export const CHUNK_TOKENS = 128;
-/** The longest prompt, in tokens. */
-export const MAX_TOKENS = 2000;
+/** The longest context, in tokens: the engine is started for 2,048, and a question and an answer follow. */
+export const MAX_TOKENS = 1872;
+/** SmolLM2-135M: 30 layers, 3 KV heads of 64 values, keys and values. */
+export const KV_BYTES_PER_TOKEN = 30 * 3 * 64 * 2 * DTYPE.bytes;
 const GIB = 2 ** 30;
 
 /** What every arm gets, to the byte. */

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { loadavg } from 'node:os';
 import { join } from 'node:path';
-import type { Budgets } from './arms.js';
+import { type Budgets, CHUNK_TOKENS } from './arms.js';
 import { type Answered, Journal } from './measured.js';
 import type { Similarity } from './quality.js';
 import { mean, quantile, ratioOfMeans } from './statistics.js';
@@ -77,9 +77,9 @@ function hitShares(rows: readonly Answered[]): [string, string][] {
   const planned = rows.some(({ arm }) => arm.startsWith('plan'));
   let total = 0;
   for (const { hits, inputTokens } of rows) {
-    total += 128 * Math.floor(inputTokens / 128);
+    total += CHUNK_TOKENS * Math.floor(inputTokens / CHUNK_TOKENS);
     for (const [place, n] of Object.entries(hits))
-      sums.set(place, (sums.get(place) ?? 0) + n * (planned ? 128 : 1));
+      sums.set(place, (sums.get(place) ?? 0) + n * (planned ? CHUNK_TOKENS : 1));
   }
   return [...sums].map(([place, n]) => [place, (n / total).toFixed(2)]);
 }

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { chunkHashes } from '../../../src/engines/chunk-hashes.js';
 import type { Stack } from '../../engines/stack.js';
-import { CHUNK_TOKENS, MAX_TOKENS } from './arms.js';
+import { CHUNK_TOKENS } from './arms.js';
 
 /** A context of the experiment, as the engine sees it. */
 export interface BenchContext {
@@ -20,10 +20,14 @@ export interface BenchRequest {
 }
 
 /**
- * Contexts with text and questions, in the engine's tokens; cut to what the engine takes, and to whole chunks, so
+ * Contexts with text and questions, in the engine's tokens; cut to at most so many, and to whole chunks, so
  * that everything reusable has a name and the question is what is new.
  */
-export async function readBenchContexts(path: string, stack: Stack): Promise<BenchContext[]> {
+export async function readBenchContexts(
+  path: string,
+  stack: Stack,
+  maxTokens: number,
+): Promise<BenchContext[]> {
   const rows = readFileSync(path, 'utf8')
     .trim()
     .split('\n')
@@ -32,7 +36,7 @@ export async function readBenchContexts(path: string, stack: Stack): Promise<Ben
   for (const { context, text, queries } of rows) {
     if (context === undefined || text === undefined || queries === undefined) continue;
     const all = await stack.tokenize(text);
-    const whole = CHUNK_TOKENS * Math.floor(Math.min(all.length, MAX_TOKENS - CHUNK_TOKENS) / CHUNK_TOKENS);
+    const whole = CHUNK_TOKENS * Math.floor(Math.min(all.length, maxTokens) / CHUNK_TOKENS);
     if (whole === 0) continue;
     const asked: number[][] = [];
     for (const query of queries.slice(0, 3))
