@@ -14,8 +14,10 @@ export class Assignment {
     readonly problem: Problem,
     readonly rows: readonly Row[],
     readonly choices: Int32Array,
+    /** What the choices use, where that is known. */
+    use = totalUse(problem, rows, choices),
   ) {
-    this.use = totalUse(problem, rows, choices);
+    this.use = use;
     ({ offsets: this.childOffsets, children: this.children } = childLists(problem));
   }
 

@@ -1,7 +1,6 @@
-import type { ActiveAnswer } from './dual.js';
-import type { Lagrangian } from './lagrangian.js';
-import type { Problem } from './problem.js';
-import { addUse, type Row } from './rows.js';
+import { KEEP_NOTHING, type Problem } from './problem.js';
+import type { Relaxation } from './relaxation.js';
+import { addUse } from './rows.js';
 
 /**
  * Makes whole choices of the optimal fractional mix: every context (or subtree) on which they differ takes one of the
@@ -10,26 +9,27 @@ import { addUse, type Row } from './rows.js';
  */
 export function blendAnswers(
   problem: Problem,
-  rows: readonly Row[],
-  lagrangian: Lagrangian,
-  active: readonly ActiveAnswer[],
+  { rows, lagrangian, optimum, split }: Relaxation,
 ): Int32Array {
-  const n = problem.demand.contexts;
+  const blended = split?.choices.slice() ?? new Int32Array(problem.demand.contexts).fill(KEEP_NOTHING);
+  // The answers differ on the open contexts only: `answers[k]` has theirs, in the order of `open`.
+  const open = split?.open;
   const use = new Float64Array(rows.length);
-  const answers = active.map(({ prices }) => {
-    const choices = new Int32Array(n);
-    lagrangian.choose(prices, use, choices);
-    return choices;
+  const answers = optimum.active.map(({ prices }) => {
+    lagrangian.choose(prices, use, blended);
+    return open === undefined ? blended.slice() : open.map((i) => blended[i]!);
   });
-  const blended = answers[0] ?? new Int32Array(n).fill(-1);
   if (answers.length <= 1) return blended;
   const error = new Float64Array(rows.length);
-  const uses = active.map(() => new Float64Array(rows.length));
-  const parts = answers.map((choices, k) => ({ choices, use: uses[k]!, weight: active[k]!.weight }));
+  const parts = answers.map((choices, k) => ({
+    choices,
+    use: new Float64Array(rows.length),
+    weight: optimum.active[k]!.weight,
+  }));
   for (const members of disputed(problem, answers)) {
     for (const part of parts) {
       part.use.fill(0);
-      for (const i of members) addUse(problem, rows, i, part.choices[i]!, part.use);
+      for (const k of members) addUse(problem, rows, open?.[k] ?? k, part.choices[k]!, part.use);
       for (let r = 0; r < rows.length; r++) part.use[r]! /= rows[r]!.limit;
     }
     for (let r = 0; r < rows.length; r++) for (const part of parts) error[r]! += part.weight * part.use[r]!;
@@ -44,7 +44,7 @@ export function blendAnswers(
       }
     }
     for (let r = 0; r < rows.length; r++) error[r]! -= chosen.use[r]!;
-    for (const i of members) blended[i] = chosen.choices[i]!;
+    for (const k of members) blended[open?.[k] ?? k] = chosen.choices[k]!;
   }
   return blended;
 }
@@ -55,9 +55,9 @@ export function blendAnswers(
  */
 function* disputed(problem: Problem, answers: readonly Int32Array[]): Generator<readonly number[]> {
   const { demand, hasParents } = problem;
-  const differs = (i: number) => answers.some((choices) => choices[i] !== answers[0]![i]);
+  const differs = (k: number) => answers.some((choices) => choices[k] !== answers[0]![k]);
   if (!hasParents) {
-    for (let i = 0; i < demand.contexts; i++) if (differs(i)) yield [i];
+    for (let k = 0; k < answers[0]!.length; k++) if (differs(k)) yield [k];
     return;
   }
   const head = new Int32Array(demand.contexts);

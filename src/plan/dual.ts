@@ -26,8 +26,10 @@ export interface DualOptimum {
 export interface DualOptions {
   /** Where to begin. */
   readonly start?: Float64Array;
-  /** Stop when bound − mixed ≤ tolerance. */
+  /** Stop when bound − mixed ≤ tolerance · (bound − baseline). */
   readonly tolerance: number;
+  /** The zero of the span. */
+  readonly baseline: number;
   /** A utility below every answer's. */
   readonly floor: number;
   /** Stay inside this box. */
@@ -45,7 +47,7 @@ export interface DualOptions {
 export function minimizeBound(lagrangian: Lagrangian, options: DualOptions): DualOptimum {
   const { limits } = lagrangian;
   const rows = limits.length;
-  const { floor, tolerance, low, high, maxEvaluations = 400 } = options;
+  const { floor, baseline, low, high, maxEvaluations = 400 } = options;
   const master = new RestrictedMaster(limits, floor);
   const asked: Float64Array[] = [];
   const use = new Float64Array(rows);
@@ -66,11 +68,13 @@ export function minimizeBound(lagrangian: Lagrangian, options: DualOptions): Dua
     return { bound: answer, utility };
   };
 
+  const near = (factor: number) => bound - mix.value <= factor * options.tolerance * (bound - baseline);
+
   ask(options.start ?? new Float64Array(rows));
   let mix = master.solve(target);
   let step = 0.5;
   let stalled = 0;
-  while (stalled < 3 && asked.length < maxEvaluations && bound - mix.value > tolerance) {
+  while (stalled < 3 && asked.length < maxEvaluations && !near(1)) {
     const trial = new Float64Array(rows);
     let clamped = false;
     let same = true;
@@ -98,7 +102,7 @@ export function minimizeBound(lagrangian: Lagrangian, options: DualOptions): Dua
     stalled = cuts || bound < before || step < 1 ? 0 : stalled + 1;
     // A half-way point that cuts nothing off and improves nothing: go and ask at the master's own optimum.
     step = cuts || bound < before ? 0.5 : step === 1 ? 0.5 : 1;
-    if (bound - mix.value < 1e3 * tolerance) step = 1;
+    if (near(1e3)) step = 1;
   }
   return {
     prices: best,

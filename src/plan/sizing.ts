@@ -100,10 +100,10 @@ function solveQuickly(
 ): Pick<Solution, 'choices' | 'prices' | 'bound' | 'evaluations'> {
   const options = start === undefined ? {} : { start };
   if (problem.demand.contexts > POLISHED) return dual.solve(problem, options);
-  const { rows, lagrangian, optimum } = solveRelaxation(problem, start);
+  const relaxation = solveRelaxation(problem, start);
+  const { rows, optimum } = relaxation;
   const { prices } = optimum;
-  const blended = blendAnswers(problem, rows, lagrangian, optimum.active);
-  const assignment = new Assignment(problem, rows, blended.slice());
+  const assignment = new Assignment(problem, rows, blendAnswers(problem, relaxation));
   if (!relieve(assignment, { score: 'priced', prices })) return dual.solve(problem, { start: prices });
   fillRoom(assignment, prices);
   return { choices: assignment.choices, prices, bound: optimum.bound, evaluations: optimum.evaluations };

@@ -1,21 +1,19 @@
 import { Assignment } from '../assignment.js';
-import { baselineUtility, gapOfSpan, totalUtility } from '../baseline.js';
+import { gapOfSpan, totalUtility } from '../baseline.js';
 import { blendAnswers } from '../blend.js';
 import { searchCore } from '../core.js';
 import { exchange } from '../exchange.js';
 import { IndependentLagrangian } from '../independent.js';
 import { InfeasibleError } from '../infeasible.js';
 import type { Problem } from '../problem.js';
-import { type Relaxation, solveRelaxation } from '../relaxation.js';
+import { type Relaxation, solveRelaxation, sumsOf } from '../relaxation.js';
 import { fillRoom, relieve } from '../relieve.js';
 import { TreeLagrangian } from '../tree.js';
 import { greedyChoices } from './greedy.js';
 import type { Solution, SolveOptions, Solver } from './solver.js';
 
-/** Up to here repair looks at every context; beyond, at those the prices leave undecided. */
-const REPAIR_ALL = 50_000;
-/** How many of the undecided. */
-const REPAIR_OPEN = 12_000;
+/** Where prices settle most contexts, repair looks at so many of the others. */
+const REPAIR_OPEN = 2_000;
 /** Up to here a plan that is not near enough is polished: the core searched, the greedies tried. */
 const POLISH_ALL = 20_000;
 /** With parents a repaired plan may be poor: the answers at prices this much dearer are tried beside it. */
@@ -55,9 +53,8 @@ function solveByPrices(
   options: SolveOptions = {},
 ): Solution {
   const relaxation = solveRelaxation(problem, options.start);
-  const { optimum, rows, lagrangian } = relaxation;
-  const baseline = baselineUtility(problem);
-  const blended = blendAnswers(problem, rows, lagrangian, optimum.active);
+  const { optimum, rows, baseline } = relaxation;
+  const blended = blendAnswers(problem, relaxation);
   let best = repairedPlan(problem, relaxation, blended.slice());
   let { bound } = optimum;
   const gap = () => (best === undefined ? 1 : gapOfSpan(bound, best.utility, baseline));
@@ -100,7 +97,7 @@ function solveByPrices(
  */
 export function pricedPlan(problem: Problem): Int32Array {
   const relaxation = solveRelaxation(problem);
-  const blended = blendAnswers(problem, relaxation.rows, relaxation.lagrangian, relaxation.optimum.active);
+  const blended = blendAnswers(problem, relaxation);
   const plan = repairedPlan(problem, relaxation, blended) ?? greedyPlan(problem, relaxation, 'drop-per-byte');
   if (plan === undefined) throw new InfeasibleError();
   return plan.choices;
@@ -118,23 +115,22 @@ function better(a: Candidate | undefined, b: Candidate | undefined): Candidate |
 
 function repairedPlan(
   problem: Problem,
-  { rows, optimum, open }: Relaxation,
+  relaxation: Relaxation,
   choices: Int32Array,
 ): Candidate | undefined {
-  const assignment = new Assignment(problem, rows, choices);
-  const candidates = repairable(problem, open);
+  const { rows, optimum, split } = relaxation;
+  const assignment = new Assignment(problem, rows, choices, sumsOf(problem, relaxation, choices).use);
   const wanted = { score: 'priced', prices: optimum.prices } as const;
-  const fits =
-    (candidates !== undefined && relieve(assignment, { ...wanted, candidates })) ||
-    relieve(assignment, wanted);
-  if (!fits) return undefined;
-  fillRoom(assignment, optimum.prices, candidates);
-  return { choices: assignment.choices, utility: totalUtility(problem, assignment.choices) };
-}
-
-/** The contexts that repair and exchanges look at; all when undefined. */
-function repairable(problem: Problem, open: Int32Array | undefined): Int32Array | undefined {
-  return problem.demand.contexts <= REPAIR_ALL || open === undefined ? undefined : thinned(open);
+  if (split !== undefined) {
+    const candidates = thinned(split.open);
+    if (relieve(assignment, { ...wanted, candidates })) {
+      fillRoom(assignment, optimum.prices, candidates);
+      return { choices, utility: sumsOf(problem, relaxation, choices).utility };
+    }
+  }
+  if (!relieve(assignment, wanted)) return undefined;
+  fillRoom(assignment, optimum.prices);
+  return { choices, utility: totalUtility(problem, choices) };
 }
 
 /** An even selection of contexts: enough moves to fill the last byte, few enough to look at. */
@@ -148,12 +144,12 @@ function thinned(open: Int32Array): Int32Array {
 /** Betters the best plan by exchanges, from the blended optimum and then from what that gave. */
 function exchangedPlan(
   problem: Problem,
-  { rows, optimum, open }: Relaxation,
+  { rows, optimum, split }: Relaxation,
   blended: Int32Array,
   best: Candidate,
   tolerance: number,
 ): Candidate {
-  const candidates = repairable(problem, open);
+  const candidates = split === undefined ? undefined : thinned(split.open);
   let plan = best;
   let from = blended;
   for (let round = 0; round < EXCHANGES && optimum.bound - plan.utility > tolerance; round++) {
