@@ -7,10 +7,7 @@ import { addUse } from './rows.js';
  * active answers, in turn the one that keeps the running use nearest to the mix's (error diffusion). Without it ten
  * thousand identical contexts would all choose alike and overfill or empty a tier.
  */
-export function blendAnswers(
-  problem: Problem,
-  { rows, lagrangian, optimum, split }: Relaxation,
-): Int32Array {
+export function blendAnswers(problem: Problem, { rows, lagrangian, optimum, split }: Relaxation): Int32Array {
   const blended = split?.choices.slice() ?? new Int32Array(problem.demand.contexts).fill(KEEP_NOTHING);
   // The answers differ on the open contexts only: `answers[k]` has theirs, in the order of `open`.
   const open = split?.open;

@@ -29,7 +29,8 @@ export function formFractions({ forms, demand, curveOf }: Problem): Float64Array
     const full = member[c]! < 0 ? 1 : demand.fullBytes[member[c]!]!;
     for (let form = forms.offsets[c]!; form < forms.offsets[c + 1]!; form++) {
       const scale = forms.ofBytes[form]!;
-      fractions[form] = forms.lossyOf[form]! < 0 ? 1 : forms.storedBytes[form]! / (scale === 0 ? full : scale);
+      fractions[form] =
+        forms.lossyOf[form]! < 0 ? 1 : forms.storedBytes[form]! / (scale === 0 ? full : scale);
     }
   }
   return fractions;

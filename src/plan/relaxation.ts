@@ -1,8 +1,8 @@
+import { spanOf, totalUtility } from './baseline.js';
 import { type DualOptimum, minimizeBound } from './dual.js';
 import { IndependentLagrangian } from './independent.js';
 import { InfeasibleError } from './infeasible.js';
 import type { Lagrangian } from './lagrangian.js';
-import { spanOf, totalUtility } from './baseline.js';
 import { type Problem, utilityOf } from './problem.js';
 import { addUse, couplingRows, type Row, totalUse } from './rows.js';
 import { sampleProblem } from './sample.js';

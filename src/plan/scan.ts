@@ -357,14 +357,16 @@ class PriceTable {
     const everyGroup = (t: number, price: number) => {
       for (let g = 0; g < groups; g++) perByte[g * T + t]! += price;
     };
-    problem.budgets?.charge.forEach((charge, t) => everyGroup(t, charge));
+    problem.budgets?.charge.forEach((charge, t) => {
+      everyGroup(t, charge);
+    });
     rows.forEach(({ kind, tier, tenant }, r) => {
       const price = prices[r]!;
       if (kind === 'capacity') everyGroup(tier, price);
       else if (kind === 'bandwidth') perAccess[tier]! += price;
       else if (kind === 'tenant') perByte[(tenant! + 1) * T + tier]! += price;
       else if (kind === 'writes') unlessInForce[tier]! += price;
-      else problem.tiers.forEach(({ moneyPerByte }, t) => everyGroup(t, price * moneyPerByte));
+      else for (let t = 0; t < T; t++) everyGroup(t, price * problem.tiers[t]!.moneyPerByte);
     });
   }
 }

@@ -113,11 +113,7 @@ function better(a: Candidate | undefined, b: Candidate | undefined): Candidate |
   return b.utility > a.utility ? b : a;
 }
 
-function repairedPlan(
-  problem: Problem,
-  relaxation: Relaxation,
-  choices: Int32Array,
-): Candidate | undefined {
+function repairedPlan(problem: Problem, relaxation: Relaxation, choices: Int32Array): Candidate | undefined {
   const { rows, optimum, split } = relaxation;
   const assignment = new Assignment(problem, rows, choices, sumsOf(problem, relaxation, choices).use);
   const wanted = { score: 'priced', prices: optimum.prices } as const;
