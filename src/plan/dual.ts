@@ -1,7 +1,14 @@
 import { boundAt, type Lagrangian } from './lagrangian.js';
 import { RestrictedMaster } from './master.js';
 
-/** An answer of the Lagrangian that has a part in the optimal mix. */
+/** What contexts reach and use when they choose at prices; the limits have no part in it. */
+export interface Answer {
+  readonly prices: Float64Array;
+  readonly utility: number;
+  readonly use: Float64Array;
+}
+
+/** An answer that has a part in the optimal mix. */
 export interface ActiveAnswer {
   readonly prices: Float64Array;
   readonly weight: number;
@@ -16,6 +23,9 @@ export interface DualOptimum {
   readonly mixed: number;
   /** The answers of that mix, weights summing to 1. */
   readonly active: readonly ActiveAnswer[];
+  /** All answers known, the latest last. */
+  readonly answers: readonly Answer[];
+  /** Answers asked for. */
   readonly evaluations: number;
   /** Stopped at the edge of the box: the optimum lies outside. */
   readonly atEdge: boolean;
@@ -26,6 +36,8 @@ export interface DualOptimum {
 export interface DualOptions {
   /** Where to begin. */
   readonly start?: Float64Array;
+  /** Answers of the same Lagrangian, at these or other limits. */
+  readonly answers?: readonly Answer[];
   /** Stop when bound − mixed ≤ tolerance · (bound − baseline). */
   readonly tolerance: number;
   /** The zero of the span. */
@@ -49,7 +61,8 @@ export function minimizeBound(lagrangian: Lagrangian, options: DualOptions): Dua
   const rows = limits.length;
   const { floor, baseline, low, high, maxEvaluations = 400 } = options;
   const master = new RestrictedMaster(limits, floor);
-  const asked: Float64Array[] = [];
+  const answers = [...(options.answers ?? [])];
+  const known = answers.length;
   const use = new Float64Array(rows);
   const target = new Float64Array(rows);
   let best = new Float64Array(rows);
@@ -59,7 +72,7 @@ export function minimizeBound(lagrangian: Lagrangian, options: DualOptions): Dua
   const ask = (prices: Float64Array): { bound: number; utility: number } => {
     const utility = lagrangian.choose(prices, use);
     const answer = boundAt(limits, prices, utility, use);
-    asked.push(Float64Array.from(prices));
+    answers.push({ prices: Float64Array.from(prices), utility, use: use.slice() });
     master.add(utility, use);
     if (answer < bound) {
       bound = answer;
@@ -70,11 +83,12 @@ export function minimizeBound(lagrangian: Lagrangian, options: DualOptions): Dua
 
   const near = (factor: number) => bound - mix.value <= factor * options.tolerance * (bound - baseline);
 
+  for (const answer of answers) master.add(answer.utility, answer.use);
   ask(options.start ?? new Float64Array(rows));
   let mix = master.solve(target);
   let step = 0.5;
   let stalled = 0;
-  while (stalled < 3 && asked.length < maxEvaluations && !near(1)) {
+  while (stalled < 3 && answers.length - known < maxEvaluations && !near(1)) {
     const trial = new Float64Array(rows);
     let clamped = false;
     let same = true;
@@ -108,8 +122,9 @@ export function minimizeBound(lagrangian: Lagrangian, options: DualOptions): Dua
     prices: best,
     bound,
     mixed: mix.value,
-    active: [...mix.weights].map(([answer, weight]) => ({ prices: asked[answer]!, weight })),
-    evaluations: asked.length,
+    active: [...mix.weights].map(([answer, weight]) => ({ prices: answers[answer]!.prices, weight })),
+    answers,
+    evaluations: answers.length - known,
     atEdge,
     infeasible: mix.artificial > 1e-6,
   };

@@ -1,5 +1,5 @@
 import { spanOf, totalUtility } from './baseline.js';
-import { type DualOptimum, minimizeBound } from './dual.js';
+import { type Answer, type DualOptimum, minimizeBound } from './dual.js';
 import { IndependentLagrangian } from './independent.js';
 import { InfeasibleError } from './infeasible.js';
 import type { Lagrangian } from './lagrangian.js';
@@ -37,10 +37,14 @@ const WIDENED = 4;
  * again. If the optimum lies at the box's edge, the box is widened.
  * @throws EvicpressError when the relaxation has no solution, so that no plan has.
  */
-export function solveRelaxation(problem: Problem, start?: Float64Array): Relaxation {
+export function solveRelaxation(
+  problem: Problem,
+  start?: Float64Array,
+  answers: readonly Answer[] = [],
+): Relaxation {
   const rows = couplingRows(problem);
   const { baseline, least, most } = spanOf(problem);
-  const common = { tolerance: TOLERANCE, baseline, floor: least - Math.max(1e-9, most - least) };
+  const common = { answers, tolerance: TOLERANCE, baseline, floor: least - Math.max(1e-9, most - least) };
   const solved = (lagrangian: Lagrangian, optimum: DualOptimum) => ({
     rows,
     lagrangian,

@@ -1,14 +1,9 @@
 import type { EvicpressError } from '../errors.js';
-import { Assignment } from './assignment.js';
-import { totalUtility } from './baseline.js';
-import { blendAnswers } from './blend.js';
+import type { Answer } from './dual.js';
 import { planMeans, usedByTier } from './make-plan.js';
 import { KEEP_NOTHING, type Problem, storedBytesOf, ttftOf } from './problem.js';
-import { solveRelaxation } from './relaxation.js';
-import { fillRoom, relieve } from './relieve.js';
 import { couplingRows, type Row } from './rows.js';
-import { dual } from './solvers/dual.js';
-import type { Solution } from './solvers/solver.js';
+import { pricedPlan } from './solvers/dual.js';
 
 /** What the best plan gives at one set of capacities. */
 export interface SizedPlan {
@@ -28,25 +23,35 @@ export interface SizedPlan {
   readonly evaluations: number;
 }
 
-/** Solves one instance at one capacity after another, each from the prices of those before. */
+/** Answers kept from one point of a sweep to the next: enough to surround the next optimum. */
+const ANSWERS = 60;
+
+/** Solves one instance at one capacity after another, each from the prices and answers of those before. */
 export class Sweep {
   /** The two latest solutions with the same rows: from them the next prices are foretold. */
   private trail: { readonly capacities: readonly number[]; readonly prices: Float64Array }[] = [];
+  /** What contexts answered at the latest prices: true at other capacities too. */
+  private answers: readonly Answer[] = [];
+  private rowNames = '';
 
   constructor(private readonly problem: Problem) {}
 
   /** @param capacities usable bytes by tier. @throws EvicpressError when no plan keeps every limit. */
   at(capacities: readonly number[]): SizedPlan {
     const problem = withCapacities(this.problem, capacities);
-    const start = this.foretold(capacities);
     const rows = couplingRows(problem);
-    const { choices, prices, bound, evaluations } = solveQuickly(problem, start);
-    const last = this.trail.at(-1);
-    if (last !== undefined && last.prices.length !== rows.length) this.trail = [];
+    this.forgetUnless(rows, capacities);
+    const start = this.foretold(capacities);
+    const { choices, utility, optimum } = pricedPlan(problem, {
+      answers: this.answers,
+      ...(start === undefined ? {} : { start }),
+    });
+    const { prices, bound, evaluations } = optimum;
+    this.answers = optimum.answers.slice(-ANSWERS);
     this.trail = [...this.trail.slice(-1), { capacities, prices }];
     return {
       capacities,
-      utility: totalUtility(problem, choices),
+      utility,
       bound,
       ...planMeans(problem, choices),
       hitShare: keptShare(problem, choices),
@@ -56,10 +61,20 @@ export class Sweep {
     };
   }
 
+  /** Other rows, or other tiers that are offered: what was found before says nothing. */
+  private forgetUnless(rows: readonly Row[], capacities: readonly number[]): void {
+    const offered = capacities.map((bytes) => (bytes > 0 ? 1 : 0));
+    const names = JSON.stringify([offered, rows.map(({ kind, tier, tenant }) => [kind, tier, tenant])]);
+    if (names === this.rowNames) return;
+    this.rowNames = names;
+    this.trail = [];
+    this.answers = [];
+  }
+
   /** The prices of the last point, carried on along the line through the last two in logarithms. */
   private foretold(capacities: readonly number[]): Float64Array | undefined {
     const [before, last] = this.trail.length < 2 ? [undefined, this.trail[0]] : this.trail;
-    if (last === undefined || rowsDiffer(last.capacities, capacities)) return undefined;
+    if (last === undefined) return undefined;
     const step = before === undefined ? 0 : logStep(before.capacities, last.capacities);
     const next = logStep(last.capacities, capacities);
     if (before === undefined || step === 0 || Math.abs(next) > 2 * Math.abs(step)) return last.prices;
@@ -68,11 +83,6 @@ export class Sweep {
       return price > 0 && earlier > 0 ? price * (price / earlier) ** (next / step) : price;
     });
   }
-}
-
-function rowsDiffer(a: readonly number[], b: readonly number[]): boolean {
-  const binds = (bytes: number) => bytes > 0 && Number.isFinite(bytes);
-  return a.some((bytes, t) => binds(bytes) !== binds(b[t]!));
 }
 
 /** How far one set of capacities lies from another, in logarithms summed over the tiers. */
@@ -88,25 +98,6 @@ export function withCapacities(problem: Problem, capacities: readonly number[]):
     tiers: problem.tiers.map((tier, t) => ({ ...tier, capacityBytes: capacities[t]! })),
     allowed: empty === 0 ? problem.allowed : problem.allowed.map((mask) => mask & ~empty),
   };
-}
-
-/** Up to here the default solver polishes, for far longer than it takes to find prices; a sweep does without. */
-const POLISHED = 20_000;
-
-/** Prices, and the mix of the relaxation made whole but not polished. */
-function solveQuickly(
-  problem: Problem,
-  start: Float64Array | undefined,
-): Pick<Solution, 'choices' | 'prices' | 'bound' | 'evaluations'> {
-  const options = start === undefined ? {} : { start };
-  if (problem.demand.contexts > POLISHED) return dual.solve(problem, options);
-  const relaxation = solveRelaxation(problem, start);
-  const { rows, optimum } = relaxation;
-  const { prices } = optimum;
-  const assignment = new Assignment(problem, rows, blendAnswers(problem, relaxation));
-  if (!relieve(assignment, { score: 'priced', prices })) return dual.solve(problem, { start: prices });
-  fillRoom(assignment, prices);
-  return { choices: assignment.choices, prices, bound: optimum.bound, evaluations: optimum.evaluations };
 }
 
 function priceOf(rows: readonly Row[], prices: Float64Array, tier: number): number {

@@ -98,7 +98,7 @@ interface Planned {
 /** A quick plan at an alpha: prices and repair, no polish. */
 function at(problem: Problem, alpha: number): Planned {
   const solved = { ...problem, alpha };
-  return { means: planMeans(solved, pricedPlan(solved)) };
+  return { means: planMeans(solved, pricedPlan(solved).choices) };
 }
 
 /** The smallest alpha, to the precision of the halvings, from which on plans do what is asked. */

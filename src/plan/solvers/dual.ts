@@ -2,6 +2,7 @@ import { Assignment } from '../assignment.js';
 import { gapOfSpan, totalUtility } from '../baseline.js';
 import { blendAnswers } from '../blend.js';
 import { searchCore } from '../core.js';
+import type { Answer, DualOptimum } from '../dual.js';
 import { exchange } from '../exchange.js';
 import { IndependentLagrangian } from '../independent.js';
 import { InfeasibleError } from '../infeasible.js';
@@ -91,16 +92,26 @@ function solveByPrices(
   };
 }
 
+/** A plan that is repaired and filled but not polished, and the optimum it was made from. */
+export interface PricedPlan extends Candidate {
+  readonly optimum: DualOptimum;
+}
+
 /**
- * The choices at optimal prices, repaired and filled but not polished: near enough for a search over alphas.
+ * The choices at optimal prices, repaired and filled but not polished: near enough for a search over alphas or
+ * capacities.
+ * @param options prices and answers to begin from.
  * @throws EvicpressError when no plan keeps every limit.
  */
-export function pricedPlan(problem: Problem): Int32Array {
-  const relaxation = solveRelaxation(problem);
+export function pricedPlan(
+  problem: Problem,
+  { start, answers }: SolveOptions & { readonly answers?: readonly Answer[] } = {},
+): PricedPlan {
+  const relaxation = solveRelaxation(problem, start, answers);
   const blended = blendAnswers(problem, relaxation);
   const plan = repairedPlan(problem, relaxation, blended) ?? greedyPlan(problem, relaxation, 'drop-per-byte');
   if (plan === undefined) throw new InfeasibleError();
-  return plan.choices;
+  return { ...plan, optimum: relaxation.optimum };
 }
 
 interface Candidate {
