@@ -85,18 +85,19 @@ async function profileTiers(flags: Flags): Promise<void> {
 
   const profile = { ...formatHeader('tiers'), tiers, ...byField(beside), host: describeHost() };
   const written = await writeProfile(profile, output, model);
-  if (tiers.length > 0) printTiers(terminal, tiers);
-  for (const { name, summary } of beside) terminal.say(`  ${name}: ${summary}`);
-  if (flags.chart === true) for (const tier of tiers) terminal.say(`\n${tierChart(tier) ?? ''}`);
+  // With `-o -` standard output is the profile and nothing else.
   if (output !== '-') {
+    if (tiers.length > 0) printTiers(terminal, tiers);
+    for (const { name, summary } of beside) terminal.say(`  ${name}: ${summary}`);
+    if (flags.chart === true) for (const tier of tiers) terminal.say(`\n${tierChart(tier) ?? ''}`);
     terminal.say(`\nWritten to ${written.join(' and ')}.`);
     const named = flags.output === undefined ? '' : ` --tiers ${shellWord(flags.output)}`;
     terminal.next(
       `evicpress plan --trace requests.jsonl${named}`,
       'where every context of your log should live',
     );
+    terminal.result({ ...profile, output });
   }
-  terminal.result({ ...profile, output });
   if (flags.strict === true) refuseBad(tiers, terminal);
 }
 

@@ -2,6 +2,7 @@ import { errors } from '../errors.js';
 import type { Tier, Transfer } from '../formats/tiers.js';
 import { shuffled } from '../random.js';
 import { formatBytes, formatBytesPerSecond } from '../units.js';
+import { type Burst, findBurst, type TimedWaves, withoutWaves } from './burst.js';
 import {
   type FittedTransfer,
   fitTransfer,
@@ -14,7 +15,7 @@ import {
 import { type Load, loadBetween, readLoad } from './host.js';
 import type { Device, Direction, MeasureSettings, SecondOpinion, TierTarget } from './kind.js';
 import { LEAST_SHARE, PASSES, type PassPlan, type Point, planPass } from './schedule.js';
-import { type Burst, type Evidence, findBurst, judge } from './verdict.js';
+import { type Evidence, judge } from './verdict.js';
 
 /** Time for the first look at a device, whose waves are not counted: they warm it up. */
 const FIRST_LOOK_SECONDS = 0.2;
@@ -52,23 +53,33 @@ export async function measureDevice(
     );
     const load = loadWhileAlone([...series.values()].flat());
     const opinion = await device.confirm?.run();
-    return describeTier(target, device, settings, measured, load, opinion);
+    const tier = describeTier(target, device, settings, measured, load, opinion);
+    return { ...tier, measuringSeconds: threeDigits((performance.now() - openedAt) / 1e3) };
   } finally {
     await device.close();
   }
 }
 
-interface TimedSample extends Sample {
-  /** Relative interquartile range of the waves behind the sample. */
-  readonly spread: number;
+/** A point with what was seen beside its transfers. */
+interface TimedPoint extends TimedWaves {
   /** Seconds it took beside the waves: making what is to be read. */
   readonly overheadSeconds: number;
   /** How much others disturbed the machine meanwhile. */
   readonly load: Load;
 }
 
+/** The mean, not the median: behind a throttle most small transfers are fast and a few pay for all. */
+function sampleOf({ bytes, streams, pass, waves }: TimedWaves): Sample {
+  return { bytes, streams, pass, seconds: Number(mean(waves).toPrecision(SAMPLE_DIGITS)) };
+}
+
+/** Interquartile range of a point's waves, relative to their median. */
+function spreadOf({ waves }: TimedWaves): number {
+  return (quantile(waves, 0.75) - quantile(waves, 0.25)) / median(waves);
+}
+
 /** With one stream only: several would wait for processors of their own accord. */
-function loadWhileAlone(samples: readonly TimedSample[]): Load {
+function loadWhileAlone(samples: readonly TimedPoint[]): Load {
   const least = Math.min(...samples.map((sample) => sample.streams));
   const loads = samples.filter((sample) => sample.streams === least).map((sample) => sample.load);
   return {
@@ -83,16 +94,16 @@ async function measureSeries(
   device: Device,
   settings: MeasureSettings,
   seconds: number,
-): Promise<Map<Direction, TimedSample[]>> {
+): Promise<Map<Direction, TimedPoint[]>> {
   const sizes = (settings.sizes ?? device.sizes).filter((bytes) => bytes <= device.largestWaveBytes);
   const turns = PASSES * device.directions.length;
   const startedAt = performance.now();
-  const series = new Map<Direction, TimedSample[]>(device.directions.map((direction) => [direction, []]));
+  const series = new Map<Direction, TimedPoint[]>(device.directions.map((direction) => [direction, []]));
   const plans = new Map<Direction, PassPlan>();
   for (let turn = 0; turn < turns; turn++) {
     const direction = device.directions[turn % device.directions.length]!;
     const pass = 1 + Math.floor(turn / device.directions.length);
-    const samples = series.get(direction)!;
+    const points = series.get(direction)!;
     const endsAt = startedAt + (1e3 * seconds * (turn + 1)) / turns;
     const secondsLeft = () => Math.max(0, (endsAt - performance.now()) / 1e3);
     let plan = plans.get(direction);
@@ -107,23 +118,24 @@ async function measureSeries(
         look.overheadSeconds,
       );
       plans.set(direction, plan);
+      points.push(look);
     }
     const order = shuffled(plan.points, settings.seed + pass);
     const least = (LEAST_SHARE * seconds) / turns / order.length;
     for (const [i, point] of order.entries()) {
-      const recent = samples.slice(-RECENT_POINTS);
-      const expected = recent.length === 0 ? 0 : (point.bytes * point.streams) / recentRate(recent);
+      const recent = points.slice(-RECENT_POINTS);
+      const expected = (point.bytes * point.streams) / recentRate(recent);
       // Late, on a busy machine: better fewer points than points of a moment.
       if (Math.max(expected, least) > secondsLeft() && !plan.essential.has(point)) continue;
-      const overhead = recent.length === 0 ? 0 : mean(recent.map((sample) => sample.overheadSeconds));
+      const overhead = mean(recent.map((one) => one.overheadSeconds));
       const share = Math.max(least, secondsLeft() / (order.length - i) - overhead);
-      const sample = await measurePoint(device, direction, point, pass, share, settings);
-      samples.push(sample);
+      const measured = await measurePoint(device, direction, point, pass, share, settings);
+      points.push(measured);
       settings.onProgress({
         stage: `${target.name} ${direction}`,
         done: turn * order.length + i + 1,
         total: turns * order.length,
-        note: liveFigure(sample),
+        note: liveFigure(sampleOf(measured)),
       });
     }
   }
@@ -136,16 +148,16 @@ function firstLook(
   direction: Direction,
   sizes: readonly number[],
   settings: MeasureSettings,
-): Promise<TimedSample> {
+): Promise<TimedPoint> {
   const bytes = sizes[Math.floor((sizes.length - 1) / 2)]!;
   const streams = Math.min(...settings.streams);
   return measurePoint(device, direction, { bytes, streams }, 0, FIRST_LOOK_SECONDS, settings);
 }
 
 /** Bytes per second of all streams together; the large transfers count most. */
-function recentRate(samples: readonly Sample[]): number {
-  const bytes = samples.reduce((sum, sample) => sum + sample.bytes * sample.streams, 0);
-  return bytes / samples.reduce((sum, sample) => sum + sample.seconds, 0);
+function recentRate(points: readonly TimedWaves[]): number {
+  const bytes = points.reduce((sum, point) => sum + point.bytes * point.streams, 0);
+  return bytes / points.reduce((sum, point) => sum + mean(point.waves), 0);
 }
 
 async function measurePoint(
@@ -155,7 +167,7 @@ async function measurePoint(
   pass: number,
   seconds: number,
   settings: MeasureSettings,
-): Promise<TimedSample> {
+): Promise<TimedPoint> {
   checkInterrupt(settings);
   const before = readLoad(device.waitSeconds());
   const waves = await device.run({ direction, ...point, seconds });
@@ -165,9 +177,7 @@ async function measurePoint(
   return {
     ...point,
     pass,
-    // The mean, not the median: behind a throttle most small transfers are fast and a few pay for all.
-    seconds: Number((total / waves.length).toPrecision(SAMPLE_DIGITS)),
-    spread: (quantile(waves, 0.75) - quantile(waves, 0.25)) / median(waves),
+    waves,
     overheadSeconds: Math.max(0, (after.at - before.at) / 1e3 - total),
     load: loadBetween(before, after),
   };
@@ -183,9 +193,9 @@ function liveFigure({ bytes, streams, seconds }: Sample): string {
 }
 
 /** The law of one direction, past any burst, and the evidence about it. */
-function conclude(direction: Direction, all: readonly TimedSample[], earlier: Tier | undefined): Measured {
-  const burst = findBurst(all, fitTransfer(all).transfer);
-  const samples = pastBurst(all, burst);
+function conclude(direction: Direction, all: readonly TimedPoint[], earlier: Tier | undefined): Measured {
+  const { points, burst } = pastBursts(all);
+  const samples = points.map(sampleOf);
   const fit = fitTransfer(samples);
   const foretold = earlier?.[direction];
   return {
@@ -197,11 +207,33 @@ function conclude(direction: Direction, all: readonly TimedSample[], earlier: Ti
       heldOutError: fit.heldOutError,
       passError: passError(samples),
       ...(foretold === undefined ? {} : { runError: predictionError(foretold, samples) }),
-      spread: median(samples.map((sample) => sample.spread)),
+      spread: median(points.map(spreadOf)),
       rSquared: fit.rSquared,
       ...(burst === undefined ? {} : { burst }),
     },
   };
+}
+
+/**
+ * Drops what was measured in a burst: of each pass, since credit comes back while the other direction is measured,
+ * and of all passes together. The first look belongs to the first pass, and is counted for this alone.
+ */
+function pastBursts(all: readonly TimedPoint[]): { points: readonly TimedPoint[]; burst: Burst | undefined } {
+  const counted = all.filter((point) => point.pass > 0);
+  const law = fitTransfer(counted.map(sampleOf)).transfer;
+  const passes = Array.from({ length: PASSES }, (_, i) =>
+    all.filter((point) => Math.max(1, point.pass) === i + 1),
+  );
+  let burst: Burst | undefined;
+  const past = (points: readonly TimedPoint[]) => {
+    const found = findBurst(points, law);
+    burst ??= found;
+    return found === undefined ? points : withoutWaves(points, found.waves);
+  };
+  const points = past(passes.flatMap(past)).filter((point) => point.pass > 0);
+  const least = Math.min(...all.map((point) => point.streams));
+  const sizesAlone = new Set(points.filter((point) => point.streams === least).map((point) => point.bytes));
+  return { points: sizesAlone.size >= 2 ? points : counted, burst };
 }
 
 /** How far each pass is from what the other one predicts, whichever is worse. */
@@ -210,17 +242,6 @@ function passError(samples: readonly Sample[]): number {
   if (passes.some((pass) => pass.length === 0)) return 0;
   const laws = passes.map((pass) => fitTransfer(pass).transfer);
   return Math.max(predictionError(laws[0]!, passes[1]!), predictionError(laws[1]!, passes[0]!));
-}
-
-/** Drops what was measured in the burst, where enough remains of one stream to fit. */
-function pastBurst(samples: readonly TimedSample[], burst: Burst | undefined): readonly TimedSample[] {
-  if (burst === undefined) return samples;
-  const after = samples.slice(burst.endsAt);
-  const least = Math.min(...samples.map((sample) => sample.streams));
-  const sizesAlone = new Set(
-    after.filter((sample) => sample.streams === least).map((sample) => sample.bytes),
-  );
-  return sizesAlone.size >= 2 ? after : samples;
 }
 
 function describeTier(

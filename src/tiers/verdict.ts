@@ -1,7 +1,5 @@
-import { transferSeconds } from '../cost/transfer.js';
-import type { Transfer } from '../formats/tiers.js';
 import { formatBytesPerSecond, formatShare, significant } from '../units.js';
-import { median, type Sample } from './fit.js';
+import type { Burst } from './burst.js';
 import type { Load } from './host.js';
 import type { Remark } from './kind.js';
 
@@ -19,7 +17,8 @@ const LIMITS = {
   heldOutError: [0.05, 0.25],
   passError: [0.05, 0.3],
   runError: [0.05, 0.3],
-  spread: [0.25, 0.75],
+  // Of single transfers: however much they vary, the mean can be steady.
+  spread: [0.25, Number.POSITIVE_INFINITY],
   unexplained: [0.05, 0.2],
   stolenShare: [0.05, 0.2],
   cpuPressure: [0.05, 0.25],
@@ -82,56 +81,4 @@ export function judge(evidence: readonly Evidence[], load: Load, remarks: readon
   );
   const level = found.some((remark) => remark.level === 'bad') ? 'bad' : found.length > 0 ? 'noisy' : 'good';
   return { level, reasons: found.map((remark) => remark.text) };
-}
-
-/** A drop in speed for good, as of a volume whose burst credit is used up. */
-export interface Burst {
-  /** Index of the first sample after the drop. */
-  readonly endsAt: number;
-  readonly fastBytesPerSecond: number;
-  readonly slowBytesPerSecond: number;
-}
-
-/** A drop counts from this factor on. */
-const BURST_FACTOR = 1.5;
-/** Fewer samples than this on either side say nothing. */
-const BURST_SIDE = 3;
-
-/**
- * Finds a burst: the split in time after which transfers take clearly longer than the law says, with both sides
- * steadier than the step between them. Sizes and streams are shuffled, so that size cannot pass for time.
- * @param samples in the order they were taken.
- */
-export function findBurst(samples: readonly Sample[], law: Transfer): Burst | undefined {
-  const residuals = samples.map(({ bytes, streams, seconds }) =>
-    Math.log(seconds / transferSeconds(law, bytes, streams)),
-  );
-  let best: { endsAt: number; step: number } | undefined;
-  let leastError = Number.POSITIVE_INFINITY;
-  for (let endsAt = BURST_SIDE; endsAt <= samples.length - BURST_SIDE; endsAt++) {
-    const before = residuals.slice(0, endsAt);
-    const after = residuals.slice(endsAt);
-    const error = deviation(before) + deviation(after);
-    if (error < leastError) {
-      leastError = error;
-      best = { endsAt, step: median(after) - median(before) };
-    }
-  }
-  if (best === undefined || best.step < Math.log(BURST_FACTOR)) return undefined;
-  if (leastError / samples.length > best.step / 3) return undefined;
-  return {
-    endsAt: best.endsAt,
-    fastBytesPerSecond: typicalRate(samples.slice(0, best.endsAt)),
-    slowBytesPerSecond: typicalRate(samples.slice(best.endsAt)),
-  };
-}
-
-/** Sum of absolute deviations from the median. */
-function deviation(values: readonly number[]): number {
-  const centre = median(values);
-  return values.reduce((sum, value) => sum + Math.abs(value - centre), 0);
-}
-
-function typicalRate(samples: readonly Sample[]): number {
-  return median(samples.map(({ bytes, streams, seconds }) => (bytes * streams) / seconds));
 }

@@ -1,107 +1,124 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { connect, createServer, type Server, type Socket } from 'node:net';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { execa } from 'execa';
 import { afterEach, describe, expect, it } from 'vitest';
-import { redis } from '../../src/tiers/redis.js';
+import { transferSeconds } from '../../src/cost/transfer.js';
+import type { Tier } from '../../src/formats/tiers.js';
+import { median } from '../../src/tiers/fit.js';
+import { BIN } from '../support/cli.js';
+import { noSlowNetwork, SlowNetwork } from '../support/slow-network.js';
+import { noThrottle, SmallDisk, ThrottledGroup } from '../support/small-disk.js';
 
-const missing = spawnSync('redis-server', ['--version']).status !== 0;
-const PORT = 21_391;
+type Measured = Tier & {
+  readonly verdict: { readonly reasons: string[] };
+  readonly writeSamples: NonNullable<Tier['samples']>;
+};
 
-/** A token bucket between client and server: `burstBytes` at full speed, then `bytesPerSecond`. */
-class Throttle {
-  private tokens: number;
-  private at = performance.now();
-  private readonly server: Server;
-
-  constructor(
-    private readonly bytesPerSecond: number,
-    private readonly burstBytes: number,
-    private readonly upstream: number,
-  ) {
-    this.tokens = burstBytes;
-    this.server = createServer((client) => {
-      const up = connect(this.upstream, '127.0.0.1');
-      void this.forward(client, up);
-      void this.forward(up, client);
-    });
-  }
-
-  listen(): Promise<number> {
-    return new Promise((resolve) => {
-      this.server.listen(0, '127.0.0.1', () => resolve((this.server.address() as { port: number }).port));
-    });
-  }
-
-  close(): void {
-    this.server.close();
-  }
-
-  private async forward(from: Socket, to: Socket): Promise<void> {
-    to.on('error', () => from.destroy());
-    try {
-      for await (const chunk of from) {
-        await this.take((chunk as Buffer).length);
-        if (!to.write(chunk)) await new Promise((resolve) => to.once('drain', resolve));
-      }
-    } catch {
-      // Either end may go: the other follows.
-    }
-    to.destroy();
-  }
-
-  /** Debt is paid by waiting: the timer's coarseness evens out, the rate stays true. */
-  private async take(bytes: number): Promise<void> {
-    const now = performance.now();
-    const refilled = this.tokens + ((now - this.at) / 1e3) * this.bytesPerSecond;
-    this.at = now;
-    this.tokens = Math.min(this.burstBytes, refilled) - bytes;
-    if (this.tokens < 0) {
-      await new Promise((resolve) => setTimeout(resolve, (-1e3 * this.tokens) / this.bytesPerSecond));
-    }
-  }
+/** Median relative error of what one run predicts for the transfers of another. */
+function foretold(law: Tier['read'], samples: NonNullable<Tier['samples']>): number {
+  return median(
+    samples.map(({ bytes, streams, seconds }) =>
+      Math.abs(transferSeconds(law, bytes, streams) / seconds - 1),
+    ),
+  );
 }
 
-describe.skipIf(missing)('a throttled tier', () => {
-  let server: ChildProcess | undefined;
-  let throttle: Throttle | undefined;
-  afterEach(() => {
-    throttle?.close();
-    server?.kill('SIGKILL');
-  });
+const cleanups: (() => void)[] = [];
+afterEach(() => {
+  for (const cleanup of cleanups.splice(0).reverse()) cleanup();
+});
 
-  async function measureBehind(bytesPerSecond: number, burstBytes: number, sizes: number[]) {
-    const args = ['--port', String(PORT), '--bind', '127.0.0.1', '--save', '', '--dir', '/tmp'];
-    server = spawn('redis-server', args, { stdio: ['ignore', 'pipe', 'inherit'] });
-    await new Promise<void>((resolve) => {
-      server!.stdout!.on('data', (data) => /Ready to accept/.test(String(data)) && resolve());
-    });
-    throttle = new Throttle(bytesPerSecond, burstBytes, PORT);
-    const port = await throttle.listen();
-    const tier = await redis.measure(
-      { name: 'r', kind: 'redis', location: `redis://127.0.0.1:${port}` },
-      {
-        seconds: 24,
-        sizes,
-        streams: [1, 2],
-        scratchBytes: 8e6,
-        seed: 1,
-        signal: new AbortController().signal,
-        onProgress: () => undefined,
-      },
-    );
-    return tier as typeof tier & { verdict: { reasons: string[] } };
+const noDisk = noThrottle();
+describe.skipIf(noDisk !== undefined)(`a disk throttled by the kernel (${noDisk ?? 'control group'})`, () => {
+  const READ = 200e6;
+  const WRITE = 150e6;
+
+  it('is measured at its true rate, by fio too, and predicts the next run', async () => {
+    const disk = new SmallDisk(1500);
+    cleanups.push(() => disk.remove());
+    const group = new ThrottledGroup(disk.device, READ, WRITE);
+    cleanups.push(() => group.remove());
+    const measure = async (): Promise<Measured & { details: { fio?: { ratio: number } } }> => {
+      const args = [BIN, 'profile', 'tiers', '-o', '-', '--tier', `disk=file:${disk.folder}`];
+      const sizes = ['--sizes', '4MB,16MB,64MB,256MB', '--streams', '1,2', '--scratch', '512MB'];
+      const { stdout } = await execa(...group.inside(process.execPath, [...args, ...sizes]));
+      return JSON.parse(stdout).tiers[0];
+    };
+    const first = await measure();
+    const second = await measure();
+    for (const { read, write } of [first, second]) {
+      expect(Math.abs(read.bytesPerSecond / READ - 1)).toBeLessThan(0.1);
+      expect(Math.abs(write!.bytesPerSecond / WRITE - 1)).toBeLessThan(0.1);
+    }
+    const alone = second.samples!.filter((sample) => sample.streams === 1);
+    expect(foretold(first.read, alone)).toBeLessThan(0.05);
+    const ratio = first.details.fio?.ratio;
+    if (ratio !== undefined) expect(Math.abs(ratio - 1)).toBeLessThan(0.2);
+    expect(readdirSync(disk.folder)).toEqual(['lost+found']);
+  });
+});
+
+const missing =
+  spawnSync('redis-server', ['--version']).status !== 0 ? 'apt install redis-server' : noSlowNetwork();
+describe.skipIf(missing !== undefined)(`a server behind a token bucket (${missing ?? 'tc tbf'})`, () => {
+  const RATE = 25e6;
+  /** Of each packet of 1500 bytes and its frame, what is neither Ethernet, IP nor TCP. */
+  const PAYLOAD = 1448 / 1514;
+
+  async function measureBehind(burstBytes: number, sizes: string): Promise<Measured[]> {
+    const network = new SlowNetwork(RATE, burstBytes);
+    cleanups.push(() => network.remove());
+    const folder = mkdtempSync(join(tmpdir(), 'evicpress-slow-'));
+    cleanups.push(() => rmSync(folder, { recursive: true, force: true }));
+    const server = await startRedis(network, folder);
+    cleanups.push(() => server.kill('SIGKILL'));
+    const args = [BIN, 'profile', 'tiers', '--tier', `r=redis://${network.address}:21392`, '--sizes', sizes];
+    const runs: Measured[] = [];
+    for (let run = 0; run < 2; run++) {
+      const { stdout } = await execa(process.execPath, [...args, '--streams', '1,2', '-o', '-'], {
+        cwd: folder,
+      });
+      runs.push(JSON.parse(stdout).tiers[0]);
+    }
+    return runs;
   }
 
-  it('is measured at its true rate within a tenth', async () => {
-    // A small bucket: with none at all what a late timer loses is never made up, and the throttle is slower than it says.
-    const tier = await measureBehind(25e6, 1e6, [1e6, 2e6, 4e6, 8e6]);
-    expect(tier.read.bytesPerSecond / 25e6).toBeGreaterThan(0.9);
-    expect(tier.read.bytesPerSecond / 25e6).toBeLessThan(1.1);
+  it('is measured at its true rate, and predicts the next run', async () => {
+    const [first, second] = await measureBehind(1e6, '1MB,2MB,4MB,8MB');
+    for (const { read, write } of [first!, second!]) {
+      expect(Math.abs(read.bytesPerSecond / (PAYLOAD * RATE) - 1)).toBeLessThan(0.1);
+      expect(Math.abs(write!.bytesPerSecond / (PAYLOAD * RATE) - 1)).toBeLessThan(0.1);
+    }
+    expect(foretold(first!.read, second!.samples!)).toBeLessThan(0.05);
+    expect(foretold(first!.write!, second!.writeSamples)).toBeLessThan(0.05);
   });
 
   it('is measured past its burst, which is named', async () => {
-    const tier = await measureBehind(25e6, 250e6, [5e5, 1e6, 2e6, 4e6]);
-    expect(tier.verdict.reasons.join('\n')).toMatch(/a burst of .* fell to/);
-    expect(tier.read.bytesPerSecond / 25e6).toBeGreaterThan(0.9);
-    expect(tier.read.bytesPerSecond / 25e6).toBeLessThan(1.1);
+    const [first] = await measureBehind(100e6, '512KB,1MB,2MB,4MB');
+    expect(first!.verdict.reasons.join('\n')).toMatch(/a burst of .* fell to/);
+    expect(Math.abs(first!.read.bytesPerSecond / (PAYLOAD * RATE) - 1)).toBeLessThan(0.1);
   });
 });
+
+async function startRedis(network: SlowNetwork, folder: string): Promise<ChildProcess> {
+  const args = [
+    '--port',
+    '21392',
+    '--bind',
+    network.address,
+    '--protected-mode',
+    'no',
+    '--save',
+    '',
+    '--dir',
+    folder,
+  ];
+  const server = spawn(...network.inside('redis-server', args), { stdio: ['ignore', 'pipe', 'inherit'] });
+  await new Promise<void>((resolve, reject) => {
+    server.stdout!.on('data', (data) => /Ready to accept/.test(String(data)) && resolve());
+    server.once('exit', (code) => reject(new Error(`redis-server ended with code ${code}`)));
+  });
+  return server;
+}
