@@ -1,4 +1,7 @@
 #!/usr/bin/env node
-import { main } from '../dist/cli.js';
+import module from 'node:module';
+
+module.enableCompileCache?.(); // from Node 22 on: what was compiled once is not compiled again
+const { main } = await import('../dist/cli.js');
 
 await main(process.argv);

@@ -2,21 +2,19 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
-import { verbs } from '../dist/commands/index.js';
+import { verbs } from '../src/commands/index.ts';
 
 const path = fileURLToPath(new URL('../docs/commands.md', import.meta.url));
 const text = await commandsPage();
 if (!process.argv.includes('--check')) writeFileSync(path, text);
 else if (readFileSync(path, 'utf8') !== text) {
-  process.stderr.write(
-    'docs/commands.md is not current. Write it again: npm run build && node scripts/docs-commands.mjs\n',
-  );
+  process.stderr.write('docs/commands.md is not current. Write it again: npm run docs\n');
   process.exitCode = 1;
 }
 
 async function commandsPage() {
   const parts = [
-    '# Commands\n\nWritten by `node scripts/docs-commands.mjs` from the program. Every command also takes `-C DIR`, `--quiet`, `--json` and `--progress text|json|none`. Exit codes: [exit-codes.md](exit-codes.md).\n',
+    '# Commands\n\nWritten by `npm run docs` from the program. Every command also takes `-C DIR`, `--quiet`, `--json` and `--progress text|json|none`. Exit codes: [exit-codes.md](exit-codes.md).\n',
   ];
   for (const verb of verbs) {
     let help = '';

@@ -5,7 +5,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { jsonSchemas } from '../dist/formats/json-schemas.js';
+import { jsonSchemas } from '../src/formats/json-schemas.ts';
 
 const root = fileURLToPath(new URL('../', import.meta.url));
 const profiles = join(root, 'profiles');

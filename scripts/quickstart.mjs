@@ -86,8 +86,9 @@ async function profileMethods() {
 }
 
 async function conclude({ source }) {
-  const { tableText } = await import('../dist/report/table-text.js');
-  const { formatSeconds, formatShare } = await import('../dist/units.js');
+  const { tsImport } = await import('tsx/esm/api');
+  const { tableText } = await tsImport('../src/report/table-text.ts', import.meta.url);
+  const { formatSeconds, formatShare } = await tsImport('../src/units.ts', import.meta.url);
   const { policies, requests, warm } = JSON.parse(readFileSync('.evicpress/replay.json', 'utf8'));
   const rows = policies.map((p) => [
     p.saturated ? `${p.policy} (saturated)` : p.policy,

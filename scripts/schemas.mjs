@@ -2,7 +2,7 @@
 /** `npm run schemas`: writes the JSON Schemas of every file format into docs/schemas. Build first. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { jsonSchemas } from '../dist/formats/json-schemas.js';
+import { jsonSchemas } from '../src/formats/json-schemas.ts';
 
 const folder = fileURLToPath(new URL('../docs/schemas/', import.meta.url));
 mkdirSync(folder, { recursive: true });

@@ -1,7 +1,10 @@
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { Command, CommanderError } from 'commander';
 import { verbs } from './commands/index.js';
+import { type DeclaredCommand, declaredCommands, restore } from './declared-help.js';
 import { EvicpressError, nearestName, printable, systemFault } from './errors.js';
+import { PACKAGE_ROOT } from './package-root.js';
 import { paint } from './report/colour.js';
 
 /**
@@ -39,7 +42,9 @@ export async function createProgram(argv: readonly string[]): Promise<Command> {
   for (const verb of verbs) {
     const command = program.command(verb.name).description(verb.summary).helpGroup(`${verb.group}:`);
     command.exitOverride().configureOutput({ outputError: () => undefined });
-    if (verb.name === called) (await verb.load()).default(command);
+    const declared = verb.name === called ? helpOf(verb.name, argv) : undefined;
+    if (declared !== undefined) restore(command, declared);
+    else if (verb.name === called) (await verb.load()).default(command);
     else command.allowUnknownOption().allowExcessArguments();
   }
   program.addHelpText('after', HELP_AFTER);
@@ -63,7 +68,7 @@ Examples:
 Each command has its own help: evicpress plan --help`;
 
 function readVersion(): string {
-  const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
+  const text = readFileSync(join(PACKAGE_ROOT, 'package.json'), 'utf8');
   return (JSON.parse(text) as { version: string }).version;
 }
 
@@ -74,6 +79,13 @@ function enterFolder(folder: string): string {
     throw new EvicpressError(`${folder}: no such folder. Make it first, or leave -C out.`);
   }
   return folder;
+}
+
+/** What the help of a verb is printed from, where only its help is asked for. */
+function helpOf(verb: string, argv: readonly string[]): DeclaredCommand | undefined {
+  const words = argv.slice(2);
+  const asked = words[0] === 'help' || words.includes('--help') || words.includes('-h');
+  return asked ? declaredCommands().find(({ name }) => name === verb) : undefined;
 }
 
 /** The first word that names a verb; options of the program itself come before or after it. */

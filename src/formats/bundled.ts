@@ -1,13 +1,13 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { EvicpressError, errors, nearestName, printable } from '../errors.js';
+import { PACKAGE_ROOT } from '../package-root.js';
 import { readJson } from './files.js';
 import { checkModel, type Model } from './model.js';
 import { modelVariant } from './model-variants.js';
 
 /** The folder of reference profiles that ships with the package. */
-export const PROFILES_FOLDER = fileURLToPath(new URL('../../profiles/', import.meta.url));
+export const PROFILES_FOLDER = join(PACKAGE_ROOT, 'profiles/');
 
 /** The folder under the working folder where results go. */
 export const RESULTS_FOLDER = '.evicpress';

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { type Document, parseDocument } from 'yaml';
-import { z } from 'zod';
+import * as z from 'zod';
 import { errors, printable } from '../errors.js';
 import { readText, systemFault } from './files.js';
 import { checkShape } from './schema.js';

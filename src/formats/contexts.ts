@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { errors, printable } from '../errors.js';
 import { readNdjson } from './files.js';
 import { isHeader } from './methods.js';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { errors, printable } from '../errors.js';
 import { readNdjson, writePieces } from './files.js';
 import {

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { checkFormat, checkShape, count, label, nonNegative, positive, source } from './schema.js';
 
 /** A served model: what its KV cache weighs and how long it prefills. */

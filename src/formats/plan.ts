@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { z } from 'zod';
+import * as z from 'zod';
 import { errors, printable } from '../errors.js';
 import { readLines, writePieces } from './files.js';
 import { checkFormat, checkShape, count, fraction, label, nonNegative, parseJson, ratio } from './schema.js';

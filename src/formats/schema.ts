@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { errors, printable } from '../errors.js';
 
 /** The version of every file format; an unknown major version is refused. */

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { readJson } from './files.js';
 import { checkFormat, checkShape, fraction, nonNegative } from './schema.js';
 

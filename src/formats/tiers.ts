@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { errors } from '../errors.js';
 import { readJson } from './files.js';
 import { checkFormat, checkShape, count, label, nonNegative, positive, source } from './schema.js';

@@ -1,11 +1,12 @@
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import { EvicpressError, printable } from '../errors.js';
+import { PACKAGE_ROOT } from '../package-root.js';
 import { ContextFailure } from './runner.js';
 
 /** The folder of our Python package, so that it need not be installed into the user's environment. */
-const PYTHON_FOLDER = fileURLToPath(new URL('../../python/', import.meta.url));
+const PYTHON_FOLDER = join(PACKAGE_ROOT, 'python');
 
 /** The worker is gone: killed, most likely for want of memory, or ended by a fault of its own. */
 export class WorkerEnded extends EvicpressError {}

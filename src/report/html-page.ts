@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { EvicpressError } from '../errors.js';
+import { PACKAGE_ROOT } from '../package-root.js';
 import { formatCount } from '../units.js';
 import { type Answer, answerOf } from './answer.js';
 import { escapeHtml } from './escape.js';
@@ -12,12 +14,12 @@ import { packData } from './pack.js';
 import { isoMinute, type Provenance, provenanceOf } from './provenance.js';
 
 /** The page's own script and style and the chart library, as scripts/report-page.mjs builds them. */
-const PAGE_FOLDER = new URL('../../dist/page/', import.meta.url);
+const PAGE_FOLDER = join(PACKAGE_ROOT, 'dist/page');
 
 /** A built part of the page. @throws EvicpressError where the program was not built. */
 export async function pagePart(name: 'main.js' | 'page.css' | 'charts.js.gz'): Promise<Buffer> {
   try {
-    return await readFile(new URL(name, PAGE_FOLDER));
+    return await readFile(join(PAGE_FOLDER, name));
   } catch {
     throw new EvicpressError(
       `The report's page is missing (${name}). Install evicpress again, or build it: npm run build.`,

@@ -19,10 +19,14 @@ function shownCommands(page: string): string[] {
 
 describe('the documentation', () => {
   it('has a page of commands that is what the program says', async () => {
-    const { exitCode, stderr } = await execa('node', ['scripts/docs-commands.mjs', '--check'], {
-      cwd: root,
-      reject: false,
-    });
+    const { exitCode, stderr } = await execa(
+      'node_modules/.bin/tsx',
+      ['scripts/docs-commands.mjs', '--check'],
+      {
+        cwd: root,
+        reject: false,
+      },
+    );
     expect(stderr).not.toContain('not current');
     expect(exitCode).toBe(0);
   });
@@ -46,7 +50,7 @@ describe('the documentation', () => {
   });
 
   it('describes every field of every file as the program does', async () => {
-    const { stderr } = await execa('node', ['scripts/docs-reference.mjs', '--check'], {
+    const { stderr } = await execa('node_modules/.bin/tsx', ['scripts/docs-reference.mjs', '--check'], {
       cwd: root,
       reject: false,
     });

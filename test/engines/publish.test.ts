@@ -97,7 +97,7 @@ describe('apply and rollback', () => {
 
 describe('on the command line', () => {
   const bin = new URL('../../bin/evicpress.js', import.meta.url).pathname;
-  const built = existsSync(new URL('../../dist/commands/apply.js', import.meta.url));
+  const built = existsSync(new URL('../../dist/cli.js', import.meta.url));
 
   it.skipIf(!built)('apply asks nobody without a terminal, and says what to pass', async () => {
     const folder = folderOf();

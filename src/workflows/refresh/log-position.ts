@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { z } from 'zod';
+import * as z from 'zod';
 import { count } from '../../formats/schema.js';
 
 /** A stretch of bytes that must be found again where it was. */

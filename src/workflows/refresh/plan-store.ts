@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { copyFile, open, readdir, rename, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { EvicpressError, errors } from '../../errors.js';
 import { jsonText, readText, systemFault } from '../../formats/files.js';
 import { type Placement, type Plan, type PlanHeader, readPlan, writePlan } from '../../formats/plan.js';

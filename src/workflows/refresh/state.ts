@@ -1,6 +1,6 @@
 import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { EvicpressError, errors } from '../../errors.js';
 import { jsonText, readText, systemFault } from '../../formats/files.js';
 import { checkShape, count, nonNegative, parseJson } from '../../formats/schema.js';

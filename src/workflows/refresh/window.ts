@@ -1,6 +1,6 @@
 import { type FileHandle, mkdir, open, readdir, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { EvicpressError, errors } from '../../errors.js';
 import { systemFault } from '../../formats/files.js';
 import { count } from '../../formats/schema.js';

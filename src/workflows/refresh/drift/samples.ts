@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises';
-import { z } from 'zod';
+import * as z from 'zod';
 import { readNdjson } from '../../../formats/files.js';
 import { checkShape, fraction, label, ratio } from '../../../formats/schema.js';
 

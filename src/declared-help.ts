@@ -1,0 +1,75 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Argument, type Command, Option } from 'commander';
+import { PACKAGE_ROOT } from './package-root.js';
+
+/** What a command takes, as plain data: enough to print its help, nothing to run it with. */
+export interface DeclaredCommand {
+  readonly name: string;
+  readonly description: string;
+  /** As in the usage: `<old>`, `[log...]`. */
+  readonly arguments: readonly Declared[];
+  readonly options: readonly Declared[];
+  /** What follows the options. */
+  readonly after: string;
+  readonly commands: readonly DeclaredCommand[];
+}
+
+interface Declared {
+  readonly term: string;
+  readonly description: string;
+  readonly default?: unknown;
+}
+
+/** Written by the build, so that a help text loads no command. */
+export const HELP_FILE = join(PACKAGE_ROOT, 'dist/help.json');
+
+/** The declared commands of the build; none where the program runs from its sources. */
+export function declaredCommands(): readonly DeclaredCommand[] {
+  try {
+    return JSON.parse(readFileSync(HELP_FILE, 'utf8')) as DeclaredCommand[];
+  } catch {
+    return [];
+  }
+}
+
+/** What a command with all it declares would print as its help, as data. */
+export function declare(command: Command): DeclaredCommand {
+  let after = '';
+  const write = (text: string) => {
+    after += text;
+  };
+  command.emit('afterHelp', { error: false, command, write });
+  return {
+    name: command.name(),
+    description: command.description(),
+    arguments: command.registeredArguments.map((argument) => ({
+      term: argument.required ? `<${dotted(argument)}>` : `[${dotted(argument)}]`,
+      description: argument.description,
+      default: argument.defaultValue,
+    })),
+    options: command.options.map((option) => ({
+      term: option.flags,
+      description: option.description,
+      default: option.defaultValue,
+    })),
+    after,
+    commands: command.commands.map(declare),
+  };
+}
+
+/** Makes a command print the help of a declared one, whatever it is called with. */
+export function restore(command: Command, declared: DeclaredCommand): void {
+  for (const { term, description, default: value } of declared.arguments)
+    command.addArgument(new Argument(term, description).default(value));
+  for (const { term, description, default: value } of declared.options)
+    command.addOption(new Option(term, description).default(value));
+  for (const below of declared.commands)
+    restore(command.command(below.name).description(below.description), below);
+  if (declared.after !== '') command.addHelpText('after', declared.after.replace(/\n$/, ''));
+  command.action(() => command.help());
+}
+
+function dotted(argument: Argument): string {
+  return argument.variadic ? `${argument.name()}...` : argument.name();
+}
