@@ -27,9 +27,13 @@ const { metafile } = await build({
   platform: 'node',
   target: 'node20.19',
   external: Object.keys(peerDependencies),
-  // Packages in CommonJS ask for Node's own modules with require.
+  // Packages in CommonJS take these for given.
   banner: {
-    js: "import { createRequire as __requireFrom } from 'node:module'; const require = __requireFrom(import.meta.url);",
+    js: [
+      "import { createRequire as __requireFrom } from 'node:module'",
+      'const require = __requireFrom(import.meta.url)',
+      'const { filename: __filename, dirname: __dirname } = import.meta;',
+    ].join('; '),
   },
   legalComments: 'none',
   minifyWhitespace: true,

@@ -1,3 +1,4 @@
+import type { EventEmitter } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Argument, type Command, Option } from 'commander';
@@ -39,7 +40,7 @@ export function declare(command: Command): DeclaredCommand {
   const write = (text: string) => {
     after += text;
   };
-  command.emit('afterHelp', { error: false, command, write });
+  (command as unknown as EventEmitter).emit('afterHelp', { error: false, command, write });
   return {
     name: command.name(),
     description: command.description(),
