@@ -9,6 +9,7 @@ import {
   changesTable,
   differenceSentence,
   pairsTable,
+  promiseSentence,
   type TierPair,
 } from '../report/diff-text.js';
 import { openTerminal, type TerminalFlags } from '../report/terminal.js';
@@ -67,7 +68,8 @@ async function run(before: string, after: string, flags: DiffFlags): Promise<voi
         ),
       );
   }
-  terminal.conclude(differenceSentence(changes, kept));
+  const promise = promiseSentence(found.summaries.old, found.summaries.new);
+  terminal.conclude(`${differenceSentence(changes, kept)}${changed > 0 ? ` ${promise}` : ''}`);
   if (changed > 0)
     terminal.next(`evicpress apply ${shellWord(after)}`, 'put the new plan in force; shows this first');
   terminal.result({ old: before, new: after, ...found });
@@ -77,8 +79,10 @@ async function run(before: string, after: string, flags: DiffFlags): Promise<voi
 /** Reads both plans row by row; of the old one only what is compared is kept. @throws EvicpressError */
 async function compare(before: string, after: string, limit: number) {
   const old = new Map<string, Placed>();
-  await scanPlan(before, ({ context, tier, method, compressionRatio, storedBytes }) =>
-    old.set(context, { tier, method, compressionRatio, storedBytes }),
+  const { header: oldHeader } = await scanPlan(
+    before,
+    ({ context, tier, method, compressionRatio, storedBytes }) =>
+      old.set(context, { tier, method, compressionRatio, storedBytes }),
   );
   const tally = new ChangeTally();
   const pairs = new Map<string, { from: string; to: string; contexts: number; bytes: number }>();
@@ -97,13 +101,14 @@ async function compare(before: string, after: string, limit: number) {
     pair.bytes += bytes;
     pairs.set(key, pair);
   };
-  await scanPlan(after, (row) => {
+  const { header: newHeader } = await scanPlan(after, (row) => {
     note(row.context, old.get(row.context), row);
     old.delete(row.context);
   });
   for (const [context, was] of old) if (was.tier !== RECOMPUTE) note(context, was, undefined);
   const sortedPairs: TierPair[] = [...pairs.values()].sort((a, b) => b.bytes - a.bytes);
-  return { ...tally.difference(), changed, pairs: sortedPairs, largest: largest.sorted() };
+  const summaries = { old: oldHeader.summary, new: newHeader.summary };
+  return { ...tally.difference(), changed, pairs: sortedPairs, largest: largest.sorted(), summaries };
 }
 
 /** Keeps the changes of the most bytes; thinned out when it has grown to twice its limit. */

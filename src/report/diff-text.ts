@@ -1,4 +1,4 @@
-import { formatBytes, formatCount } from '../units.js';
+import { formatBytes, formatCount, formatSeconds } from '../units.js';
 
 /** The sign in front of a change: added, changed, dropped. */
 export const CHANGE_SIGNS = {
@@ -71,6 +71,22 @@ export function pairsTable(pairs: readonly TierPair[]): [string[], string[][]] {
 /** One context's change as a line: `~ doc-17  dram → ssd int4  1.20 GB`. */
 export function changeLine({ change, context, from, to, bytes }: ContextChange): string {
   return `${CHANGE_SIGNS[change]} ${context}  ${from} → ${to}  ${formatBytes(bytes)}`;
+}
+
+/** What a plan's summary promises. */
+export interface Promised {
+  readonly meanTtftSeconds: number;
+  readonly meanQuality: number;
+}
+
+/** What changes for those who wait: the prediction of either plan, as its planner made it. */
+export function promiseSentence(before: Promised, after: Promised): string {
+  const [was, is] = [before.meanTtftSeconds, after.meanTtftSeconds];
+  const [from, to] = [formatSeconds(was), formatSeconds(is)];
+  const ttft = from === to ? `${to}, as before` : `${to} ${is < was ? 'down' : 'up'} from ${from}`;
+  const [q, r] = [before.meanQuality.toFixed(4), after.meanQuality.toFixed(4)];
+  const quality = q === r ? `${r}, as before` : `${r} ${r > q ? 'up' : 'down'} from ${q}`;
+  return `Predicted with it: mean TTFT ${ttft}; mean quality ${quality}.`;
 }
 
 /** The whole difference in one sentence. */

@@ -83,5 +83,6 @@ export function sizeSentence(
   const gained = first.meanTtftSeconds - last.meanTtftSeconds;
   const share = gained > 0 ? (first.meanTtftSeconds - knee.meanTtftSeconds) / gained : 0;
   const most = share > 0 ? `, with ${significant(100 * share)} % of that improvement` : '';
-  return `${range} The knee is at ${room(knee)} (${formatSeconds(knee.meanTtftSeconds)}, quality ${knee.meanQuality.toFixed(4)})${most}: past it a GB gains less than on average.`;
+  const money = knee.moneyPerMonth === undefined ? '' : `, ${knee.moneyPerMonth.toFixed(2)} a month`;
+  return `${range} The knee is at ${room(knee)} (${formatSeconds(knee.meanTtftSeconds)}, quality ${knee.meanQuality.toFixed(4)}${money})${most}: past it a GB gains less than on average.`;
 }

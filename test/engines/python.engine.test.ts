@@ -1,9 +1,13 @@
 import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
 import { engines } from '../../src/engines/index.js';
 import type { Plan } from '../../src/formats/plan.js';
 import type { Tier } from '../../src/formats/tiers.js';
+import { PACKAGE_ROOT } from '../../src/package-root.js';
 import { handPlan, rowAt } from './plans.js';
 import { ENVIRONMENT, PYTHON, PYTHON_FOLDER, whyNot } from './stack.js';
 
@@ -99,6 +103,26 @@ describe.skipIf(reason !== undefined)("exports are understood by the engine's ow
       ['nvme', 'int8'],
       ['nvme', 'int4'],
     ]);
+  });
+
+  it('as deploy/compose.yaml writes them', () => {
+    const { services } = parse(readFileSync(join(PACKAGE_ROOT, 'deploy/compose.yaml'), 'utf8')) as {
+      services: Record<'lmcache' | 'vllm', { command: string[] }>;
+    };
+    const [server, engine] = [services.lmcache.command, services.vllm.command].map((words) =>
+      words.map((word) => word.replaceAll(/\$\{\w+:-(.*?)\}/g, '$1')),
+    );
+    expect(server!.shift()).toBe('evicpress-lmcache');
+    expect(understood('lmcache', server!)).toMatchObject({
+      plan: '/work/.evicpress/state/in-force.ndjson',
+      stores: 'evicpress',
+      l1Bytes: 64 * 2 ** 30,
+      routes: [
+        ['ssd', 'none'],
+        ['ssd', 'int8'],
+      ],
+    });
+    expect(understood('vllm', engine!.slice(2))).toMatchObject({ connector: 'LMCacheMPConnector' });
   });
 
   it('vllm', () => {
