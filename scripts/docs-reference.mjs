@@ -43,12 +43,23 @@ ${parts.join('\n\n')}
 }
 
 function fieldTable(schema, defs) {
-  const required = new Set(schema.required ?? []);
-  const rows = Object.entries(schema.properties ?? {}).map(
-    ([name, field]) =>
-      `| \`${name}\` | ${typeOf(field, defs)} | ${required.has(name) ? 'yes' : ''} | ${(field.description ?? '').replaceAll('|', '\\|')} |`,
+  return ['| field | type | required | meaning |', '|---|---|---|---|', ...fieldRows(schema, defs, '')].join(
+    '\n',
   );
-  return ['| field | type | required | |', '|---|---|---|---|', ...rows].join('\n');
+}
+
+/** A row per field, then those of the fields within it: `tiers`, `tiers[].name`. */
+function fieldRows(schema, defs, path) {
+  const required = new Set(schema.required ?? []);
+  return Object.entries(schema.properties ?? {}).flatMap(([name, field]) => {
+    const own = `${path}${name}`;
+    const text = (field.description ?? '').replaceAll('|', '\\|');
+    return [
+      `| \`${own}\` | ${typeOf(field, defs)} | ${required.has(name) ? 'yes' : ''} | ${text} |`,
+      ...fieldRows(field, defs, `${own}.`),
+      ...(field.items === undefined ? [] : fieldRows(field.items, defs, `${own}[].`)),
+    ];
+  });
 }
 
 function typeOf(field, defs) {
@@ -59,10 +70,8 @@ function typeOf(field, defs) {
     return [...new Set(field.anyOf.map((each) => typeOf(each, defs)))].join(' or ');
   if (field.type === 'array')
     return `list of ${field.items === undefined ? 'anything' : typeOf(field.items, defs)}`;
-  if (field.type === 'object' && field.properties !== undefined)
-    return `{ ${Object.keys(field.properties)
-      .map((name) => `\`${name}\``)
-      .join(', ')} }`;
+  if (field.type === 'object' && field.additionalProperties?.type !== undefined)
+    return `${typeOf(field.additionalProperties, defs)} by name`;
   return field.type ?? 'anything';
 }
 

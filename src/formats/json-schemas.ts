@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { configSchema } from './config.js';
 import { contextRowSchema, contextsHeaderSchema } from './contexts.js';
+import { COMMON, fieldMeanings } from './field-meanings.js';
 import { methodRowSchema, methodsHeaderSchema } from './methods.js';
 import { modelSchema } from './model.js';
 import { endSchema, placementSchema, planHeaderSchema } from './plan.js';
@@ -47,8 +48,29 @@ export function jsonSchemas(): ReadonlyMap<string, string> {
         unrepresentable: 'any',
       });
       const { $schema, ...body } = schema;
+      describe(body, fieldMeanings[name] ?? {});
       const file = { $schema, title, ...body };
       return [`${name}.schema.json`, `${JSON.stringify(file, null, 2)}\n`];
     }),
   );
+}
+
+/** The parts of a JSON Schema that lead to fields. */
+interface SchemaNode {
+  description?: string;
+  readonly properties?: Readonly<Record<string, unknown>>;
+  readonly items?: unknown;
+  readonly anyOf?: readonly unknown[];
+}
+
+/** Writes to every field what it means. @param path of the fields' owner, `tiers[].read`. */
+function describe(node: SchemaNode, meanings: Readonly<Record<string, string>>, path = ''): void {
+  for (const [name, field] of Object.entries(node.properties ?? {}) as [string, SchemaNode][]) {
+    const own = path === '' ? name : `${path}.${name}`;
+    const meaning = meanings[own] ?? COMMON[name];
+    if (meaning !== undefined) field.description = meaning;
+    describe(field, meanings, own);
+  }
+  for (const each of (node.anyOf ?? []) as SchemaNode[]) describe(each, meanings, path);
+  if (node.items !== undefined) describe(node.items as SchemaNode, meanings, `${path}[]`);
 }
