@@ -19,7 +19,8 @@ export default function completion(command: Command): void {
     .addHelpText('after', `\nExamples:\n${completionShells.map(({ install }) => `  ${install}`).join('\n')}`)
     .action(async (shell: string | undefined) => {
       const { install, script } = pick('shell', completionShells, shell ?? shellInUse());
-      process.stdout.write(`# ${install}\n${script(await everyCommand())}`);
+      // The comment comes last: zsh asks for #compdef on the first line.
+      process.stdout.write(`${script(await everyCommand())}# ${install}\n`);
     });
 }
 

@@ -9,7 +9,7 @@ import {
 /** zsh: commands with their summaries by _describe, flags by _arguments. */
 export const zsh: CompletionShell = {
   name: 'zsh',
-  install: 'evicpress completion zsh > "${fpath[1]}/_evicpress"',
+  install: 'evicpress completion zsh > "$fpath[1]/_evicpress"',
   script: (commands) => `#compdef evicpress
 ${commands.map((command) => functionOf(command, commands)).join('\n')}
 if [[ $funcstack[1] == _evicpress ]]; then _evicpress "$@"; else compdef _evicpress evicpress; fi
@@ -31,7 +31,7 @@ function functionOf(command: CompletedCommand, commands: readonly CompletedComma
       ? ''
       : `
   case $state in
-    command) local -a below=(${described.join(' ')}); _describe command below; _files ;;
+    command) local -a below=(${described.join(' ')}); _describe command below ;;
     rest) case $words[1] in
 ${below.map((each) => `      ${each.path.at(-1)!}) ${nameOf(each)} ;;`).join('\n')}
     esac ;;
