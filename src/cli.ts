@@ -37,7 +37,8 @@ export async function createProgram(argv: readonly string[]): Promise<Command> {
     .enablePositionalOptions(false)
     .exitOverride()
     .configureOutput({ outputError: () => undefined })
-    .configureHelp(HELP_STYLE);
+    .configureHelp(HELP_STYLE)
+    .commandsGroup('Start:');
   const called = calledVerb(argv);
   for (const verb of verbs) {
     const command = program.command(verb.name).description(verb.summary).helpGroup(`${verb.group}:`);
@@ -52,6 +53,8 @@ export async function createProgram(argv: readonly string[]): Promise<Command> {
 }
 
 const HELP_STYLE = {
+  /** Descriptions are wrapped down to this width, so that a narrow terminal shows a table still. */
+  minWidthToWrap: 20,
   styleTitle: (text: string) => paint('strong', text),
   styleCommandText: (text: string) => paint('command', text),
   styleSubcommandTerm: (text: string) => paint('command', text),

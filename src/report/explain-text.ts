@@ -1,35 +1,14 @@
+import type { ExplainedOption, Flips } from '../formats/explained.js';
 import { formatBytes, formatSeconds, significant } from '../units.js';
 
-/** An option as it is shown. */
-export interface ShownOption {
-  readonly tier: string;
-  readonly method: string;
-  readonly compressionRatio: number;
-  readonly quality: number;
-  readonly ttftSeconds: number;
-  readonly storedBytes: number;
-  readonly utility: number;
-  readonly pricePaid: number;
-  readonly net: number;
-  readonly chosen: boolean;
-}
-
-/** What would make the rival the better option. */
-export interface ShownFlips {
-  readonly accesses?: number;
-  readonly quality?: { readonly of: 'chosen' | 'rival'; readonly value: number };
-  readonly price?: { readonly tier: string; readonly value: number };
-  readonly capacity?: { readonly tier: string; readonly bytes: number };
-}
-
 /** An option in words: `dram keydiff@0.5`, `ssd uncompressed`, `recompute`. */
-export function optionName({ tier, method, compressionRatio }: ShownOption): string {
+export function optionName({ tier, method, compressionRatio }: ExplainedOption): string {
   if (tier === 'recompute') return tier;
   return method === 'none' ? `${tier} uncompressed` : `${tier} ${method}@${significant(compressionRatio)}`;
 }
 
 /** Options with their terms, as head and rows of a table; the chosen one is marked. */
-export function optionsTable(options: readonly ShownOption[]): [string[], string[][]] {
+export function optionsTable(options: readonly ExplainedOption[]): [string[], string[][]] {
   return [
     ['option', 'quality', 'TTFT', 'bytes', 'utility', 'price paid', 'net'],
     options.map((option) => [
@@ -46,8 +25,8 @@ export function optionsTable(options: readonly ShownOption[]): [string[], string
 
 /** Each threshold as a line. */
 export function flipLines(
-  rival: ShownOption,
-  { accesses, quality, price, capacity }: ShownFlips,
+  rival: ExplainedOption,
+  { accesses, quality, price, capacity }: Flips,
   now: {
     readonly accesses: number;
     readonly chosenQuality: number;
@@ -82,8 +61,8 @@ export function flipLines(
 /** Why, for somebody who does not know the sums. */
 export function explainSentence(
   context: string,
-  chosen: ShownOption,
-  rival: ShownOption | undefined,
+  chosen: ExplainedOption,
+  rival: ExplainedOption | undefined,
 ): string {
   const kept =
     chosen.tier === 'recompute'

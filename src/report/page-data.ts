@@ -1,6 +1,7 @@
 import type { Model } from '../formats/model.js';
 import type { Transfer } from '../formats/tiers.js';
 import type { Spec } from './figure.js';
+import type { StoredGroup } from './placements.js';
 
 /** What the page's script gets, as JSON. Columns are as long as there are rows. */
 export interface PageData {
@@ -13,11 +14,7 @@ export interface PlacementData {
   readonly tiers: readonly PageTier[];
   /** Absent where the plan's model is not known: then computing anew is not compared. */
   readonly model?: Pick<Model, 'kvBytesPerToken' | 'prefill'>;
-  readonly groups: readonly {
-    readonly tier: string;
-    readonly method: string;
-    readonly compressionRatio: number;
-  }[];
+  readonly groups: readonly StoredGroup[];
   /** Distinct pairs of quality and decompression seconds per stored byte. */
   readonly forms: readonly (readonly [quality: number, decompressSecondsPerByte: number])[];
   /** Contexts in the plan; the page may hold fewer rows. */
