@@ -69,7 +69,7 @@ export default function replayCommand(command: Command): void {
     )
     .option('--engines <n>', 'prefill servers; without it no request waits for another')
     .option('--alpha <seconds>', 'seconds of TTFT one unit of quality is worth to policy evicpress')
-    .option('--mean-quality <q>', 'mean quality that policy evicpress keeps over reused contexts')
+    .option('--mean-quality <q>', 'mean quality over all requests that policy evicpress keeps')
     .option('--min-quality <q>', 'quality floor of policy evicpress')
     .option('--overlap', 'engines load one layer while they compute another')
     .option('--format <name>', 'format of the logs; recognised by content without it')

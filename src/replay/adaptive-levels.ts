@@ -1,168 +1,201 @@
 import { kvBytes, prefillSeconds } from '../cost/prefill.js';
-import { type ClassChoice, type ClassDemand, levelsAtAlpha, levelsAtQuality } from '../plan/class-levels.js';
-import type { Trace } from '../traces/trace.js';
+import {
+  alphaForLoss,
+  lastingForm,
+  type SizedForm,
+  type SizedForms,
+  sizedForms,
+} from '../plan/sized-levels.js';
+import { Growth } from './growth.js';
+import { classRuleOfMean } from './level-rule.js';
 import type { Objective, PolicySetting } from './policy.js';
 
-/** Half-life of what is remembered of the classes' reuses, in requests. */
+/** Half-life of what is remembered of reuses, in requests. */
 const MEMORY_HALF_LIFE = 1000;
-/** Reuses to have seen before levels other than the uncompressed cache are chosen by them. */
+/** Missed or spare quality is made up for over so many requests. */
+const REPAY_OVER = 1000;
+/** What a request may lose stays within these multiples of what is asked for, however much is owed or to spare. */
+const LEAST_LOSS = 0.25;
+const MOST_LOSS = 2;
+/** Reuses that are taken to be still to come: that few requests have reused anything so far promises nothing. */
+const CAUTION = 300;
+/** Weights are counted from 1 again before they get out of hand. */
+const LARGEST_WEIGHT = 2 ** 100;
+/** Reuses to have seen before sizes and classes are judged by them. */
 const ENOUGH_REUSES = 20;
+/** Sizes are told apart to an eighth of an octave, from a megabyte on. */
+const BINS_PER_OCTAVE = 8;
+const SMALLEST_BYTES = 2 ** 20;
+const BINS = 24 * BINS_PER_OCTAVE;
+/** A class's room per reuse leans on that of all classes by this share of all reuse. */
+const PRIOR_SHARE = 0.05;
+
+const BYTES_OF_BIN = Float64Array.from(
+  { length: BINS },
+  (_, bin) => SMALLEST_BYTES * 2 ** ((bin + 0.5) / BINS_PER_OCTAVE),
+);
 
 /**
- * Levels by class for contexts that no plan knows, chosen anew as the log goes on: the fewest seconds of room
- * and loading for the quality that is asked for. A context keeps the level it was stored at.
+ * The level at which a context is stored that no plan knows: by its class and its size, as the plan's own
+ * objective has it. A unit of a request's quality is worth `alpha` seconds, whatever its length, while what
+ * compression saves grows with the bytes: long contexts are compressed more than short ones. Where a mean
+ * quality is asked for, alpha is the multiplier that holds it.
  */
 export class AdaptiveLevels {
-  private readonly trace: Trace;
+  alpha: number;
   private readonly curves: number;
-  /** By curve: requests that reused something, and bytes (uncompressed) they reused; decayed. */
+  /** By curve and size: requests that reused so many bytes, in the weight of their time. */
   private readonly reuses: Float64Array;
   private readonly reusedBytes: Float64Array;
-  /** Seconds to prefill a byte of cache, for a request of mean length. */
-  private readonly prefillSecondsPerByte: number;
-  private choices: readonly ClassChoice[];
-  /** The best quality that any class's contexts are stored at. */
-  private bestQuality: number;
+  /** Stored bytes that were loaded, and the seconds that took. */
+  private loadedBytes = 0;
+  private loadSeconds = 0;
+  private requests = 0;
+  /** Units of quality lost beyond what was allowed, since scoring began; negative: to spare. */
+  private overdrawn = 0;
+  /** Weight of what happens now: it grows, so that what is past need not be multiplied. */
+  private weight = 1;
+  private forms: readonly SizedForms[];
+  /** By curve: the class rule, until enough is known to solve for alpha. */
+  private firstLevels: readonly number[] | undefined;
+  private readonly growth = new Growth();
 
   constructor(
     private readonly setting: PolicySetting,
     private readonly objective: Objective,
   ) {
-    const { trace, store } = setting;
-    this.trace = trace;
-    this.curves = store.compression.curves;
-    this.reuses = new Float64Array(this.curves);
+    this.curves = setting.store.compression.curves;
+    this.alpha = objective.alpha;
+    this.reuses = new Float64Array(this.curves * BINS);
     this.reusedBytes = new Float64Array(this.curves);
-    this.prefillSecondsPerByte = this.meanPrefillSecondsPerByte();
-    this.choices = this.firstChoices();
-    this.bestQuality = this.bestChosenQuality();
+    const fastest = Math.max(...setting.tiers.map((tier) => tier.read.bytesPerSecond));
+    this.forms = this.formsAt(() => 1 / fastest);
+    const { meanQuality } = objective;
+    if (meanQuality !== undefined)
+      this.firstLevels = classRuleOfMean(setting.store.compression, meanQuality, objective.minQuality);
   }
 
-  /** The level for a context of a request's class; `draw` in [0, 1) says which side of a split class it is on. */
-  levelFor(request: number, draw: number): number {
-    const choice = this.choices[this.trace.classOf[request]! + 1]!;
-    return draw < choice.otherShare ? choice.otherLevel : choice.level;
+  /** The level at which a context of a curve is stored when its whole path takes so many bytes uncompressed. */
+  levelFor(curve: number, bytes: number): number {
+    if (this.firstLevels !== undefined) return this.firstLevels[curve]!;
+    return lastingForm(this.forms[curve]!, this.alpha, bytes, this.growth.expected(bytes)).level;
   }
 
   /**
-   * The level for a context that several classes share: the fewest bytes at which it is no worse than what the
-   * best of the classes gets from its own contexts.
+   * Notes what a request found in the caches.
+   * @param curve and @param size what the largest context it found was stored for.
+   * @param bytes it found, uncompressed; @param loaded stored bytes; @param seconds to load them.
    */
-  sharedLevelFor(curve: number): number {
-    const { levels, bytesFraction, quality } = this.setting.store.compression;
-    let best = 0;
-    for (let level = 1; level < levels.length; level++) {
-      const at = curve * levels.length;
-      const smaller = bytesFraction[at + level]! < bytesFraction[at + best]!;
-      if (smaller && quality[at + level]! >= this.bestQuality && this.pays(curve, level)) best = level;
-    }
-    return best;
-  }
-
-  /** Notes what a request found in the caches. */
-  observe(request: number, hitBytes: number): void {
-    const keep = 2 ** (-1 / MEMORY_HALF_LIFE);
-    for (let curve = 0; curve < this.curves; curve++) {
-      this.reuses[curve]! *= keep;
-      this.reusedBytes[curve]! *= keep;
-    }
-    if (hitBytes === 0) return;
-    const curve = this.trace.classOf[request]! + 1;
-    this.reuses[curve]!++;
-    this.reusedBytes[curve]! += hitBytes;
+  observe(
+    request: number,
+    curve: number,
+    size: number,
+    bytes: number,
+    loaded: number,
+    seconds: number,
+    quality: number,
+  ): void {
+    if (this.weight > LARGEST_WEIGHT) this.rescale();
+    this.weight *= 2 ** (1 / MEMORY_HALF_LIFE);
+    this.requests += this.weight;
+    const { meanQuality } = this.objective;
+    if (meanQuality !== undefined && request >= this.setting.history) this.overdrawn += meanQuality - quality;
+    if (bytes === 0) return;
+    if (quality < 1) this.growth.learn(size, bytes, this.weight);
+    if (size > 0) this.reuses[curve * BINS + binOf(size)]! += this.weight;
+    this.reusedBytes[curve]! += this.weight * bytes;
+    this.loadedBytes += this.weight * loaded;
+    this.loadSeconds += this.weight * seconds;
   }
 
   /**
    * Chooses levels for what comes.
-   * @param pricePerByte seconds that one more byte of room would have saved in the remembered period.
+   * @param roomSeconds what all contexts' room costs a request, in seconds: what one e-fold less of it would save.
+   * @param heldBytes uncompressed bytes of what is kept now, by curve.
+   * @param storedBytes what they take.
    */
-  choose(pricePerByte: number): void {
-    if (this.reuses.reduce((sum, n) => sum + n, 0) < ENOUGH_REUSES) return;
-    const held = this.heldBytes();
-    const secondsPerByte = this.meanSecondsPerByte();
-    this.choices = this.solve((curve) => ({
-      reuses: this.reuses[curve]!,
-      wholeSeconds: pricePerByte * held[curve]! + secondsPerByte * this.reusedBytes[curve]!,
-      bytes: this.reusedBytes[curve]!,
-    }));
-    this.bestQuality = this.bestChosenQuality();
-  }
-
-  private bestChosenQuality(): number {
-    const { levels, quality } = this.setting.store.compression;
-    return Math.max(
-      ...this.choices.map(({ level, otherLevel, otherShare }, curve) =>
-        // A class that hardly reuses anything does not bind the others.
-        this.reuses[curve]! < 1
-          ? 0
-          : Math.max(
-              otherShare < 1 ? quality[curve * levels.length + level]! : 0,
-              otherShare > 0 ? quality[curve * levels.length + otherLevel]! : 0,
-            ),
-      ),
+  choose(roomSeconds: number, heldBytes: Float64Array, storedBytes: number): void {
+    const total = sum(this.reuses);
+    if (total < ENOUGH_REUSES * this.weight || storedBytes === 0) return;
+    const load = this.loadSeconds / this.loadedBytes;
+    const held = sum(heldBytes);
+    const reused = sum(this.reusedBytes);
+    this.forms = this.formsAt((curve) => {
+      const heldHere = heldBytes[curve]! + PRIOR_SHARE * held;
+      const reusedHere = (this.reusedBytes[curve]! + PRIOR_SHARE * reused) / this.requests;
+      return load + (roomSeconds * heldHere) / storedBytes / reusedHere;
+    });
+    const { meanQuality } = this.objective;
+    if (meanQuality === undefined) return;
+    this.firstLevels = undefined;
+    const asked = 1 - meanQuality;
+    const lossAllowed = Math.max(
+      LEAST_LOSS * asked,
+      Math.min(MOST_LOSS * asked, asked - this.overdrawn / REPAY_OVER),
     );
+    const cautiousReuses = total + CAUTION * this.weight;
+    const cautiousRequests = this.requests + CAUTION * this.weight;
+    const lossPerReuse = (lossAllowed * cautiousRequests) / cautiousReuses;
+    const demands = this.forms.map((forms, curve) => ({
+      forms,
+      reuses: this.reuses.subarray(curve * BINS, (curve + 1) * BINS),
+    }));
+    const bins = {
+      bytes: BYTES_OF_BIN,
+      expectedBytes: BYTES_OF_BIN.map((bytes) => this.growth.expected(bytes)),
+    };
+    this.alpha = alphaForLoss(demands, bins, lossPerReuse * total);
   }
 
-  /** Before anything has been reused all classes count alike. */
-  private firstChoices(): readonly ClassChoice[] {
-    return this.solve(() => ({ reuses: 1, wholeSeconds: 1, bytes: 0 }));
+  /** Counts the weights from 1 again, as a long log would outgrow them. */
+  private rescale(): void {
+    const by = 1 / this.weight;
+    this.weight = 1;
+    this.requests *= by;
+    this.loadedBytes *= by;
+    this.loadSeconds *= by;
+    for (let i = 0; i < this.reuses.length; i++) this.reuses[i]! *= by;
+    for (let i = 0; i < this.reusedBytes.length; i++) this.reusedBytes[i]! *= by;
+    this.growth.rescale(by);
   }
 
-  private solve(
-    of: (curve: number) => { reuses: number; wholeSeconds: number; bytes: number },
-  ): readonly ClassChoice[] {
+  /** @param secondsPerByte what a stored byte costs each time it is reused, by curve. */
+  private formsAt(secondsPerByte: (curve: number) => number): SizedForms[] {
     const { levels, bytesFraction, quality, decompressSecondsPerByte } = this.setting.store.compression;
-    const { minQuality = 0, meanQuality, alpha } = this.objective;
-    const demands: ClassDemand[] = [];
-    for (let curve = 0; curve < this.curves; curve++) {
-      const { reuses, wholeSeconds, bytes } = of(curve);
-      const forms = levels
-        .map((_, level) => ({
-          level,
-          bytesFraction: bytesFraction[curve * levels.length + level]!,
-          quality: quality[curve * levels.length + level]!,
-          decompressSeconds: decompressSecondsPerByte[curve * levels.length + level]! * bytes,
-        }))
-        .filter((form) => form.level === 0 || (form.quality >= minQuality && this.pays(curve, form.level)));
-      // A class that has not been reused yet is stored as if it were, a little.
-      demands.push({ reuses: Math.max(reuses, 1e-3), wholeSeconds: Math.max(wholeSeconds, 1e-9), forms });
-    }
-    return meanQuality === undefined ? levelsAtAlpha(demands, alpha) : levelsAtQuality(demands, meanQuality);
-  }
-
-  /** Whether loading a form from the fastest tier and decompressing it is quicker than prefilling anew. */
-  private pays(curve: number, level: number): boolean {
-    const { levels, bytesFraction, decompressSecondsPerByte } = this.setting.store.compression;
-    const at = curve * levels.length + level;
+    const { minQuality = 0 } = this.objective;
+    const prefill = this.meanPrefillSecondsPerByte();
     const fastest = Math.max(...this.setting.tiers.map((tier) => tier.read.bytesPerSecond));
-    return bytesFraction[at]! / fastest + decompressSecondsPerByte[at]! < this.prefillSecondsPerByte;
+    return Array.from({ length: this.curves }, (_, curve) => {
+      const each = secondsPerByte(curve);
+      const offered: SizedForm[] = [];
+      for (let level = 0; level < levels.length; level++) {
+        const at = curve * levels.length + level;
+        // Loading and decompressing has to be quicker than prefilling anew.
+        const pays = bytesFraction[at]! / fastest + decompressSecondsPerByte[at]! < prefill;
+        if (level > 0 && (quality[at]! < minQuality || !pays)) continue;
+        offered.push({
+          level,
+          quality: quality[at]!,
+          secondsPerByte: bytesFraction[at]! * each + decompressSecondsPerByte[at]!,
+        });
+      }
+      return sizedForms(offered);
+    });
   }
 
   private meanPrefillSecondsPerByte(): number {
     const { trace, model } = this.setting;
-    const tokens = Math.max(1, trace.inputTokens.reduce((sum, n) => sum + n, 0) / trace.requests);
+    const tokens = Math.max(1, sum(trace.inputTokens) / trace.requests);
     return prefillSeconds(model, tokens) / kvBytes(model, tokens);
   }
+}
 
-  /** Seconds to load a byte, over the tiers as they are filled. */
-  private meanSecondsPerByte(): number {
-    const { tiers, store } = this.setting;
-    let seconds = 0;
-    let bytes = 0;
-    tiers.forEach((tier, t) => {
-      seconds += store.usedBytes[t]! / tier.read.bytesPerSecond;
-      bytes += store.usedBytes[t]!;
-    });
-    return bytes > 0 ? seconds / bytes : 0;
-  }
+function binOf(bytes: number): number {
+  return Math.max(0, Math.min(BINS - 1, Math.floor(BINS_PER_OCTAVE * Math.log2(bytes / SMALLEST_BYTES))));
+}
 
-  /** By curve: uncompressed bytes of what is kept now. */
-  private heldBytes(): Float64Array {
-    const { store } = this.setting;
-    const held = new Float64Array(this.curves);
-    for (let block = 0; block < store.tierOf.length; block++) {
-      if (store.tierOf[block]! >= 0) held[store.blocks.curveOf[block]!]! += store.blocks.fullBytes[block]!;
-    }
-    return held;
-  }
+function sum(values: Float64Array | Int32Array): number {
+  let total = 0;
+  for (let i = 0; i < values.length; i++) total += values[i]!;
+  return total;
 }

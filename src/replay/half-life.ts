@@ -2,7 +2,7 @@ import type { Policy, PolicySetting } from './policy.js';
 import { prefixTokens } from './prefix.js';
 
 /** Half-lives to choose from, in requests: from the last few turns to the whole log. */
-const CANDIDATES = [10, 30, 100, 300, 1000, 3000, 10_000, Number.POSITIVE_INFINITY];
+export const HALF_LIVES = [10, 30, 100, 300, 1000, 3000, 10_000, Number.POSITIVE_INFINITY];
 /** With less history than this nothing can be told apart. */
 const LEAST_HISTORY = 100;
 const WITHOUT_HISTORY = 1000;
@@ -23,7 +23,7 @@ export function tunedHalfLife(
   while (trace.blockOffsets[history]! - trace.blockOffsets[first]! > MOST_ACCESSES) first++;
   let best = WITHOUT_HISTORY;
   let mostTokens = -1;
-  for (const halfLife of CANDIDATES) {
+  for (const halfLife of HALF_LIVES) {
     const shadow = store.emptyCopy();
     const policy = new kind({ ...setting, store: shadow }, halfLife);
     let tokens = 0;

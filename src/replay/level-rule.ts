@@ -23,7 +23,8 @@ export function classRule(trace: Trace, compression: Compression, quality: numbe
   return { levelFor: (request) => byCurve[trace.classOf[request]! + 1]! };
 }
 
-function smallestLevel(compression: Compression, curve: number, quality: number): number {
+/** The level of fewest bytes whose quality for a curve is at least so; the uncompressed cache where no other has it. */
+export function smallestLevel(compression: Compression, curve: number, quality: number): number {
   const { levels, bytesFraction, quality: qualities } = compression;
   const first = curve * levels.length;
   let best = 0;
@@ -32,4 +33,20 @@ function smallestLevel(compression: Compression, curve: number, quality: number)
     if (fewer && qualities[first + level]! >= quality) best = level;
   }
   return best;
+}
+
+/**
+ * By curve: the level of the class rule whose quality is the lowest that a mean over the classes, each counting
+ * alike, allows; never below `least`.
+ */
+export function classRuleOfMean(compression: Compression, meanQuality: number, least = 0): number[] {
+  const { levels, curves, quality } = compression;
+  const asked = [...new Set(quality)].filter((q) => q >= least).sort((a, b) => a - b);
+  const classes = Array.from({ length: curves }, (_, curve) => curve).slice(curves > 1 ? 1 : 0);
+  for (const floor of asked) {
+    const rule = Array.from({ length: curves }, (_, curve) => smallestLevel(compression, curve, floor));
+    const sum = classes.reduce((total, curve) => total + quality[curve * levels.length + rule[curve]!]!, 0);
+    if (sum >= meanQuality * classes.length) return rule;
+  }
+  return new Array<number>(curves).fill(0);
 }

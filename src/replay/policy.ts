@@ -11,7 +11,7 @@ import type { TieredStore } from './store.js';
 export interface Objective {
   /** Seconds of TTFT that one unit of quality is worth; not used where a mean quality is asked for. */
   readonly alpha: number;
-  /** Mean quality over the requests that reuse something. */
+  /** Mean quality over all requests, 1 for those that reuse nothing, as the result reports it. */
   readonly meanQuality?: number;
   /** No class is stored below this quality. */
   readonly minQuality?: number;

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { retrieval, zipfWithScans } from '../bench/policy/synthetic.js';
 import { bundledLog } from '../traces/logs.js';
 import { row, run, tier } from './setting.js';
 
@@ -15,6 +16,22 @@ describe('policy evicpress', () => {
         expect(store.usedBytes[t]!).toBeLessThanOrEqual(store.capacityBytes[t]!);
       }
       expect(run('evicpress', { trace, tiers }).result).toEqual(result);
+    }
+  });
+
+  it('without compression is never more than .01 below the better of lru and tuned lfu', async () => {
+    const bundled = await bundledLog();
+    const cases = [
+      [bundled, [200, 1000, 5000]],
+      [zipfWithScans(4, 3000), [300, 1500]],
+      [retrieval(4, 0.9, 60, 2500), [60, 300]],
+    ] as const;
+    for (const [trace, sizes] of cases) {
+      for (const blocks of sizes) {
+        const rate = (policy: string) =>
+          run(policy, { trace, tiers: [tier('dram', blocks)] }).result.prefixHitRate;
+        expect(rate('evicpress')).toBeGreaterThanOrEqual(Math.max(rate('lru'), rate('lfu')) - 0.01);
+      }
     }
   });
 

@@ -7,6 +7,11 @@ import { Shadow } from './shadow.js';
 const STEPS_PER_HALF_LIFE = 64;
 /** Room for log2 of the largest decayed count. */
 const LARGEST_LOG_COUNT = 40;
+/** log2(1 + 2^−x) for x = i / TABLE_STEPS; beyond the table it is too small to move a run to another list. */
+const TABLE_STEPS = 256;
+const LOG2_OF_ONE_PLUS = Float64Array.from({ length: 24 * TABLE_STEPS + 2 }, (_, i) =>
+  Math.log2(1 + 2 ** (-i / TABLE_STEPS)),
+);
 
 /**
  * Least frequently used with exponential decay. A run's score is log2 of its decayed count, counted forward
@@ -37,7 +42,7 @@ export class FrequencyShadow extends Shadow {
     if (known) this.forget(run);
     const now = this.runs.now / this.halfLife;
     const before = this.runs.uses.data[run] === 1 ? Number.NEGATIVE_INFINITY : this.score.data[run]!;
-    const score = now + Math.log2(1 + 2 ** (before - now));
+    const score = Math.max(before, now) + log2OfOnePlus(Math.abs(before - now));
     this.score.data[run] = score;
     const list = Math.floor(score * STEPS_PER_HALF_LIFE);
     this.list.data[run] = list;
@@ -59,4 +64,13 @@ export class FrequencyShadow extends Shadow {
     this.lists.remove(list, run);
     if (this.lists.isEmpty(list)) this.filled.delete(list);
   }
+}
+
+/** log2(1 + 2^−x), x ≥ 0, between two entries of the table: right to 2e-6. */
+function log2OfOnePlus(x: number): number {
+  const at = x * TABLE_STEPS;
+  const i = Math.floor(at);
+  if (i + 1 >= LOG2_OF_ONE_PLUS.length) return 0;
+  const low = LOG2_OF_ONE_PLUS[i]!;
+  return low + (at - i) * (LOG2_OF_ONE_PLUS[i + 1]! - low);
 }

@@ -1,4 +1,5 @@
 import type { Trace } from '../../traces/trace.js';
+import { HALF_LIVES } from '../half-life.js';
 import { Aging } from './aging.js';
 import { FeatureReader } from './features.js';
 import { FrequencyShadow } from './frequency-shadow.js';
@@ -8,13 +9,11 @@ import type { Column, RunTable } from './run-table.js';
 import type { Shadow } from './shadow.js';
 import { Worth } from './worth.js';
 
-/** Half-lives of the frequency experts, in requests: short ones for sessions, long ones for shared content. */
-const HALF_LIVES = [10, 100, 1000];
 /** Horizons of the price experts, in requests. */
 const HORIZONS = [10, 300];
-/** How often the leader is chosen, and by how much a rival must be ahead of it. */
+/** How often the leader is chosen, and by which share of its own hits a rival must be ahead of it. */
 const CHOOSE_EVERY = 50;
-const LEAD = 1.02;
+const LEAD = 0.02;
 /** The price of room is measured over this share of more room. */
 const PRICE_STEP = 0.25;
 /** Half-life of what is remembered of the experts' hits, in requests. */
@@ -26,14 +25,17 @@ export class Mix {
   leader: Shadow;
   /** Called after another expert has taken the lead. */
   onSwitch: (() => void) | undefined;
+  /** By expert: tokens it has served, decayed. */
   private readonly scores: Float64Array;
-  private largerScore = 0;
+  /** Tokens of the walked path that recency would have served, here and with more room. */
+  recencyHits = 0;
+  largerHits = 0;
 
-  /** @param larger recency in a cache larger by the share PRICE_STEP: what more room would be worth. */
+  /** @param larger recency in a cache larger by the share PRICE_STEP, where it matters what room is worth. */
   constructor(
     experts: readonly Shadow[],
     readonly capacityBytes: number,
-    private readonly larger: Shadow,
+    private readonly larger: Shadow | undefined,
   ) {
     this.experts = experts;
     this.leader = experts[0]!;
@@ -42,34 +44,31 @@ export class Mix {
 
   /** All shadows, followed or not. */
   get shadows(): readonly Shadow[] {
-    return [...this.experts, this.larger];
+    return this.larger === undefined ? this.experts : [...this.experts, this.larger];
   }
 
-  /** What one more byte would have saved in the remembered period, in the units of `score`. */
-  get pricePerByte(): number {
-    return Math.max(0, this.largerScore - this.scores[0]!) / (PRICE_STEP * this.capacityBytes);
-  }
-
-  /** Credits every expert with what it would have served of the walked path. @param worthOf seconds, by hit blocks. */
-  score(prefix: boolean, worthOf: (blocks: number) => number): void {
+  /** Credits every expert with the tokens it would have served of the walked path. */
+  score(prefix: boolean): void {
     const keep = 2 ** (-1 / MEMORY_HALF_LIFE);
     for (let e = 0; e < this.experts.length; e++) {
-      this.scores[e] = keep * this.scores[e]! + worthOf(this.experts[e]!.hitBlocks(prefix));
+      const hits = this.experts[e]!.hitTokens(prefix);
+      if (e === 0) this.recencyHits = hits;
+      this.scores[e] = keep * this.scores[e]! + hits;
     }
-    this.largerScore = keep * this.largerScore + worthOf(this.larger.hitBlocks(prefix));
+    if (this.larger !== undefined) this.largerHits = this.larger.hitTokens(prefix);
   }
 
   update(request: number): void {
     for (const expert of this.experts) expert.update();
-    this.larger.update();
+    this.larger?.update();
     if (request % CHOOSE_EVERY === CHOOSE_EVERY - 1) this.choose();
   }
 
   private choose(): void {
     const { experts, scores } = this;
     let best = 0;
-    for (let e = 1; e < scores.length; e++) if (scores[e]! > scores[best]!) best = e;
-    if (scores[best]! <= LEAD * scores[experts.indexOf(this.leader)]!) return;
+    for (let e = 1; e < experts.length; e++) if (scores[e]! > scores[best]!) best = e;
+    if (scores[best]! <= (1 + LEAD) * scores[experts.indexOf(this.leader)]!) return;
     this.leader = experts[best]!;
     this.onSwitch?.();
   }
@@ -81,13 +80,19 @@ export class ExpertBoard {
   private readonly reader: FeatureReader;
   private readonly worths: readonly Worth[];
   private readonly aging: Aging;
+  private saved = 0;
+  private scored = 0;
 
-  /** @param capacities bytes of the caches to play, one mix for each. */
+  /**
+   * @param capacities bytes of the caches to play, one mix for each.
+   * @param pricesRoom whether `roomSeconds` will be asked for.
+   */
   constructor(
     trace: Trace,
     private readonly runs: RunTable,
-    blockBytes: Column<Float64Array>,
+    private readonly blockBytes: Column<Float64Array>,
     capacities: readonly number[],
+    private readonly pricesRoom: boolean,
   ) {
     this.reader = new FeatureReader(trace, runs);
     const worths = HORIZONS.map((tau) => new Worth(runs, this.reader, tau));
@@ -103,7 +108,9 @@ export class ExpertBoard {
         prices[w]!.push(shadow);
         return shadow;
       });
-      const larger = new RecencyShadow(runs, blockBytes, (1 + PRICE_STEP) * capacity);
+      const larger = pricesRoom
+        ? new RecencyShadow(runs, blockBytes, (1 + PRICE_STEP) * capacity)
+        : undefined;
       return new Mix([recency, ...frequencies, ...priced], capacity, larger);
     });
     worths.forEach((worth, w) => {
@@ -119,6 +126,53 @@ export class ExpertBoard {
         }
       },
     });
+  }
+
+  /** A run's blocks have changed their size. */
+  resize(run: number, before: number, after: number): void {
+    for (const mix of this.mixes) for (const shadow of mix.shadows) shadow.resize(run, before, after);
+  }
+
+  /**
+   * Credits the experts with what they would have served of the walked path, and measures what room is worth.
+   * @param bytesPerSecond of the tiers; @param worthOf seconds of prefill that so many hit tokens save.
+   */
+  score(prefix: boolean, bytesPerSecond: readonly number[], worthOf: (tokens: number) => number): void {
+    for (const mix of this.mixes) mix.score(prefix);
+    if (this.pricesRoom) this.priceRoom(bytesPerSecond, worthOf);
+  }
+
+  private priceRoom(bytesPerSecond: readonly number[], worthOf: (tokens: number) => number): void {
+    const { path, knownLength, length } = this.runs;
+    let tokens = 0;
+    let bytes = 0;
+    for (let i = 0; i < knownLength; i++) {
+      tokens += length.data[path[i]!]! * this.runs.tokensPerBlock(path[i]!);
+      bytes += length.data[path[i]!]! * this.blockBytes.data[path[i]!]!;
+    }
+    let saved = 0;
+    if (tokens > 0) {
+      const each = bytes / tokens;
+      const seconds = (hitsOf: (mix: Mix) => number) => {
+        let load = 0;
+        let above = 0;
+        this.mixes.forEach((mix, tier) => {
+          const hits = Math.max(above, hitsOf(mix));
+          load += ((hits - above) * each) / bytesPerSecond[tier]!;
+          above = hits;
+        });
+        return load - worthOf(above);
+      };
+      saved = seconds((mix) => mix.recencyHits) - seconds((mix) => mix.largerHits);
+    }
+    const keep = 2 ** (-1 / MEMORY_HALF_LIFE);
+    this.saved = keep * this.saved + saved;
+    this.scored = keep * this.scored + 1;
+  }
+
+  /** Seconds a request would save by an e-fold of more room, as far as a little more of it tells. */
+  get roomSeconds(): number {
+    return Math.max(0, this.saved / Math.max(1, this.scored) / Math.log(1 + PRICE_STEP));
   }
 
   /** A new request arrives; before its path is walked. */

@@ -76,6 +76,11 @@ export class RunTable {
     return this.register({ data: new Uint8Array(this.capacity * width), width });
   }
 
+  /** Tokens of each of a run's blocks. */
+  tokensPerBlock(run: number): number {
+    return this.trace.blockTokens || this.trace.tokensOfBlock[this.first.data[run]!]!;
+  }
+
   /** Records the walked request as each run's last use. */
   settle(): void {
     for (let i = 0; i < this.pathLength; i++) {

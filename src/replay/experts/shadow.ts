@@ -22,14 +22,15 @@ export abstract class Shadow implements SplitObserver {
     runs.observe(this);
   }
 
-  /** Blocks of the walked path that the shadow holds, as a prefix; asked before `update`. */
-  hitBlocks(prefix: boolean): number {
-    const { path, knownLength, length } = this.runs;
+  /** Tokens of the walked path that the shadow holds, as a prefix or anywhere; asked before `update`. */
+  hitTokens(prefix: boolean): number {
+    const { runs } = this;
+    const { path, knownLength, length } = runs;
     let hits = 0;
     for (let i = 0; i < knownLength; i++) {
       const run = path[i]!;
       const held = this.resident.data[run]!;
-      hits += held;
+      hits += held * runs.tokensPerBlock(run);
       if (prefix && held < length.data[run]!) break;
     }
     return hits;

@@ -10,7 +10,7 @@ export const CLASSES = RETURN_BINS * GAP_BINS;
 /** Uses that a class's hazard borrows from what is known of all classes. */
 const PRIOR_WEIGHT = 20;
 /** Every so many requests counts are decayed and the worth is computed anew. */
-const REFRESH_EVERY = 32;
+const REFRESH_EVERY = 64;
 /** Values are told apart to this part when lists are ordered; with the list's number a double holds the key. */
 const VALUE_STEPS = 2 ** 40;
 /** Half-life of the counts, in requests. */
@@ -37,6 +37,9 @@ export class Worth {
   private readonly prior = new Float64Array(AGE_BINS);
   private readonly keys = new Float64Array(CLASSES * AGE_BINS);
   private readonly censorBin: number;
+  /** By bin: the discount over half of it, and over all of it. */
+  private readonly halfway: Float64Array;
+  private readonly across: Float64Array;
   onNewOrder: (() => void) | undefined;
 
   constructor(
@@ -48,6 +51,8 @@ export class Worth {
     this.classOf = runs.uint8();
     this.features = runs.uint8(FEATURE_COUNT);
     this.learned = runs.uint8();
+    this.halfway = Float64Array.from({ length: AGE_BINS }, (_, bin) => Math.exp(-widthOf(bin) / 2 / tau));
+    this.across = this.halfway.map((discount) => discount * discount);
     this.censorBin = Math.min(AGE_BINS - 1, ageBin(3 * tau));
     this.refresh();
   }
@@ -60,7 +65,7 @@ export class Worth {
       const gap = now - lastUse.data[run]!;
       const blocks = length.data[run]!;
       this.used[this.classOf.data[run]! * AGE_BINS + ageBin(gap)]! += blocks;
-      if (this.learned.data[run] === 0) {
+      if (this.learned.data[run] === 0 && this.isTaught(run)) {
         const discount = Math.exp(-gap / this.tau);
         this.model.learn(this.features.data, run * FEATURE_COUNT, discount, gap, 1);
       }
@@ -92,12 +97,18 @@ export class Worth {
     this.entered[this.classOf.data[run]! * AGE_BINS + bin]! += this.runs.length.data[run]!;
     if (bin === this.censorBin && this.learned.data[run] === 0) {
       this.learned.data[run] = 1;
-      this.model.learn(this.features.data, run * FEATURE_COUNT, 0, Number.POSITIVE_INFINITY, 1);
+      if (this.isTaught(run))
+        this.model.learn(this.features.data, run * FEATURE_COUNT, 0, Number.POSITIVE_INFINITY, 1);
     }
   }
 
+  /** Every other run teaches the model: half the work, and as good. */
+  private isTaught(run: number): boolean {
+    return ((run ^ this.runs.now) & 1) === 0;
+  }
+
   private refresh(): void {
-    const { entered, used, value, order, rankOf, keys } = this;
+    const { entered, used, value, order, rankOf, keys, halfway, across } = this;
     const decay = 2 ** (-REFRESH_EVERY / COUNT_HALF_LIFE);
     const { prior } = this;
     for (let bin = 0; bin < AGE_BINS; bin++) {
@@ -114,8 +125,7 @@ export class Worth {
       for (let bin = AGE_BINS - 1; bin >= 0; bin--) {
         const at = group * AGE_BINS + bin;
         const hazard = Math.min(1, (used[at]! + PRIOR_WEIGHT * prior[bin]!) / (entered[at]! + PRIOR_WEIGHT));
-        const width = widthOf(bin);
-        ahead = hazard * Math.exp(-width / 2 / this.tau) + (1 - hazard) * Math.exp(-width / this.tau) * ahead;
+        ahead = hazard * halfway[bin]! + (1 - hazard) * across[bin]! * ahead;
         value[at] = ahead;
         entered[at]! *= decay;
         used[at]! *= decay;

@@ -1,0 +1,116 @@
+import type { MethodRow } from '../../../src/formats/methods.js';
+import type { PolicyResult } from '../../../src/formats/replay.js';
+import { LogFacts } from '../../../src/replay/log-facts.js';
+import type { Objective } from '../../../src/replay/policy.js';
+import { assignClasses } from '../../../src/traces/assign-classes.js';
+import { kept } from './kept.js';
+import type { Case } from './logs.js';
+import { THREE_CLASSES, TWO_CLASSES } from './profile.js';
+import { replayed, tierOf } from './setting.js';
+import { row } from './table.js';
+
+const PROFILES: readonly (readonly [name: string, rows: readonly MethodRow[]])[] = [
+  ['two', TWO_CLASSES],
+  ['three', THREE_CLASSES],
+];
+/** The class rule is asked for these. */
+const QUALITIES = (process.env.BENCH_QUALITIES ?? '0.95,0.97').split(',').map(Number);
+const SEEDS = (process.env.BENCH_SEEDS ?? '1,2').split(',').map(Number);
+const wanted = (process.env.BENCH_PROFILES ?? PROFILES.map(([name]) => name).join()).split(',');
+/** Qualities this near to each other count as equal. */
+const EQUAL = 0.002;
+/** How far a held quality may be from the one asked for. */
+const HELD = 0.005;
+
+/**
+ * Two tiers, DRAM and SSD ten times that, and recompute: mean TTFT of evicpress over that of LRU with the class
+ * rule at the mean quality that the class rule ended with, and over that of uncompressed Belady.
+ */
+export async function printCompression(chosen: readonly Case[]): Promise<void> {
+  console.log(
+    row([
+      'log',
+      'blocks',
+      'profile',
+      'seed',
+      'rule',
+      'rule ms',
+      'rule q',
+      'ms',
+      'q',
+      'equal at',
+      'ratio',
+      '/belady',
+      'objective',
+    ]),
+  );
+  const ratios: number[] = [];
+  for (const { log, load, blocks } of chosen) {
+    const content = await load();
+    if (content.reuse === 'documents') continue;
+    for (const [profile, rows] of PROFILES.filter(([name]) => wanted.includes(name))) {
+      for (const seed of SEEDS) {
+        const names = [...new Set(rows.map((r) => r.class!))].sort();
+        const trace = assignClasses(content, names, seed);
+        const facts = new LogFacts(trace);
+        for (const capacity of blocks) {
+          const tiers = [tierOf('dram', capacity), tierOf('ssd', 10 * capacity)];
+          const run = (policy: string, objective?: Objective) =>
+            replayed(policy, { trace, facts, tiers, rows, ...(objective && { objective }) });
+          const known = (policy: string): Figures =>
+            kept(
+              `figures ${log} ${trace.requests} ${trace.blocks.length} ${capacity} ${profile} ${seed} ${policy}`,
+              () => figuresOf(run(policy)),
+            );
+          const belady = known('belady');
+          const at = (meanQuality: number) => figuresOf(run('evicpress', { alpha: 1, meanQuality }));
+          for (const q of QUALITIES) {
+            const rule = known(`lru+class-rule@${q}`);
+            const first = at(rule.quality);
+            let equal = first;
+            let asked = rule.quality;
+            for (let i = 0; i < 3 && Math.abs(equal.quality - rule.quality) > EQUAL; i++) {
+              asked = Math.min(1, asked + rule.quality - equal.quality);
+              equal = at(asked);
+            }
+            const ratio = equal.seconds / rule.seconds;
+            ratios.push(ratio);
+            const flag = `${ratio > 1 ? ' SLOWER' : ''}${Math.abs(first.quality - rule.quality) > HELD ? ' QUALITY' : ''}${equal.seconds > belady.seconds ? ' BELADY' : ''}`;
+            console.log(
+              row([
+                log,
+                String(capacity),
+                profile,
+                String(seed),
+                String(q),
+                ms(rule),
+                rule.quality.toFixed(4),
+                ms(first),
+                first.quality.toFixed(4),
+                `${ms(equal)}@${equal.quality.toFixed(4)}`,
+                ratio.toFixed(3),
+                (equal.seconds / belady.seconds).toFixed(3),
+              ]) + flag,
+            );
+          }
+        }
+      }
+    }
+  }
+  console.log(
+    `mean ratio to the class rule at equal quality: ${(ratios.reduce((a, b) => a + b, 0) / ratios.length).toFixed(4)} over ${ratios.length}, the worst ${Math.max(...ratios).toFixed(4)}`,
+  );
+}
+
+interface Figures {
+  readonly seconds: number;
+  readonly quality: number;
+}
+
+function figuresOf(result: PolicyResult): Figures {
+  return { seconds: result.ttft.mean, quality: result.meanQuality };
+}
+
+function ms({ seconds }: Figures): string {
+  return (1000 * seconds).toFixed(1);
+}
