@@ -13,7 +13,7 @@ import { Worth } from './worth.js';
 const HORIZONS = [10, 300];
 /** How often the leader is chosen, and by which share of its own hits a rival must be ahead of it. */
 const CHOOSE_EVERY = 50;
-const LEAD = 0.02;
+const LEAD = 0.03;
 /** The price of room is measured over this share of more room. */
 const PRICE_STEP = 0.25;
 /** Half-life of what is remembered of the experts' hits, in requests. */
