@@ -5,53 +5,50 @@ import type { Column, RunTable } from './run-table.js';
  * apart: `front` and `back` by list, −1 where a list is empty.
  */
 export class RunLists {
-  private readonly next: Column<Int32Array>;
-  private readonly previous: Column<Int32Array>;
+  /** By run: the next one and the previous one, side by side as they are read together; −1 at an end. */
+  private readonly links: Column<Int32Array>;
   private readonly fronts: Int32Array;
   private readonly backs: Int32Array;
 
   constructor(runs: RunTable, lists: number) {
-    this.next = runs.int32();
-    this.previous = runs.int32();
+    this.links = runs.int32(2);
     this.fronts = new Int32Array(lists).fill(-1);
     this.backs = new Int32Array(lists).fill(-1);
   }
 
   pushFront(list: number, run: number): void {
+    const links = this.links.data;
     const front = this.fronts[list]!;
-    this.next.data[run] = front;
-    this.previous.data[run] = -1;
+    links[2 * run] = front;
+    links[2 * run + 1] = -1;
     if (front === -1) this.backs[list] = run;
-    else this.previous.data[front] = run;
+    else links[2 * front + 1] = run;
     this.fronts[list] = run;
   }
 
   /** Puts a run right before another one of the list, towards the front. */
   insertAhead(list: number, run: number, of: number): void {
-    const before = this.previous.data[of]!;
-    this.next.data[run] = of;
-    this.previous.data[run] = before;
-    this.previous.data[of] = run;
+    const links = this.links.data;
+    const before = links[2 * of + 1]!;
+    links[2 * run] = of;
+    links[2 * run + 1] = before;
+    links[2 * of + 1] = run;
     if (before === -1) this.fronts[list] = run;
-    else this.next.data[before] = run;
+    else links[2 * before] = run;
   }
 
   remove(list: number, run: number): void {
-    const before = this.previous.data[run]!;
-    const after = this.next.data[run]!;
+    const links = this.links.data;
+    const after = links[2 * run]!;
+    const before = links[2 * run + 1]!;
     if (before === -1) this.fronts[list] = after;
-    else this.next.data[before] = after;
+    else links[2 * before] = after;
     if (after === -1) this.backs[list] = before;
-    else this.previous.data[after] = before;
+    else links[2 * after + 1] = before;
   }
 
   back(list: number): number {
     return this.backs[list]!;
-  }
-
-  /** The run before another, towards the front; −1 at the front. */
-  ahead(run: number): number {
-    return this.previous.data[run]!;
   }
 
   isEmpty(list: number): boolean {
