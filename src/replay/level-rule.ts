@@ -46,7 +46,7 @@ export function classRuleOfMean(compression: Compression, meanQuality: number, l
   for (const floor of asked) {
     const rule = Array.from({ length: curves }, (_, curve) => smallestLevel(compression, curve, floor));
     const sum = classes.reduce((total, curve) => total + quality[curve * levels.length + rule[curve]!]!, 0);
-    if (sum >= meanQuality * classes.length) return rule;
+    if (sum >= meanQuality * classes.length - 1e-9) return rule;
   }
   return new Array<number>(curves).fill(0);
 }

@@ -1,0 +1,32 @@
+import { describe, expect, it } from 'vitest';
+import type { Compression } from '../../src/replay/compression.js';
+import { classRule, classRuleOfMean } from '../../src/replay/level-rule.js';
+import { nothingAgain } from '../bench/policy/synthetic.js';
+import { firstRequests } from '../traces/logs.js';
+
+/** The classless curve, a robust and a sensitive class; whole, half and a quarter. */
+const compression: Compression = {
+  levels: [0, 0.5, 0.75].map((compressionRatio) => ({ method: 'm', compressionRatio })),
+  curves: 3,
+  bytesFraction: Float64Array.of(1, 0.5, 0.25, 1, 0.5, 0.25, 1, 0.5, 0.25),
+  quality: Float64Array.of(1, 1, 1, 1, 0.99, 0.98, 1, 0.96, 0.9),
+  decompressSecondsPerByte: new Float64Array(9),
+};
+
+describe('the class rule of a mean', () => {
+  it('is the class rule of the lowest quality whose mean over the classes is no less', () => {
+    expect(classRuleOfMean(compression, 0.97)).toEqual([2, 2, 1]);
+    expect(classRuleOfMean(compression, 0.94)).toEqual([2, 2, 2]);
+    expect(classRuleOfMean(compression, 0.98)).toEqual([2, 2, 0]);
+    expect(classRuleOfMean(compression, 1)).toEqual([2, 0, 0]);
+  });
+
+  it('stores no class below the least quality', () => {
+    expect(classRuleOfMean(compression, 0.94, 0.95)).toEqual([2, 2, 1]);
+  });
+
+  it('agrees with the class rule', () => {
+    const trace = firstRequests(nothingAgain(), 1);
+    expect(classRule(trace, compression, 0.96).levelFor(0, 0)).toBe(classRuleOfMean(compression, 0.97)[0]);
+  });
+});
