@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs';
+import { execa } from 'execa';
 import { describe, expect, it } from 'vitest';
-import { sandbox } from '../support/cli.js';
+import { BIN, sandbox } from '../support/cli.js';
 
 const box = sandbox();
 const CONTEXTS = 100_000;
@@ -27,15 +28,18 @@ describe('the report of a real plan of 100,000 contexts', () => {
   it.each([
     ['names', (i: number) => `tenant-${i % 7}/document-${i}`],
     ['random ids', (i: number) => (BigInt(i + 1) * 0x9e37_79b9_7f4a_7c15n).toString(16).padStart(18, '0')],
-  ])('is under 2 MB with %s', async (_, nameOf) => {
-    box.write('contexts.ndjson', contexts(nameOf));
-    const plan = await box.evicpress('plan', '-q', '--contexts', 'contexts.ndjson', ...INPUTS);
-    expect(plan.stderr).not.toContain('evicpress:');
-    const report = await box.evicpress('report');
-    expect(report.exitCode, report.stderr).toBe(0);
-    const bytes = statSync(box.path('.evicpress/report.html')).size;
-    console.log(`${bytes} bytes; ${report.stdout.trim().split('\n').at(-1)}`);
-    expect(bytes).toBeLessThan(2e6);
-    expect(bytes).toBeGreaterThan(5e5);
-  });
+  ])(
+    'is under 2 MB with %s',
+    async (_, nameOf) => {
+      box.write('contexts.ndjson', contexts(nameOf));
+      const run = (...words: string[]) => execa(process.execPath, [BIN, ...words], { cwd: box.folder });
+      await run('plan', '-q', '--contexts', 'contexts.ndjson', ...INPUTS);
+      const report = await run('report');
+      const bytes = statSync(box.path('.evicpress/report.html')).size;
+      console.log(`${bytes} bytes; ${report.stdout.trim().split('\n').at(-1)}`);
+      expect(bytes).toBeLessThan(2e6);
+      expect(bytes).toBeGreaterThan(5e5);
+    },
+    600_000,
+  );
 });
