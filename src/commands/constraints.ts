@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { EvicpressError, printable } from '../errors.js';
 import type { Config } from '../formats/config.js';
-import type { ProblemOptions } from '../plan/problem.js';
+import type { Constraints } from '../plan/problem.js';
 import { parseBytes, parseNumber, parseSeconds } from '../units.js';
 import { collect } from './options.js';
 
@@ -45,7 +45,7 @@ export function addConstraintOptions(command: Command): Command {
  * What a plan must keep to; flags over evicpress.yaml.
  * @throws EvicpressError naming the flag that cannot be read.
  */
-export function readConstraints(flags: ConstraintFlags, config: Config): Omit<ProblemOptions, 'alpha'> {
+export function readConstraints(flags: ConstraintFlags, config: Config): Constraints {
   const bandwidthShare = flags.bandwidthShare ?? config.bandwidthShare;
   const maxMoney = flags.maxMoney ?? config.maxMoney;
   const moneyWeight = flags.moneyWeight ?? config.moneyWeight;
@@ -54,7 +54,7 @@ export function readConstraints(flags: ConstraintFlags, config: Config): Omit<Pr
     ...(bandwidthShare === undefined
       ? {}
       : { bandwidthShare: parseNumber(bandwidthShare, '--bandwidth-share', { min: 0, max: 1 }) }),
-    forbidden: flags.forbid ?? [],
+    forbidden: flags.forbid ?? config.forbid ?? [],
     tenantShares: Object.entries({
       ...config.tenantShare,
       ...readPairs(flags.tenantShare ?? [], '--tenant-share', 'TENANT:TIER=SHARE', 'acme:dram=40%'),
@@ -97,7 +97,7 @@ function floorsOf(given: ConstraintFlags['minQuality']): readonly string[] {
 function readFloors(
   flags: readonly string[],
   config: Config,
-): Pick<ProblemOptions, 'minQuality' | 'minQualityOfClass'> {
+): Pick<Constraints, 'minQuality' | 'minQualityOfClass'> {
   const floor = (text: string) => parseNumber(text, '--min-quality', { min: 0, max: 1 });
   const all = flags.filter((flag) => !flag.includes('=')).at(-1) ?? config.minQuality;
   const classes = {

@@ -5,6 +5,7 @@ import { openTerminal, type TerminalFlags } from '../report/terminal.js';
 import { significant } from '../units.js';
 import { withoutTier } from '../workflows/refresh/outcome.js';
 import { lookOnly } from '../workflows/refresh/turn.js';
+import { addConstraintOptions } from './constraints.js';
 import { collect } from './options.js';
 import { TURN_OPTIONS, type TurnFlags, turnOptions } from './turn-options.js';
 import { teller, turnTools } from './turn-tools.js';
@@ -17,6 +18,7 @@ interface DriftFlags extends TurnFlags, TerminalFlags {
 /** `evicpress drift`: what has changed since the plan in force was made. Writes nothing. */
 export default function drift(command: Command): void {
   for (const [flags, description] of TURN_OPTIONS) command.option(flags, description);
+  addConstraintOptions(command);
   command
     .option('--capacity <tier=size>', 'capacity of a tier; repeat for more', collect)
     .option('--log-format <form>', 'text or json', 'text')

@@ -5,6 +5,7 @@ import { openTerminal, type TerminalFlags } from '../report/terminal.js';
 import { type TurnResult, withoutTier } from '../workflows/refresh/outcome.js';
 import { schedules } from '../workflows/refresh/schedules/index.js';
 import { refreshTurn } from '../workflows/refresh/turn.js';
+import { addConstraintOptions } from './constraints.js';
 import { collect } from './options.js';
 import { REFRESH_OPTIONS, TURN_OPTIONS, type TurnFlags, turnOptions } from './turn-options.js';
 import { teller, turnTools } from './turn-tools.js';
@@ -22,6 +23,7 @@ interface RefreshFlags extends TurnFlags, TerminalFlags {
 export default function refresh(command: Command): void {
   for (const [flags, description] of [...TURN_OPTIONS, ...REFRESH_OPTIONS])
     command.option(flags, description);
+  addConstraintOptions(command);
   command
     .option('--capacity <tier=size>', 'capacity of a tier; repeat for more', collect)
     .option('--log-format <form>', 'text or json', 'text');

@@ -4,17 +4,17 @@ import { parseNumber, parseSeconds } from '../units.js';
 import { PUBLISH_FOLDER } from '../workflows/generations.js';
 import { DEFAULT_THRESHOLDS, type DriftThresholds } from '../workflows/refresh/drift/check.js';
 import type { TurnOptions } from '../workflows/refresh/options.js';
+import { type ConstraintFlags, readConstraints } from './constraints.js';
 import { INPUT_OPTIONS, type InputFlags } from './inputs.js';
 
 /** The flags of a turn, as commander hands them over. */
-export interface TurnFlags extends InputFlags {
+export interface TurnFlags extends InputFlags, ConstraintFlags {
   readonly trace?: string;
   readonly format?: string;
   readonly blockTokens?: string;
   readonly state?: string;
   readonly alpha?: string;
   readonly meanQuality?: string;
-  readonly minQuality?: string;
   readonly confidence?: string;
   readonly solver?: string;
   readonly engine?: string;
@@ -59,7 +59,6 @@ export const TURN_OPTIONS: readonly (readonly [flags: string, description: strin
   ...INPUT_OPTIONS,
   ['--alpha <seconds>', `seconds of TTFT one unit of quality is worth (default: ${DEFAULTS.alpha})`],
   ['--mean-quality <q>', 'solve for alpha: mean quality not below this'],
-  ['--min-quality <q>', 'quality floor for every context'],
   ['--confidence <p>', 'plan on the lower bound of quality that holds with this probability'],
   ['--solver <name>', 'dual, exact, greedy or greedy-per-byte'],
   ['--engine <name>', 'the engine that follows the plan; another one makes the plan invalid'],
@@ -114,7 +113,7 @@ export function turnOptions(flags: TurnFlags, config: Config): TurnOptions {
     window: { requests: number('window', DEFAULTS.window, { min: 100, max: 1e7 }), bytes: WINDOW_BYTES },
     alpha: number('alpha', DEFAULTS.alpha, { min: 0 }),
     ...(flags.alpha === undefined ? optional('meanQuality', { min: 0, max: 1 }) : {}),
-    ...optional('minQuality', { min: 0, max: 1 }),
+    constraints: readConstraints(flags, { ...config, ...own }),
     ...optional('confidence', { min: 0.5, max: 0.9999 }),
     solver: text('solver', 'dual')!,
     ...optionalText('engine', text('engine')),

@@ -7,7 +7,7 @@ import type { Model } from '../formats/model.js';
 import { pick } from '../registry.js';
 import type { Terminal } from '../report/terminal.js';
 import type { Level, TurnOptions, TurnTools } from '../workflows/refresh/options.js';
-import { type InputFlags, inputPaths, loadInputs } from './inputs.js';
+import { inputPaths, loadInputs } from './inputs.js';
 import type { TurnFlags } from './turn-options.js';
 
 const PROBE_SIZES = [4_194_304, 16_777_216];
@@ -79,15 +79,9 @@ export function teller(form: string, terminal: Terminal): TurnTools['tell'] {
 }
 
 /** The flags that say what is planned with, and none that say how to print. */
-function inputFlags({ tiers, methods, model, capacity, metric, allowModelMismatch }: TurnFlags): InputFlags {
-  return {
-    ...(tiers !== undefined && { tiers }),
-    ...(methods !== undefined && { methods }),
-    ...(model !== undefined && { model }),
-    ...(capacity !== undefined && { capacity }),
-    ...(metric !== undefined && { metric }),
-    ...(allowModelMismatch !== undefined && { allowModelMismatch }),
-  };
+function inputFlags(flags: TurnFlags) {
+  const { tiers, methods, model, capacity, price, metric, allowModelMismatch } = flags;
+  return { tiers, methods, model, capacity, price, metric, allowModelMismatch };
 }
 
 async function fileIdentity(path: string): Promise<string> {

@@ -8,6 +8,19 @@ import { checkShape } from './schema.js';
 const text = z.union([z.string(), z.number()]).transform(String);
 const list = z.union([z.array(text), text.transform((value) => value.split(',').map((part) => part.trim()))]);
 
+/** What a plan must keep to, beyond capacities. */
+const constraints = {
+  minQuality: text.optional(),
+  minQualityOfClass: z.record(z.string(), text).optional(),
+  bandwidthShare: text.optional(),
+  forbid: list.optional(),
+  tenantShare: z.record(z.string(), text).optional(),
+  writeBudget: z.record(z.string(), text).optional(),
+  price: z.record(z.string(), text).optional(),
+  maxMoney: text.optional(),
+  moneyWeight: text.optional(),
+};
+
 /**
  * `evicpress.yaml`: the default of every flag, under the flag's name in camelCase. `profile`, `plan`, `replay`
  * and `refresh` hold what belongs to one command only.
@@ -22,14 +35,7 @@ export const configSchema = z.looseObject({
   capacity: z.record(z.string(), text).optional(),
   alpha: text.optional(),
   meanQuality: text.optional(),
-  minQuality: text.optional(),
-  minQualityOfClass: z.record(z.string(), text).optional(),
-  bandwidthShare: text.optional(),
-  tenantShare: z.record(z.string(), text).optional(),
-  writeBudget: z.record(z.string(), text).optional(),
-  price: z.record(z.string(), text).optional(),
-  maxMoney: text.optional(),
-  moneyWeight: text.optional(),
+  ...constraints,
   solver: text.optional(),
   profile: z
     .looseObject({
@@ -46,7 +52,7 @@ export const configSchema = z.looseObject({
   replay: z
     .looseObject({ policies: list.optional(), warm: text.optional(), engines: text.optional() })
     .optional(),
-  refresh: z.looseObject({}).optional(),
+  refresh: z.looseObject(constraints).optional(),
 });
 export type Config = z.infer<typeof configSchema>;
 

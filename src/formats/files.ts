@@ -160,9 +160,10 @@ export function jsonText(value: unknown): string {
 /**
  * Writes a large file from pieces, whole or not at all: temporary file in the same folder, fsync, rename.
  * `-` is standard output; what a symbolic link points to is replaced, not the link.
+ * @param mode permissions of the file.
  * @throws EvicpressError when it cannot be written; nothing is left behind.
  */
-export async function writePieces(path: string, pieces: Iterable<string>): Promise<void> {
+export async function writePieces(path: string, pieces: Iterable<string>, mode = 0o644): Promise<void> {
   if (path === '-') {
     for (const piece of pieces) {
       if (!process.stdout.write(piece)) await new Promise((resolve) => process.stdout.once('drain', resolve));
@@ -179,7 +180,7 @@ export async function writePieces(path: string, pieces: Iterable<string>): Promi
       await writeFile(target, pieces);
       return;
     }
-    handle = await open(temporary, 'wx', 0o644);
+    handle = await open(temporary, 'wx', mode);
     for (const piece of pieces) await handle.write(piece);
     await handle.sync();
     await handle.close();

@@ -128,16 +128,18 @@ export async function readMethods(path: string): Promise<MethodProfile> {
   return { header, rows };
 }
 
-/** Writes a method profile whole or not at all. @throws EvicpressError */
+/** Writes a method profile whole or not at all. @param mode permissions of the file. @throws EvicpressError */
 export async function writeMethods(
   path: string,
   header: Omit<MethodsHeader, 'format' | 'version'>,
   rows: readonly MethodRow[],
+  mode?: number,
 ): Promise<void> {
   const lines = [{ ...formatHeader('methods'), ...header }, ...rows];
   await writePieces(
     path,
     lines.map((line) => `${JSON.stringify(line)}\n`),
+    mode,
   );
 }
 

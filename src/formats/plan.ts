@@ -3,7 +3,17 @@ import { existsSync } from 'node:fs';
 import * as z from 'zod';
 import { errors, printable } from '../errors.js';
 import { readLines, writePieces } from './files.js';
-import { checkFormat, checkShape, count, fraction, label, nonNegative, parseJson, ratio } from './schema.js';
+import {
+  checkFormat,
+  checkShape,
+  count,
+  fraction,
+  label,
+  nonNegative,
+  parseJson,
+  ratio,
+  tierName,
+} from './schema.js';
 
 /** The tier name of a context that is kept nowhere. */
 export const RECOMPUTE = 'recompute';
@@ -37,7 +47,7 @@ export const rulesSchema = z.looseObject({
 export type Rules = z.infer<typeof rulesSchema>;
 
 export const planTierSchema = z.looseObject({
-  name: label,
+  name: tierName,
   kind: z.string().optional(),
   capacityBytes: nonNegative.nullable(),
   usedBytes: nonNegative,

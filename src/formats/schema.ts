@@ -153,5 +153,10 @@ export const label = z
   .string('expected text')
   .min(1, 'expected text that is not empty')
   .max(4096, 'expected text of at most 4096 characters');
+/** A tier's name: it may become part of a path, so it cannot lead out of a folder. */
+export const tierName = label.regex(
+  /^[A-Za-z0-9][A-Za-z0-9._-]*$/,
+  'expected a name of letters, digits, ".", "_" and "-"',
+);
 export const source = z.enum(['measured', 'reference', 'assumed'], 'expected measured, reference or assumed');
 export type Source = z.infer<typeof source>;

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { errors } from '../errors.js';
 import { readJson } from './files.js';
-import { checkFormat, checkShape, count, label, nonNegative, positive, source } from './schema.js';
+import { checkFormat, checkShape, count, label, nonNegative, positive, source, tierName } from './schema.js';
 
 /** How long transfers in one direction take: an affine law, or a log-log table where that fits better. */
 export const transferSchema = z.looseObject({
@@ -25,7 +25,7 @@ export const transferSchema = z.looseObject({
 export type Transfer = z.infer<typeof transferSchema>;
 
 export const tierSchema = z.looseObject({
-  name: label.regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, 'expected a name of letters, digits, ".", "_" and "-"'),
+  name: tierName,
   kind: label,
   location: z.string().optional(),
   /** null: unlimited. */

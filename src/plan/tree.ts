@@ -1,3 +1,4 @@
+import { InfeasibleError } from './infeasible.js';
 import type { Lagrangian } from './lagrangian.js';
 import {
   KEEP_NOTHING,
@@ -36,6 +37,8 @@ export class TreeLagrangian implements Lagrangian {
   private readonly latency: Float64Array;
   private readonly secondsPerByte: Float64Array;
   private readonly tabled: boolean;
+  /** Scratch: the best of a context by the lossy state of the path above it. */
+  private readonly inState: Float64Array;
   /** Scratch: the tier of the last `bestTier`. */
   private tier = -1;
 
@@ -51,10 +54,23 @@ export class TreeLagrangian implements Lagrangian {
     this.belowWhole = new Float64Array(this.n);
     this.belowLossy = new Float64Array(this.n * this.states);
     this.stateOf = new Int32Array(this.n);
+    this.inState = new Float64Array(this.states);
     this.prices = new BytePrices(problem, rows);
     this.latency = Float64Array.from(tiers, (tier) => tier.latencySeconds);
     this.secondsPerByte = Float64Array.from(tiers, (tier) => tier.secondsPerByte);
     this.tabled = tiers.some((tier) => tier.tabled);
+    this.refuseUnkeepable();
+  }
+
+  /** Prices are finite: what cannot be chosen at no price can be chosen at none. @throws InfeasibleError */
+  private refuseUnkeepable(): void {
+    const { allowed, tiers } = this.problem;
+    const mustKeep = (mask: number) => (mask & (1 << tiers.length)) === 0;
+    if (!allowed.some(mustKeep)) return;
+    const choices = new Int32Array(this.n);
+    this.choose(new Float64Array(this.rows.length), new Float64Array(this.rows.length), choices);
+    if (choices.some((choice, i) => choice === KEEP_NOTHING && mustKeep(allowed[i]!)))
+      throw new InfeasibleError();
   }
 
   choose(prices: Float64Array, use: Float64Array, choices: Int32Array = new Int32Array(this.n)): number {
@@ -77,7 +93,7 @@ export class TreeLagrangian implements Lagrangian {
   /** Leaves to roots: fills the sums over children. Parents come before children in the rows. */
   private climb(): void {
     const { demand, forms, curveOf } = this.problem;
-    const { belowWhole, belowLossy, states, subtreeRecompute } = this;
+    const { belowWhole, belowLossy, states, subtreeRecompute, inState } = this;
     belowWhole.fill(0);
     belowLossy.fill(0);
     for (let i = this.n - 1; i >= 0; i--) {
@@ -87,21 +103,17 @@ export class TreeLagrangian implements Lagrangian {
       const nothing = subtreeRecompute[i]!;
       const whole = forms.lossyOf[first]! < 0 ? this.bestTier(i, first) : Number.NEGATIVE_INFINITY;
       let best = Math.max(nothing, whole + belowWhole[i]!);
-      for (let s = 0; s < states; s++) {
-        const value = Math.max(nothing, whole + belowLossy[i * states + s]!);
-        if (parent >= 0) belowLossy[parent * states + s]! += value;
-      }
+      for (let s = 0; s < states; s++) inState[s] = Math.max(nothing, whole + belowLossy[i * states + s]!);
       for (let form = first; form < end; form++) {
         const s = forms.lossyOf[form]!;
         if (s < 0) continue;
         const here = this.bestTier(i, form) + belowLossy[i * states + s]!;
         if (here > best) best = here;
-        if (parent >= 0) {
-          const without = Math.max(nothing, whole + belowLossy[i * states + s]!);
-          if (here > without) belowLossy[parent * states + s]! += here - without;
-        }
+        if (here > inState[s]!) inState[s] = here;
       }
-      if (parent >= 0) belowWhole[parent]! += best;
+      if (parent < 0) continue;
+      for (let s = 0; s < states; s++) belowLossy[parent * states + s]! += inState[s]!;
+      belowWhole[parent]! += best;
     }
   }
 

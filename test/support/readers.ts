@@ -34,7 +34,7 @@ export interface Reader {
 const ndjson = (...rows: readonly unknown[]) =>
   Buffer.from(rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
 
-const HEADER = {
+export const HEADER = {
   format: 'evicpress.plan' as const,
   version: 1,
   generation: 1,

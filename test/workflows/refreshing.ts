@@ -23,6 +23,7 @@ export function testOptions(folder: string, changes: Partial<TurnOptions> = {}):
     periodSeconds: 3600,
     window: { requests: 1e6, bytes: 1e9 },
     alpha: 1,
+    constraints: {},
     solver: 'dual',
     minGain: 0.01,
     migrationSecondsPerByte: 0,

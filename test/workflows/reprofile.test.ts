@@ -1,4 +1,4 @@
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { EvicpressError } from '../../src/errors.js';
@@ -50,6 +50,7 @@ it('profiles anew what drifted, within the budget, and believes it from then on'
   expect(asked[0]!.contexts).toContain('a');
   expect(asked[0]!.seconds).toBeLessThanOrEqual(40);
   expect((await readMethods(reprofiledPath(options.folder))).rows).toMatchObject([{ quality: 0.5 }]);
+  expect(statSync(reprofiledPath(options.folder)).mode & 0o777).toBe(0o600);
   const next = await refreshTurn({ ...options, resume: true }, tools(0.5));
   expect(qualityOf(next)).toMatchObject({ drifted: false });
   expect(asked.length).toBe(1);

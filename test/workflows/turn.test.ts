@@ -102,6 +102,41 @@ describe('a turn of refresh', () => {
     expect(entries.map(({ event }) => event)).toEqual(['published', 'published']);
   });
 
+  it('keeps to a floor of quality, also for a class', async () => {
+    const options = { ...started(), alpha: 0.01 };
+    const floor = { minQualityOfClass: { office: 0.99 } };
+    await refreshTurn({ ...options, constraints: floor }, testTools(inputs));
+    const { rows } = await readPlan(inForcePath(options));
+    expect(Math.min(...rows.map((row) => row.quality))).toBeGreaterThanOrEqual(0.99);
+    const free = { ...started(), alpha: 0.01 };
+    await refreshTurn(free, testTools(inputs));
+    const unbound = await readPlan(inForcePath(free));
+    expect(Math.min(...unbound.rows.map((row) => row.quality))).toBeLessThan(0.99);
+  });
+
+  it('publishes at once when a plan must keep to something else, and not again', async () => {
+    const options = started();
+    await refreshTurn(options, testTools(inputs));
+    const bound = { ...options, constraints: { bandwidthShare: 0.3, forbidden: [] } };
+    const tools = () => testTools(inputs, { identity: async () => ({ flags: '2' }) });
+    expect(await refreshTurn(bound, tools())).toMatchObject({
+      outcome: 'published',
+      reason: expect.stringMatching(/must keep to has changed/),
+    });
+    appendFileSync(options.log, requestLines(OFFICE, 50));
+    expect(await refreshTurn(bound, tools())).toMatchObject({ outcome: 'kept' });
+  });
+
+  it('leaves the plan in force alone when demands contradict one another, and names them', async () => {
+    const options = started();
+    await refreshTurn(options, testTools(inputs));
+    const before = readFileSync(inForcePath(options));
+    appendFileSync(options.log, requestLines(OFFICE, 100));
+    const constraints = { minQuality: 0.99, forbidden: ['recompute', 'dram', 'ssd'] };
+    await expect(refreshTurn({ ...options, constraints }, testTools(inputs))).rejects.toThrow(/recompute/);
+    expect(readFileSync(inForcePath(options))).toEqual(before);
+  });
+
   it('moves fewer bytes the more moving costs', async () => {
     const [dram, ssd] = inputs().tiers;
     const fast = { latencySeconds: 0.001, bytesPerSecond: 10e9 };

@@ -5,10 +5,12 @@ import type { Placement, Plan, PlanHeader } from '../../formats/plan.js';
 import { RECOMPUTE } from '../../formats/plan.js';
 import type { Tier } from '../../formats/tiers.js';
 import { planContexts } from '../../plan/plan-contexts.js';
+import { knownConstraints } from '../../plan/problem.js';
 import type { Trace } from '../../traces/trace.js';
 import { formatSeconds, formatShare } from '../../units.js';
 import { learnRules } from './class-rules.js';
 import { judgeStanding, type PlanScore, rowsOfSegments, scorePlan } from './compare.js';
+import { demandsOf, keepsToOther } from './demands.js';
 import type { MadeFor } from './drift/identity.js';
 import type { TurnInputs, TurnOptions } from './options.js';
 import { recentDemand } from './recent-demand.js';
@@ -68,24 +70,23 @@ export function makeCandidate(
   });
   if (demand.contexts === 0) return undefined;
   const usable = corrected.tiers.filter((tier) => !corrected.gone.includes(tier.name));
+  const { offered, forbidden } = offerOf(options.engine, usable);
+  const constraints = knownConstraints(options.constraints, demand);
   const planned = planContexts({
+    ...constraints,
+    ...(offered === undefined ? {} : { offered }),
+    forbidden: [...(constraints.forbidden ?? []), ...forbidden],
     demand,
     tiers: usable,
     model,
     methods: corrected.methods,
     alpha: options.alpha,
     solver: options.solver,
-    ...offerOf(options.engine, usable),
     ...(options.meanQuality === undefined ? {} : { target: { meanQuality: options.meanQuality } }),
-    ...(options.minQuality === undefined ? {} : { minQuality: options.minQuality }),
     ...(options.confidence === undefined ? {} : { confidence: options.confidence }),
     ...(inForce === undefined ? {} : { previous: inForce.header }),
-    ...(inForce === undefined || options.migrationSecondsPerByte === 0
-      ? {}
-      : {
-          previousRows: rowsOfSegments(inForce, trace, demand),
-          migrationSecondsPerGb: options.migrationSecondsPerByte * 1e9,
-        }),
+    ...(inForce === undefined ? {} : { previousRows: rowsOfSegments(inForce, trace, demand) }),
+    migrationSecondsPerGb: options.migrationSecondsPerByte * 1e9,
     inputs: inputs.files,
   });
   const keys = keysOfSegments(trace, demand);
@@ -94,6 +95,7 @@ export function makeCandidate(
     ...planned.header,
     generation,
     madeFor,
+    demands: demandsOf(options.constraints),
     rules: { ...planned.header.rules, ...learnRules(planned.problem, rows, options.halfLifeSeconds) },
     ...(options.engine === undefined ? {} : { engine: options.engine }),
   };
@@ -143,11 +145,13 @@ export function decide(
   inForce: Plan | undefined,
   invalid: readonly string[],
   gone: readonly string[],
-  minGain: number,
+  { constraints, minGain }: Pick<TurnOptions, 'constraints' | 'minGain'>,
 ): Decision {
   const { comparison } = candidate;
   if (comparison === undefined || inForce === undefined) return { publish: true, reason: 'the first plan' };
   if (invalid.length > 0) return { publish: true, reason: invalid.join('; ') };
+  if (keepsToOther(inForce.header, demandsOf(constraints)))
+    return { publish: true, reason: 'what a plan must keep to has changed since the plan in force was made' };
   const stranded = gone.filter((name) =>
     inForce.rows.some((row) => row.tier === name && row.tier !== RECOMPUTE),
   );

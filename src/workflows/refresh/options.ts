@@ -2,6 +2,7 @@ import type { ServedModel } from '../../engines/served.js';
 import type { MethodRow } from '../../formats/methods.js';
 import type { Model } from '../../formats/model.js';
 import type { Tier } from '../../formats/tiers.js';
+import type { Constraints } from '../../plan/problem.js';
 import type { DriftThresholds } from './drift/check.js';
 import type { WindowLimits } from './window.js';
 
@@ -20,7 +21,8 @@ export interface TurnOptions {
   readonly alpha: number;
   /** Solve for alpha, so that the mean quality is not below this. */
   readonly meanQuality?: number;
-  readonly minQuality?: number;
+  /** What plans keep to: floors, shares, budgets. */
+  readonly constraints: Constraints;
   readonly confidence?: number;
   readonly solver: string;
   readonly engine?: string;

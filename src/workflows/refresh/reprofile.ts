@@ -5,6 +5,7 @@ import { significant } from '../../units.js';
 import type { DriftFinding } from './drift/check.js';
 import { methodName, sameMethod } from './drift/quality.js';
 import type { MethodPoint, TurnInputs, TurnOptions, TurnTools } from './options.js';
+import { PRIVATE_FILE } from './private-files.js';
 
 /** The same point is not measured again sooner than this where tiers are never probed. */
 const AGAIN_AFTER_SECONDS = 6 * 3600;
@@ -67,6 +68,7 @@ export async function reprofile(
     reprofiledPath(options.folder),
     { source: 'measured', profile: methodsIdentity(inputs), measuredAt },
     rows,
+    PRIVATE_FILE,
   );
   for (const point of points) tools.tell('info', outcomeOf(point, inputs.methods, measured));
   return rows;

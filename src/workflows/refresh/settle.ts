@@ -29,7 +29,7 @@ export async function settle(
   const { decide } = await import('./decide.js');
   const invalid = findings.filter(({ check, drifted }) => check === 'identity' && drifted);
   const evidence = invalid.map((finding) => finding.evidence);
-  const { publish, reason } = decide(candidate, plan, evidence, corrected.gone, options.minGain);
+  const { publish, reason } = decide(candidate, plan, evidence, corrected.gone, options);
   const kept = { ...state, promise: promiseOfStanding(turn, state, candidate) };
   if (!publish) return { result: { ...standing, outcome: 'kept', reason, candidate }, state: kept };
   const hold = await heldUntil(turn);
