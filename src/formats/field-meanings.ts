@@ -1,3 +1,16 @@
+/** What a plan must keep to: the same at the top of evicpress.yaml and for `refresh` alone. */
+const CONSTRAINTS = {
+  minQuality: 'Options of lower quality are not offered.',
+  minQualityOfClass: 'The same by class.',
+  bandwidthShare: "Share of each tier's bandwidth that loads may use.",
+  forbid: 'Tiers that no context may use, or recompute.',
+  tenantShare: 'By tenant: share of the room.',
+  writeBudget: 'By tier: bytes that may be written per day.',
+  price: 'By tier: money per GB and month.',
+  maxMoney: 'Money per month that may be spent.',
+  moneyWeight: 'Seconds per period that a unit of money per month is worth.',
+};
+
 /**
  * What each field of each format means, for the published schemas and docs/files.md; a list's items are `[]`. A field
  * that is not found under its own path is looked up by its last name in `COMMON`.
@@ -186,14 +199,7 @@ export const fieldMeanings: Readonly<Record<string, Readonly<Record<string, stri
     capacity: 'By tier: room for KV caches, e.g. 80GB, 0 or unlimited.',
     alpha: 'Seconds of TTFT that one unit of quality is worth.',
     meanQuality: 'Instead of alpha: mean quality not below this.',
-    minQuality: 'Options of lower quality are not offered.',
-    minQualityOfClass: 'The same by class.',
-    bandwidthShare: "Share of each tier's bandwidth that loads may use.",
-    tenantShare: 'By tenant: share of the room.',
-    writeBudget: 'By tier: bytes that may be written per day.',
-    price: 'By tier: money per GB and month.',
-    maxMoney: 'Money per month that may be spent.',
-    moneyWeight: 'Seconds per period that a unit of money per month is worth.',
+    ...CONSTRAINTS,
     solver: 'dual, exact, greedy or greedy-per-byte.',
     profile: 'What `profile` alone needs.',
     'profile.tier': 'By name: the kind and location to measure, e.g. file:/mnt/nvme.',
@@ -209,6 +215,7 @@ export const fieldMeanings: Readonly<Record<string, Readonly<Record<string, stri
     'replay.warm': 'Share of the requests that only fills the caches.',
     'replay.engines': 'Prefill servers.',
     refresh: 'Defaults of flags that only `refresh` has.',
+    ...Object.fromEntries(Object.entries(CONSTRAINTS).map(([name, meaning]) => [`refresh.${name}`, meaning])),
   },
 };
 
