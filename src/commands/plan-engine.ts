@@ -1,8 +1,9 @@
 import { coverageOf } from '../engines/carried-out.js';
 import { engineTokenizer, keysOfContexts, keysOfSegments } from '../engines/context-keys.js';
 import { engines } from '../engines/index.js';
-import { placesOf } from '../engines/places.js';
+import { placesOfGroups } from '../engines/places.js';
 import { readContexts } from '../formats/contexts.js';
+import type { PlacementGroup } from '../formats/placement-groups.js';
 import type { Placement, PlanHeader } from '../formats/plan.js';
 import type { Tier } from '../formats/tiers.js';
 import type { Demand } from '../plan/demand.js';
@@ -72,8 +73,12 @@ export function costOfEngine(engine: string, restricted: PlannedContexts, free: 
 }
 
 /** Which engines could carry out how much of a plan, in a sentence. */
-export function enginesText(header: PlanHeader, rows: Iterable<Placement>, tiers: readonly Tier[]): string {
-  const places = placesOf({ header, rows });
+export function enginesText(
+  header: PlanHeader,
+  groups: Iterable<PlacementGroup>,
+  tiers: readonly Tier[],
+): string {
+  const places = placesOfGroups(header, groups);
   const shares = engines.map((target) => {
     const { shareOfAccesses } = coverageOf(header, places, target, tiers);
     return `${target.name} ${formatShare(shareOfAccesses)}${target.capabilities.perContext ? '' : ' (sizes only)'}`;

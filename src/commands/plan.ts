@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import { EvicpressError } from '../errors.js';
 import { RESULTS_FOLDER } from '../formats/bundled.js';
+import { PlacementGroups } from '../formats/placement-groups.js';
 import { type Placement, type Plan, type PlanHeader, readPlan, writePlan } from '../formats/plan.js';
 import { planContexts } from '../plan/plan-contexts.js';
 import type { Target } from '../plan/targets.js';
@@ -67,15 +68,16 @@ async function run(flags: PlanFlags): Promise<void> {
   const { header, solution, solveSeconds } = planned;
   const rows = await withEngineKeys(planned.rows, source, request.demand, flags, model.name);
   const output = flags.output ?? join(RESULTS_FOLDER, 'plan.ndjson');
-  await writePlan(output, header, rows());
+  const groups = new PlacementGroups();
+  await writePlan(output, header, groups.counting(rows()));
   for (const warning of [...inputs.warnings, ...(source.kind === 'trace' ? source.trace.warnings : [])])
     terminal.warn(warning);
   if (output !== '-') {
-    terminal.table(...planTable(header, rows()));
+    terminal.table(...planTable(header, groups));
     terminal.say(planSummaryText(header, solveSeconds, output));
     terminal.say(
       engine === undefined
-        ? enginesText(header, planned.rows(), tiers)
+        ? enginesText(header, groups, tiers)
         : costOfEngine(engine, planned, planContexts(request)),
     );
     terminal.next(...nextStep(source, flags));

@@ -1,3 +1,4 @@
+import { type PlacementGroup, PlacementGroups } from '../formats/placement-groups.js';
 import { type Placement, type PlanHeader, RECOMPUTE, UNCOMPRESSED } from '../formats/plan.js';
 import type { Tier } from '../formats/tiers.js';
 
@@ -11,18 +12,29 @@ export interface Place {
 }
 
 /** The plan's contexts summed by tier and method, in the order of the plan's tiers; recompute is left out. */
-export function placesOf(plan: { readonly header: PlanHeader; readonly rows: Iterable<Placement> }): Place[] {
+export function placesOf({
+  header,
+  rows,
+}: {
+  readonly header: PlanHeader;
+  readonly rows: Iterable<Placement>;
+}): Place[] {
+  return placesOfGroups(header, new PlacementGroups(rows));
+}
+
+/** The same of a plan whose rows are summed up already. */
+export function placesOfGroups(header: PlanHeader, groups: Iterable<PlacementGroup>): Place[] {
   const sums = new Map<string, { -readonly [K in keyof Place]: Place[K] }>();
-  for (const { tier, method, storedBytes, accesses } of plan.rows) {
+  for (const { tier, method, contexts, storedBytes, accesses } of groups) {
     if (tier === RECOMPUTE) continue;
     const key = JSON.stringify([tier, method]);
     const sum = sums.get(key) ?? { tier, method, contexts: 0, storedBytes: 0, accesses: 0 };
-    sum.contexts++;
+    sum.contexts += contexts;
     sum.storedBytes += storedBytes;
     sum.accesses += accesses;
     sums.set(key, sum);
   }
-  const rank = new Map(plan.header.tiers.map((tier, i) => [tier.name, i]));
+  const rank = new Map(header.tiers.map((tier, i) => [tier.name, i]));
   return [...sums.values()].sort(
     (a, b) =>
       (rank.get(a.tier) ?? 0) - (rank.get(b.tier) ?? 0) ||

@@ -2,7 +2,19 @@ import * as z from 'zod';
 import { errors, printable } from '../errors.js';
 import { readNdjson } from './files.js';
 import { isHeader } from './methods.js';
-import { checkFormat, checkShape, fraction, label, nonNegative, positive } from './schema.js';
+import {
+  checkFormat,
+  checkShape,
+  fraction,
+  isFraction,
+  isLabel,
+  isNonNegative,
+  isPositive,
+  label,
+  nonNegative,
+  plainShape,
+  positive,
+} from './schema.js';
 
 /** A reusable prefix: for profiling (text, queries), for planning (tokens or bytes, accesses), or both. */
 export const contextRowSchema = z.looseObject({
@@ -27,6 +39,20 @@ export const contextRowSchema = z.looseObject({
   answers: z.array(z.union([z.string(), z.array(z.string())])).optional(),
 });
 export type ContextRow = z.infer<typeof contextRowSchema>;
+
+/** The fields of `contextRowSchema` that rows for planning have. */
+const isPlainRow = plainShape<ContextRow>(['context'], {
+  context: isLabel,
+  class: isLabel,
+  tenant: isLabel,
+  parent: isLabel,
+  tokens: isPositive,
+  fullBytes: isPositive,
+  accesses: isNonNegative,
+  startTokens: isNonNegative,
+  requestShare: (share) => isPositive(share) && share <= 1,
+  minQuality: isFraction,
+});
 
 export const contextsHeaderSchema = z.looseObject({
   format: z.literal('evicpress.contexts'),
@@ -59,7 +85,7 @@ export async function readContexts(path: string, purpose: 'planning' | 'profilin
         header = value as Partial<ContextsHeader>;
         return;
       }
-      const row = checkShape(contextRowSchema, value, path, line);
+      const row = isPlainRow(value) ? value : checkShape(contextRowSchema, value, path, line);
       const earlier = lineOf.get(row.context);
       if (earlier !== undefined) {
         throw errors.badFile(

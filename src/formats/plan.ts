@@ -8,9 +8,15 @@ import {
   checkShape,
   count,
   fraction,
+  isFraction,
+  isLabel,
+  isNonNegative,
+  isPositive,
+  isTierName,
   label,
   nonNegative,
   parseJson,
+  plainShape,
   ratio,
   tierName,
 } from './schema.js';
@@ -125,6 +131,22 @@ export const placementSchema = z.looseObject({
 /** One context's option, as the plan's row has it. */
 export type Placement = z.infer<typeof placementSchema>;
 
+const isPlainPlacement = plainShape<Placement>(
+  ['context', 'tier', 'method', 'compressionRatio', 'storedBytes', 'quality', 'ttftSeconds', 'accesses'],
+  {
+    context: isLabel,
+    parent: isLabel,
+    tier: isTierName,
+    method: isLabel,
+    compressionRatio: (ratio) => isFraction(ratio) && ratio < 1,
+    storedBytes: isNonNegative,
+    quality: isFraction,
+    ttftSeconds: isNonNegative,
+    accesses: isNonNegative,
+    requestShare: (share) => isPositive(share) && share <= 1,
+  },
+);
+
 export interface Plan {
   readonly header: PlanHeader;
   readonly rows: readonly Placement[];
@@ -222,7 +244,7 @@ export async function scanPlan(
       ended = true;
       return;
     } else {
-      const row = checkShape(placementSchema, value, path, line);
+      const row = isPlainPlacement(value) ? value : checkShape(placementSchema, value, path, line);
       if (seen.has(row.context))
         throw errors.badFile(path, line, `context "${printable(row.context)}" is placed twice.`);
       seen.add(row.context);

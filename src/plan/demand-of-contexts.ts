@@ -11,8 +11,9 @@ import type { Model } from '../formats/model.js';
  * @throws EvicpressError where parents form a circle.
  */
 export function demandOfContexts(file: ContextsFile, model: Model, path: string): Demand {
-  const rows = parentsFirst(file.rows, path);
-  const rowOf = new Map(rows.map((row, i) => [row.context, i]));
+  const nested = file.rows.some((row) => row.parent !== undefined);
+  const rows = nested ? parentsFirst(file.rows, path) : file.rows;
+  const rowOf = new Map(nested ? rows.map((row, i) => [row.context, i]) : []);
   const classes = new Dictionary();
   const tenants = new Dictionary();
   const n = rows.length;
@@ -48,7 +49,7 @@ export function demandOfContexts(file: ContextsFile, model: Model, path: string)
   };
 }
 
-/** The rows as they are where no row has a parent or all parents come first; else reordered so. */
+/** The rows as they are where all parents come first; else reordered so. */
 function parentsFirst(rows: readonly ContextRow[], path: string): readonly ContextRow[] {
   const placed = new Set<string>();
   const waiting = new Map<string, ContextRow[]>();

@@ -182,6 +182,7 @@ function assignOptions(
   const n = demand.contexts;
   const curveOf = new Int32Array(n);
   const allowed = new Uint32Array(n);
+  const curveOfSlot = new Int32Array(2 * (demand.classes.length + 1)).fill(-1);
   const everywhere = tiers.reduce(
     (mask, tier, t) => (forbidden.has(tier.name) || !hasRoom(tier) ? mask : mask | (1 << t)),
     0,
@@ -198,17 +199,23 @@ function assignOptions(
     );
     // Lossy heads would bind every path below them to their method and ratio: shared segments stay whole.
     const whole = children !== undefined && children[i]! > 1;
-    const own = curves.hasOwn(demand.ids[i]!);
-    const key =
-      own || pin?.method !== undefined ? undefined : `${whole ? 1 : 0} ${floor} ${contextClass ?? ''}`;
-    curveOf[i] = builder.curve(key, () => {
-      const forms = whole
-        ? []
-        : curves.formsOf(demand.ids[i]!, contextClass).filter((form) => form.quality >= floor);
-      return pin?.method === undefined
-        ? { none: true, forms }
-        : pinnedForms(demand.ids[i]!, pin, curves.formsOf(demand.ids[i]!, contextClass), floor);
-    });
+    const shared = pin?.method === undefined && !curves.hasOwn(demand.ids[i]!);
+    // Most contexts have the floor of their class: their curve is looked up by number.
+    const slot =
+      shared && demand.minQuality === undefined ? 2 * (demand.classOf[i]! + 1) + (whole ? 1 : 0) : -1;
+    if (slot >= 0 && curveOfSlot[slot]! >= 0) curveOf[i] = curveOfSlot[slot]!;
+    else {
+      const key = shared ? `${whole ? 1 : 0} ${floor} ${contextClass ?? ''}` : undefined;
+      curveOf[i] = builder.curve(key, () => {
+        const forms = whole
+          ? []
+          : curves.formsOf(demand.ids[i]!, contextClass).filter((form) => form.quality >= floor);
+        return pin?.method === undefined
+          ? { none: true, forms }
+          : pinnedForms(demand.ids[i]!, pin, curves.formsOf(demand.ids[i]!, contextClass), floor);
+      });
+      if (slot >= 0) curveOfSlot[slot] = curveOf[i]!;
+    }
     allowed[i] = pin === undefined ? everywhere | recomputeBit : pinnedTier(demand.ids[i]!, pin.tier, tiers);
   }
   return { curveOf, allowed };

@@ -1,44 +1,29 @@
 import { printable } from '../errors.js';
-import type { Placement, PlanHeader } from '../formats/plan.js';
+import type { PlacementGroup } from '../formats/placement-groups.js';
+import { type PlanHeader, RECOMPUTE, UNCOMPRESSED } from '../formats/plan.js';
 import { formatBytes, formatCount, formatSeconds, formatShare, significant } from '../units.js';
 
 /** What is stored where: one row per tier, method and ratio, as head and rows of a table. */
-export function planTable(header: PlanHeader, rows: Iterable<Placement>): [string[], string[][]] {
-  const groups = new Map<
-    string,
-    { tier: string; form: string; contexts: number; bytes: number; accesses: number }
-  >();
-  let accesses = 0;
-  for (const row of rows) {
-    const form = row.method === 'none' ? 'whole' : `${row.method}@${row.compressionRatio}`;
-    const key = `${row.tier} ${form}`;
-    const group = groups.get(key) ?? {
-      tier: row.tier,
-      form: row.tier === 'recompute' ? '' : form,
-      contexts: 0,
-      bytes: 0,
-      accesses: 0,
-    };
-    group.contexts++;
-    group.bytes += row.storedBytes;
-    group.accesses += row.accesses * (row.requestShare ?? 1);
-    groups.set(key, group);
-    accesses += row.accesses * (row.requestShare ?? 1);
-  }
-  const order = [...header.tiers.map((tier) => tier.name), 'recompute'];
-  const sorted = [...groups.values()].sort(
-    (a, b) => order.indexOf(a.tier) - order.indexOf(b.tier) || b.accesses - a.accesses,
+export function planTable(header: PlanHeader, groups: Iterable<PlacementGroup>): [string[], string[][]] {
+  const order = [...header.tiers.map((tier) => tier.name), RECOMPUTE];
+  const sorted = [...groups].sort(
+    (a, b) => order.indexOf(a.tier) - order.indexOf(b.tier) || b.requests - a.requests,
   );
+  const requests = sorted.reduce((sum, group) => sum + group.requests, 0);
   return [
     ['tier', 'stored as', 'contexts', 'bytes', 'accesses'],
     sorted.map((group) => [
       group.tier,
-      group.form,
+      group.tier === RECOMPUTE ? '' : formOf(group),
       formatCount(group.contexts),
-      group.tier === 'recompute' ? '' : formatBytes(group.bytes),
-      formatShare(accesses === 0 ? 0 : group.accesses / accesses),
+      group.tier === RECOMPUTE ? '' : formatBytes(group.storedBytes),
+      formatShare(requests === 0 ? 0 : group.requests / requests),
     ]),
   ];
+}
+
+function formOf({ method, compressionRatio }: PlacementGroup): string {
+  return method === UNCOMPRESSED ? 'whole' : `${method}@${compressionRatio}`;
 }
 
 /** The plan in sentences: what it gives, what is proved, what more room would be worth. */

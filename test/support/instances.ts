@@ -70,6 +70,10 @@ export interface InstanceOptions {
   /** Share of contexts that have a parent. */
   readonly parents?: number;
   readonly methods?: number;
+  /** Every context has curves of its own. */
+  readonly ownCurves?: boolean;
+  /** Contexts have ids; without, ten million fit into memory beside their plan. */
+  readonly named?: boolean;
 }
 
 export const RATIOS = [0.1, 0.3, 0.5, 0.7, 0.9, 0.95] as const;
@@ -83,6 +87,8 @@ export function ordinaryInstance({
   shares = [0.05, 0.3],
   parents = 0,
   methods = 4,
+  ownCurves = false,
+  named = true,
 }: InstanceOptions): Problem {
   const random = randomFrom(seed);
   const normal = () => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
@@ -106,7 +112,7 @@ export function ordinaryInstance({
   const total = fullBytes.reduce((sum, bytes) => sum + bytes, 0);
   const demand: Demand = {
     contexts,
-    ids: Array.from({ length: contexts }, (_, i) => `c${i}`),
+    ids: named ? Array.from({ length: contexts }, (_, i) => `c${i}`) : [],
     tokens,
     startTokens,
     fullBytes,
@@ -124,7 +130,50 @@ export function ordinaryInstance({
     tier('ssd', Math.round(total * shares[1]), 3e9, 0.002),
     tier('remote', null, 1e9, 0.02),
   ];
-  return buildProblem(demand, tiers, TEST_MODEL, fitCurves(classRows(classes, methods, RATIOS, random)), {
-    alpha,
-  });
+  const curves = fitCurves(classRows(classes, methods, RATIOS, random));
+  const problem = buildProblem(demand, tiers, TEST_MODEL, curves, { alpha });
+  return ownCurves ? withOwnCurves(problem, random) : problem;
+}
+
+/** The same contexts, each with a copy of its class's forms whose losses of quality are its own. */
+function withOwnCurves(problem: Problem, random: () => number): Problem {
+  const { forms, curveOf } = problem;
+  const n = curveOf.length;
+  const offsets = new Int32Array(n + 1);
+  for (let i = 0; i < n; i++)
+    offsets[i + 1] = offsets[i]! + forms.offsets[curveOf[i]! + 1]! - forms.offsets[curveOf[i]!]!;
+  const spread = <T extends Float64Array | Int32Array>(column: T): T => {
+    const all = new (column.constructor as new (length: number) => T)(offsets[n]!);
+    for (let i = 0; i < n; i++)
+      all.set(column.subarray(forms.offsets[curveOf[i]!]!, forms.offsets[curveOf[i]! + 1]!), offsets[i]!);
+    return all;
+  };
+  const quality = spread(forms.quality);
+  for (let i = 0; i < n; i++) {
+    const factor = 0.5 + random();
+    for (let form = offsets[i]!; form < offsets[i + 1]!; form++)
+      quality[form] = Math.max(0, 1 - factor * (1 - quality[form]!));
+  }
+  return {
+    ...problem,
+    curveOf: Int32Array.from({ length: n }, (_, i) => i),
+    forms: {
+      offsets,
+      storedBytes: spread(forms.storedBytes),
+      ofBytes: spread(forms.ofBytes),
+      quality,
+      decompressSecondsPerByte: spread(forms.decompressSecondsPerByte),
+      lossyOf: spread(forms.lossyOf),
+      lossyNames: forms.lossyNames,
+    },
+  };
+}
+
+/** The same contexts after a while: a share of them is used up to twice as often or half as often. */
+export function drifted(problem: Problem, share: number, seed = 7): Problem {
+  const random = randomFrom(seed);
+  const accesses = problem.demand.accesses.map((rate) =>
+    random() < share ? rate * 4 ** (random() - 0.5) : rate,
+  );
+  return { ...problem, demand: { ...problem.demand, accesses } };
 }
