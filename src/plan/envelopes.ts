@@ -18,8 +18,31 @@ export interface ScanList {
   readonly concave: boolean;
 }
 
+/** What contexts look at instead of their forms. */
+export interface Envelopes {
+  /** Bytes fraction of every form, unrounded. */
+  readonly fractions: Float64Array;
+  readonly lists: ScanList;
+}
+
+/** Envelopes by forms and whether a tier is tabled: samples of a problem and later capacities, prices or rates share them. */
+const known = new WeakMap<Problem['forms'], Map<boolean, Envelopes>>();
+
+/** The envelopes of a problem's forms, made once. @param tabled a tier's time is not affine in bytes. */
+export function envelopesOf(problem: Problem, tabled: boolean): Envelopes {
+  const made = known.get(problem.forms) ?? new Map<boolean, Envelopes>();
+  known.set(problem.forms, made);
+  let envelopes = made.get(tabled);
+  if (envelopes === undefined) {
+    const fractions = formFractions(problem);
+    envelopes = { fractions, lists: scanLists(problem, fractions, tabled) };
+    made.set(tabled, envelopes);
+  }
+  return envelopes;
+}
+
 /** Bytes fraction of every form of every curve, unrounded. */
-export function formFractions({ forms, demand, curveOf }: Problem): Float64Array {
+function formFractions({ forms, demand, curveOf }: Problem): Float64Array {
   const curves = forms.offsets.length - 1;
   const member = new Int32Array(curves).fill(-1);
   for (let i = 0; i < curveOf.length; i++) member[curveOf[i]!] = i;
@@ -36,8 +59,8 @@ export function formFractions({ forms, demand, curveOf }: Problem): Float64Array
   return fractions;
 }
 
-/** Shortens every curve to the forms that can be best at some price. @param tabled a tier's time is not affine in bytes. */
-export function scanLists(problem: Problem, fractions: Float64Array, tabled: boolean): ScanList {
+/** Shortens every curve to the forms that can be best at some price. */
+function scanLists(problem: Problem, fractions: Float64Array, tabled: boolean): ScanList {
   const { offsets: formOffsets, quality, decompressSecondsPerByte } = problem.forms;
   const curves = formOffsets.length - 1;
   let longest = 0;

@@ -1,6 +1,6 @@
 import { segmentLoadSeconds } from '../cost/transfer.js';
 import { optionUtility } from '../cost/utility.js';
-import { formFractions, type ScanList, scanLists } from './envelopes.js';
+import { envelopesOf, type ScanList } from './envelopes.js';
 import { KEEP_NOTHING, type Problem, storedBytesOf, utilityOf } from './problem.js';
 import type { Row } from './rows.js';
 
@@ -45,8 +45,7 @@ export class Scan {
   ) {
     const { tiers, demand } = problem;
     const tabled = tiers.some((tier) => tier.tabled);
-    this.fractions = formFractions(problem);
-    this.lists = scanLists(problem, this.fractions, tabled);
+    ({ fractions: this.fractions, lists: this.lists } = envelopesOf(problem, tabled));
     this.affine = this.lists.concave && !tabled;
     this.latency = Float64Array.from(tiers, (tier) => tier.latencySeconds);
     this.secondsPerByte = Float64Array.from(tiers, (tier) => tier.secondsPerByte);
@@ -349,9 +348,9 @@ class PriceTable {
   /** Takes new prices, utility per unit of each row. */
   set(problem: Problem, rows: readonly Row[], prices: Float64Array): void {
     const { perByte, perAccess, unlessInForce, groups, tiers: T } = this;
+    perByte.fill(0);
+    perAccess.fill(0);
     for (let t = 0; t < T; t++) {
-      perByte.fill(0);
-      perAccess[t] = 0;
       unlessInForce[t] = problem.inForce === undefined ? 0 : (problem.movingSecondsPerByte ?? 0);
     }
     const everyGroup = (t: number, price: number) => {

@@ -14,7 +14,11 @@ import { greedyChoices } from './greedy.js';
 import type { Solution, SolveOptions, Solver } from './solver.js';
 
 /** Where prices settle most contexts, repair looks at so many of the others. */
-const REPAIR_OPEN = 2_000;
+const REPAIR_OPEN = 600;
+/** Below so many contexts repair looks at all. */
+const REPAIR_ALL = 2_000;
+/** Prices this share apart are near. */
+const NEAR = 0.02;
 /** Up to here a plan that is not near enough is polished: the core searched, the greedies tried. */
 const POLISH_ALL = 20_000;
 /** With parents a repaired plan may be poor: the answers at prices this much dearer are tried beside it. */
@@ -125,11 +129,12 @@ function better(a: Candidate | undefined, b: Candidate | undefined): Candidate |
 }
 
 function repairedPlan(problem: Problem, relaxation: Relaxation, choices: Int32Array): Candidate | undefined {
-  const { rows, optimum, split } = relaxation;
+  const { rows, optimum } = relaxation;
   const assignment = new Assignment(problem, rows, choices, sumsOf(problem, relaxation, choices).use);
   const wanted = { score: 'priced', prices: optimum.prices } as const;
-  if (split !== undefined) {
-    const candidates = thinned(split.open);
+  const open = openNear(problem, relaxation);
+  if (open !== undefined) {
+    const candidates = thinned(open);
     if (relieve(assignment, { ...wanted, candidates })) {
       fillRoom(assignment, optimum.prices, candidates);
       return { choices, utility: sumsOf(problem, relaxation, choices).utility };
@@ -138,6 +143,15 @@ function repairedPlan(problem: Problem, relaxation: Relaxation, choices: Int32Ar
   if (!relieve(assignment, wanted)) return undefined;
   fillRoom(assignment, optimum.prices);
   return { choices, utility: totalUtility(problem, choices) };
+}
+
+/** The contexts that choose otherwise where prices differ a little; undefined where all may as well be looked at. */
+function openNear(problem: Problem, { lagrangian, optimum, split }: Relaxation): Int32Array | undefined {
+  if (split !== undefined) return split.open;
+  if (problem.demand.contexts < REPAIR_ALL || !(lagrangian instanceof IndependentLagrangian))
+    return undefined;
+  const at = (factor: number) => optimum.prices.map((price) => price * factor);
+  return lagrangian.restrict(at(1 - NEAR), at(1 + NEAR)).split!.open;
 }
 
 /** An even selection of contexts: enough moves to fill the last byte, few enough to look at. */
