@@ -3,7 +3,7 @@ import { EvicpressError } from '../../src/errors.js';
 import { planMeans } from '../../src/plan/make-plan.js';
 import { couplingRows, totalUse, withinLimits } from '../../src/plan/rows.js';
 import { fixedRule, kneeOf, leastSize, logSpaced, Sweep, withCapacities } from '../../src/plan/sizing.js';
-import { dual } from '../../src/plan/solvers/dual.js';
+import { dual, pricedPlan } from '../../src/plan/solvers/dual.js';
 import { ordinaryInstance } from '../support/instances.js';
 
 const problem = ordinaryInstance({ contexts: 500, seed: 4 });
@@ -28,7 +28,7 @@ describe('a sweep', () => {
   it('asks the Lagrangian less often than cold solves do', () => {
     const sweep = new Sweep(problem);
     const cold = sizes.reduce(
-      (sum, bytes) => sum + dual.solve(withCapacities(problem, at(bytes))).evaluations,
+      (sum, bytes) => sum + pricedPlan(withCapacities(problem, at(bytes))).optimum.evaluations,
       0,
     );
     const warm = sizes.reduce((sum, bytes) => sum + sweep.at(at(bytes)).evaluations, 0);
