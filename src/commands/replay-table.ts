@@ -1,4 +1,5 @@
 import type { PolicyResult, ReplayResult } from '../formats/replay.js';
+import { HIT_SHARE, MEAN_QUALITY, MEAN_TTFT, type WindowedFigure, withinNoise } from '../replay/noise.js';
 import type { Terminal } from '../report/terminal.js';
 import { formatBytes, formatCount, formatSeconds, formatShare } from '../units.js';
 import type { Inputs } from './inputs.js';
@@ -10,6 +11,10 @@ interface Column {
   readonly of: (result: PolicyResult) => number;
   readonly show: (value: number) => string;
   readonly better?: 'more' | 'less';
+  /** The same figure by time window, where it has one: whether a difference is noise can then be said. */
+  readonly windowed?: WindowedFigure;
+  /** What no policy beats. */
+  readonly bound?: number | undefined;
 }
 
 /** Policies that look ahead bound the others; they win no column. */
@@ -29,7 +34,15 @@ export function printReplay(terminal: Terminal, result: ReplayResult, inputs: In
     ...columns.map((column) => column.show(column.of(policy))),
   ]);
   const best = ['best', ...columns.map((column) => winner(column, result.policies))];
-  terminal.table(['policy', ...columns.map((column) => column.head)], [...rows, best]);
+  const bound = columns.map((column) => (column.bound === undefined ? '' : column.show(column.bound)));
+  const last = result.bound === undefined ? [best] : [best, ['bound', ...bound]];
+  terminal.table(['policy', ...columns.map((column) => column.head)], [...rows, ...last]);
+  if (result.bound !== undefined)
+    terminal.say(
+      'bound: no policy, whatever it knows, serves more, or is faster at the lowest quality above; in the bound nobody waits.',
+    );
+  for (const line of noiseLines(columns, result.policies)) terminal.say(line);
+  for (const line of sweepLines(result.policies)) terminal.say(line);
   if (result.reuse === 'documents')
     terminal.say('Documents count as reusable in any position, which is optimistic: engines reuse prefixes.');
   if (result.policies.some((policy) => policy.saturated === true))
@@ -38,11 +51,52 @@ export function printReplay(terminal: Terminal, result: ReplayResult, inputs: In
     );
 }
 
+/** Which policies a column cannot tell from its best one. */
+function noiseLines(columns: readonly Column[], policies: readonly PolicyResult[]): string[] {
+  return columns.flatMap((column) => {
+    const { windowed } = column;
+    const best = bestOf(column, policies);
+    if (windowed === undefined || best.length !== 1) return [];
+    const [first] = best;
+    const alike = candidatesOf(policies).filter(
+      (policy) =>
+        policy !== first && withinNoise(first!.series ?? [], policy.series ?? [], windowed) === true,
+    );
+    if (alike.length === 0) return [];
+    const names = alike.map((policy) => policy.policy).join(', ');
+    return [
+      `${column.head}: ${names} ${alike.length === 1 ? 'is' : 'are'} within noise of ${first!.policy} (bootstrap over ${first!.series!.length} time windows).`,
+    ];
+  });
+}
+
+/** How far the load may grow, where a target was given. */
+function sweepLines(policies: readonly PolicyResult[]): string[] {
+  return policies.flatMap(({ policy, sweep }) => {
+    if (sweep === undefined) return [];
+    const { statistic, seconds } = sweep.target;
+    const target = `${statistic} TTFT ≤ ${formatSeconds(seconds)}`;
+    return [
+      sweep.maxLoad === 0
+        ? `${policy}: ${target} holds at no load.`
+        : `${policy}: ${target} holds up to ${sweep.maxRequestsPerSecond.toPrecision(3)} requests/s, ${sweep.maxLoad.toPrecision(3)} times the log's load.`,
+    ];
+  });
+}
+
 function columnsOf(result: ReplayResult, inputs: Inputs): Column[] {
+  const lowest = Math.min(...(result.bound?.ttft ?? []).map((point) => point.meanSeconds));
   const hitRate: Column =
     result.reuse === 'documents'
       ? { head: 'document hits', of: (p) => p.documentHitRate ?? 0, show: formatShare, better: 'more' }
-      : { head: 'prefix hits', of: (p) => p.prefixHitRate, show: formatShare, better: 'more' };
+      : {
+          head: 'prefix hits',
+          of: (p) => p.prefixHitRate,
+          show: formatShare,
+          better: 'more',
+          windowed: HIT_SHARE,
+          bound: result.bound?.prefixHitRate,
+        };
   return [
     hitRate,
     ...inputs.tiers.map((tier) => ({
@@ -50,9 +104,22 @@ function columnsOf(result: ReplayResult, inputs: Inputs): Column[] {
       of: (p: PolicyResult) => p.hitShare[tier.name] ?? 0,
       show: formatShare,
     })),
-    { head: 'mean TTFT', of: (p) => p.ttft.mean, show: formatSeconds, better: 'less' },
+    {
+      head: 'mean TTFT',
+      of: (p) => p.ttft.mean,
+      show: formatSeconds,
+      better: 'less',
+      windowed: MEAN_TTFT,
+      bound: Number.isFinite(lowest) ? lowest : undefined,
+    },
     { head: 'p99 TTFT', of: (p) => p.ttft.p99, show: formatSeconds, better: 'less' },
-    { head: 'quality', of: (p) => p.meanQuality, show: (value) => value.toFixed(3), better: 'more' },
+    {
+      head: 'quality',
+      of: (p) => p.meanQuality,
+      show: (value) => value.toFixed(3),
+      better: 'more',
+      windowed: MEAN_QUALITY,
+    },
     { head: 'read', of: (p) => total(p.bytesRead), show: formatBytes },
     { head: 'written', of: (p) => total(p.bytesWritten), show: formatBytes },
     { head: 'busy engines', of: (p) => p.utilization, show: (value) => value.toFixed(2), better: 'less' },
@@ -61,11 +128,20 @@ function columnsOf(result: ReplayResult, inputs: Inputs): Column[] {
 
 function winner(column: Column, policies: readonly PolicyResult[]): string {
   if (column.better === undefined) return '';
+  const winners = bestOf(column, policies);
+  if (winners.length === 1) return winners[0]!.policy;
+  return winners.length === candidatesOf(policies).length ? 'all' : 'several';
+}
+
+function candidatesOf(policies: readonly PolicyResult[]): PolicyResult[] {
+  return policies.filter((policy) => !CLAIRVOYANT.test(policy.policy));
+}
+
+function bestOf(column: Column, policies: readonly PolicyResult[]): PolicyResult[] {
   const sign = column.better === 'more' ? 1 : -1;
-  const candidates = policies.filter((policy) => !CLAIRVOYANT.test(policy.policy));
+  const candidates = candidatesOf(policies);
   const best = Math.max(...candidates.map((policy) => sign * column.of(policy)));
-  const winners = candidates.filter((policy) => sign * column.of(policy) === best);
-  return winners.length === 1 ? winners[0]!.policy : winners.length === candidates.length ? 'all' : 'several';
+  return candidates.filter((policy) => sign * column.of(policy) === best);
 }
 
 function total(byTier: Readonly<Record<string, number>>): number {

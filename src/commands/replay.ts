@@ -5,9 +5,10 @@ import { RESULTS_FOLDER } from '../formats/bundled.js';
 import { type Config, readConfig } from '../formats/config.js';
 import { jsonText, writeWhole } from '../formats/files.js';
 import { readPlan } from '../formats/plan.js';
-import type { ReplayResult } from '../formats/replay.js';
+import type { PolicyResult, ReplayResult } from '../formats/replay.js';
 import { formatHeader } from '../formats/schema.js';
 import { fitCurves } from '../plan/curves.js';
+import { ReplayBound } from '../replay/bound.js';
 import { compressionOf } from '../replay/compression.js';
 import { LogFacts } from '../replay/log-facts.js';
 import type { Objective } from '../replay/policy.js';
@@ -22,6 +23,7 @@ import type { Trace } from '../traces/trace.js';
 import { parseNumber } from '../units.js';
 import { INPUT_OPTIONS, type InputFlags, type Inputs } from './inputs.js';
 import { collect, shellWord } from './options.js';
+import { curveCsv, curvePoints, lruCurveOf, parseTarget } from './replay-extras.js';
 import { logPaths, replayInputs } from './replay-inputs.js';
 import { LIVE_OPTIONS, type LiveFlags, runLive } from './replay-live.js';
 import { printReplay } from './replay-table.js';
@@ -41,6 +43,8 @@ interface Flags extends TerminalFlags, InputFlags, LiveFlags {
   readonly meanQuality?: string;
   readonly minQuality?: string;
   readonly overlap?: boolean;
+  readonly ttftTarget?: string;
+  readonly lruCurve?: string | true;
   readonly arrivals?: string;
   readonly assignClasses?: string;
   readonly format?: string;
@@ -72,6 +76,14 @@ export default function replayCommand(command: Command): void {
     .option('--mean-quality <q>', 'mean quality over all requests that policy evicpress keeps')
     .option('--min-quality <q>', 'quality floor of policy evicpress')
     .option('--overlap', 'engines load one layer while they compute another')
+    .option(
+      '--ttft-target <time>',
+      'find the load at which the TTFT breaks it: 2s (the mean), or p50=, p90=, p99=1.5s',
+    )
+    .option(
+      '--lru-curve [file]',
+      'what LRU serves at every capacity, in one pass; every step as CSV into the file',
+    )
     .option('--format <name>', 'format of the logs; recognised by content without it')
     .option('--block-tokens <n>', 'tokens of a block, where the log leaves it open')
     .option('--skip-bad', 'leave out lines that do not parse, and count them')
@@ -155,6 +167,7 @@ async function replayLog(
     objective: objectiveOf(flags, config),
     ...(flags.overlap !== undefined && { overlap: flags.overlap }),
     ...(plan !== undefined && { plan }),
+    ...(flags.ttftTarget !== undefined && { target: parseTarget(flags.ttftTarget) }),
   };
   const names = flags.policies?.split(',') ?? config.replay?.policies ?? defaultPolicies(inputs);
   const runs = names.map((name) => policyRun(name.trim(), trace, compression));
@@ -162,6 +175,11 @@ async function replayLog(
     terminal.progress({ stage: policy.name, done, total: runs.length });
     return replay(setting, policy).result;
   });
+  terminal.progress({ stage: 'bound', done: runs.length, total: runs.length });
+  const bound = boundOf(setting, policies);
+  const curve = flags.lruCurve === undefined ? undefined : lruCurveOf(setting);
+  if (curve !== undefined && typeof flags.lruCurve === 'string')
+    await writeWhole(flags.lruCurve, curveCsv(curve));
   terminal.finish();
   return {
     ...formatHeader('replay'),
@@ -170,6 +188,18 @@ async function replayLog(
     warm,
     reuse: trace.reuse,
     policies,
+    bound,
+    ...(curve !== undefined && { lruCurve: curvePoints(curve) }),
+  };
+}
+
+/** The bounds at the mean qualities that the policies reached. */
+function boundOf(setting: ReplaySetting, policies: readonly PolicyResult[]): ReplayResult['bound'] {
+  const bound = new ReplayBound(setting);
+  const qualities = [...new Set(policies.map((policy) => policy.meanQuality))].sort((a, b) => b - a);
+  return {
+    prefixHitRate: bound.prefixHitRate(),
+    ttft: qualities.map((meanQuality) => ({ meanQuality, meanSeconds: bound.meanTtftSeconds(meanQuality) })),
   };
 }
 

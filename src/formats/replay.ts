@@ -10,10 +10,30 @@ export const seriesPointSchema = z.looseObject({
   requests: count,
   /** Share of the tokens an unlimited cache would serve, over all tiers. */
   hitShare: nonNegative,
+  /** The tokens it is a share of. */
+  reusableTokens: nonNegative.optional(),
   meanTtftSeconds: nonNegative,
   meanQuality: fraction,
 });
 export type SeriesPoint = z.infer<typeof seriesPointSchema>;
+
+const ttftStatistics = { mean: nonNegative, p50: nonNegative, p90: nonNegative, p99: nonNegative };
+
+/** How a policy's TTFT grows with the load, and the load at which a target breaks. */
+export const loadSweepSchema = z.looseObject({
+  target: z.looseObject({ statistic: z.enum(['mean', 'p50', 'p90', 'p99']), seconds: nonNegative }),
+  /** Largest factor on the log's arrivals that keeps the target; 0 where none does. */
+  maxLoad: nonNegative,
+  maxRequestsPerSecond: nonNegative,
+  points: z.array(
+    z.looseObject({
+      load: nonNegative,
+      requestsPerSecond: nonNegative,
+      ttft: z.looseObject(ttftStatistics),
+    }),
+  ),
+});
+export type LoadSweep = z.infer<typeof loadSweepSchema>;
 
 /** What one policy did with the scored part of a log. */
 export const policyResultSchema = z.looseObject({
@@ -22,7 +42,11 @@ export const policyResultSchema = z.looseObject({
   hitShare: byTier,
   prefixHitRate: fraction,
   documentHitRate: fraction.optional(),
-  ttft: z.looseObject({ mean: nonNegative, p50: nonNegative, p90: nonNegative, p99: nonNegative }),
+  ttft: z.looseObject({
+    ...ttftStatistics,
+    /** The distribution: the TTFT below which 0 %, 1 %, …, 100 % of the requests lie. */
+    percentiles: z.array(nonNegative).optional(),
+  }),
   meanQuality: fraction,
   p10Quality: fraction,
   bytesRead: byTier,
@@ -33,6 +57,7 @@ export const policyResultSchema = z.looseObject({
   saturated: z.boolean().optional(),
   /** The same over time, in windows of equal length. */
   series: z.array(seriesPointSchema).optional(),
+  sweep: loadSweepSchema.optional(),
 });
 export type PolicyResult = z.infer<typeof policyResultSchema>;
 
@@ -43,6 +68,15 @@ export const replaySchema = z.looseObject({
   requests: count,
   warm: count,
   policies: z.array(policyResultSchema),
+  /** What no policy beats, whatever it knows: hits, and mean TTFT at a mean quality. */
+  bound: z
+    .looseObject({
+      prefixHitRate: fraction,
+      ttft: z.array(z.looseObject({ meanQuality: fraction, meanSeconds: nonNegative })),
+    })
+    .optional(),
+  /** What LRU would serve at other capacities, one tier or the first of several: ascending. */
+  lruCurve: z.array(z.looseObject({ capacityBytes: nonNegative, prefixHitRate: fraction })).optional(),
 });
 export type ReplayResult = z.infer<typeof replaySchema>;
 

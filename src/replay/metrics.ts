@@ -2,6 +2,7 @@ import type { PolicyResult } from '../formats/replay.js';
 import type { Tier } from '../formats/tiers.js';
 import type { Trace } from '../traces/trace.js';
 import type { Scores } from './scorekeeper.js';
+import { seriesOf } from './series.js';
 
 /** From this utilization of the prefill servers on a queue grows without end. */
 const SATURATED = 0.95;
@@ -72,6 +73,7 @@ export function summarise(summary: Summary): PolicyResult {
       p50: quantile(ttft, 0.5),
       p90: quantile(ttft, 0.9),
       p99: quantile(ttft, 0.99),
+      percentiles: Array.from({ length: 101 }, (_, percent) => quantile(ttft, percent / 100)),
     },
     meanQuality: n > warm ? sum((r) => scores.quality[r]!) / scored : 1,
     p10Quality: n > warm ? quantile(quality, 0.1) : 1,
@@ -84,6 +86,7 @@ export function summarise(summary: Summary): PolicyResult {
       sum((r) => scores.hitTokens[r]!),
     ),
     utilization,
+    series: seriesOf(trace, scores, summary.unlimitedTokens, warm),
     ...(summary.engines !== undefined && utilization > SATURATED && { saturated: true }),
   };
 }

@@ -1,5 +1,5 @@
 import { totalBytesPerSecond, transferSeconds } from '../cost/transfer.js';
-import type { Tier } from '../formats/tiers.js';
+import type { Tier, Transfer } from '../formats/tiers.js';
 import type { Trace } from '../traces/trace.js';
 
 /** How requests wait for each other. */
@@ -13,14 +13,13 @@ export interface QueueOptions {
 }
 
 /**
- * First come, first served: a request's loads wait for the tiers' bandwidth, its prefill for a free engine.
- * A tier's bandwidth under concurrency is its best measured total; a transfer never takes less than it would
- * alone.
+ * First come, first served: a request's loads share the tiers' bandwidth with those under way, its prefill waits
+ * for a free engine. A transfer takes what the profile measured for as many streams as are under way when it
+ * begins, and all together never get more than the best total that was measured.
  */
 export class Queues {
   private readonly engineFreeAt: Float64Array | undefined;
-  private readonly tierFreeAt: Float64Array;
-  private readonly tierBytesPerSecond: Float64Array;
+  private readonly links: readonly Link[];
   private readonly load: number;
   private readonly overlap: boolean;
 
@@ -30,13 +29,7 @@ export class Queues {
     options: QueueOptions,
   ) {
     this.engineFreeAt = options.engines === undefined ? undefined : new Float64Array(options.engines);
-    this.tierFreeAt = new Float64Array(tiers.length);
-    this.tierBytesPerSecond = Float64Array.from(tiers, (tier) =>
-      Math.max(
-        tier.read.bytesPerSecond,
-        ...(tier.read.byStreams ?? []).map((point) => totalBytesPerSecond(tier.read, point.streams)),
-      ),
-    );
+    this.links = tiers.map((tier) => new Link(tier.read));
     this.load = options.load ?? 1;
     this.overlap = options.overlap ?? false;
   }
@@ -55,7 +48,9 @@ export class Queues {
     }
     const arrival = this.trace.timestampSeconds[request]! / this.load;
     let ready = arrival;
-    for (let t = 0; t < bytes.length; t++) if (bytes[t]! > 0) ready = this.loadFrom(t, bytes[t]!, ready);
+    // A tier after the other, as LMCache loads.
+    for (let t = 0; t < bytes.length; t++)
+      if (bytes[t]! > 0) ready = this.links[t]!.transfer(bytes[t]!, ready);
     ready += decompressSeconds;
     let engine = 0;
     for (let e = 1; e < engineFreeAt.length; e++) if (engineFreeAt[e]! < engineFreeAt[engine]!) engine = e;
@@ -64,11 +59,29 @@ export class Queues {
     engineFreeAt[engine] = end;
     return end - arrival;
   }
+}
 
-  /** A tier after the other, as LMCache loads; the device itself is busy only for the bytes at its full rate. */
-  private loadFrom(tier: number, bytes: number, from: number): number {
-    const start = Math.max(from, this.tierFreeAt[tier]!);
-    this.tierFreeAt[tier] = start + bytes / this.tierBytesPerSecond[tier]!;
-    return start + transferSeconds(this.tiers[tier]!.read, bytes);
+/** The way from one tier to the engines, shared by the transfers under way. */
+class Link {
+  private readonly bestBytesPerSecond: number;
+  /** When the bytes asked for so far would be through at the best rate. */
+  private drainedAt = 0;
+  /** Ends of the transfers that may still be under way. */
+  private ends: number[] = [];
+
+  constructor(private readonly read: Transfer) {
+    this.bestBytesPerSecond = Math.max(
+      read.bytesPerSecond,
+      ...(read.byStreams ?? []).map((point) => totalBytesPerSecond(read, point.streams)),
+    );
+  }
+
+  /** @returns when a transfer that begins now is through. */
+  transfer(bytes: number, now: number): number {
+    this.ends = this.ends.filter((end) => end > now);
+    this.drainedAt = Math.max(this.drainedAt, now) + bytes / this.bestBytesPerSecond;
+    const end = Math.max(now + transferSeconds(this.read, bytes, this.ends.length + 1), this.drainedAt);
+    this.ends.push(end);
+    return end;
   }
 }

@@ -18,8 +18,9 @@ export interface Scores {
   readonly hitTokensOfTier: Float64Array;
   /** By request and tier: bytes loaded. */
   readonly loadedBytesOfTier: Float64Array;
-  /** Seconds of prefill. */
+  /** Seconds of prefill, and of decompression of what was loaded. */
   readonly prefillSeconds: Float64Array;
+  readonly decompressSeconds: Float64Array;
   /** Documents found and asked for; empty for prefixes. */
   readonly documentsHit: Int32Array;
   readonly documentsAsked: Int32Array;
@@ -58,6 +59,7 @@ export class Scorekeeper {
       hitTokensOfTier: new Float64Array(n * tiers.length),
       loadedBytesOfTier: new Float64Array(n * tiers.length),
       prefillSeconds: new Float64Array(n),
+      decompressSeconds: new Float64Array(n),
       documentsHit: new Int32Array(documents ? n : 0),
       documentsAsked: new Int32Array(documents ? n : 0),
     };
@@ -194,6 +196,7 @@ export class Scorekeeper {
     scores.loadedTokens[request] = loaded;
     scores.quality[request] = quality;
     scores.prefillSeconds[request] = prefill;
+    scores.decompressSeconds[request] = decompress;
     scores.ttftSeconds[request] = this.queues.serve(request, bytes, decompress, prefill);
   }
 }

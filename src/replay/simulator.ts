@@ -4,6 +4,7 @@ import type { PolicyResult } from '../formats/replay.js';
 import type { Tier } from '../formats/tiers.js';
 import type { Trace } from '../traces/trace.js';
 import { type Compression, curveOfBlocks } from './compression.js';
+import { sweepLoad, type TtftTarget } from './load-sweep.js';
 import type { LogFacts } from './log-facts.js';
 import { summarise } from './metrics.js';
 import { fullPrefill } from './policies/full-prefill.js';
@@ -29,6 +30,8 @@ export interface ReplaySetting extends QueueOptions {
   readonly warm: number;
   readonly plan?: Plan;
   readonly objective?: Objective;
+  /** A TTFT target whose breaking load is looked for. */
+  readonly target?: TtftTarget;
   /** Requests between two re-plannings of policies that plan. */
   readonly replanEvery?: number;
 }
@@ -84,7 +87,14 @@ export function replay(setting: ReplaySetting, run: PolicyRun): ReplayOutcome {
     engines: setting.engines,
     load: setting.load ?? 1,
   });
-  return { result, scores, store };
+  const swept = setting.target !== undefined && warm < trace.requests;
+  return {
+    result: swept
+      ? { ...result, sweep: sweepLoad(trace, tiers, scores, warm, setting, setting.target!) }
+      : result,
+    scores,
+    store,
+  };
 }
 
 function createStore(
@@ -105,7 +115,8 @@ function createStore(
   );
 }
 
-function usableBytes(tier: Tier): number {
+/** What a tier has for caches; Infinity: unlimited. */
+export function usableBytes(tier: Tier): number {
   if (tier.capacityBytes === null) return Number.POSITIVE_INFINITY;
   return Math.max(0, tier.capacityBytes - (tier.reservedBytes ?? 0));
 }

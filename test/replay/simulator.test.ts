@@ -98,6 +98,23 @@ describe('queues', () => {
     expect(means[1]).toBeCloseTo(prefill, 12);
   });
 
+  it('give loads at once what was measured for as many streams, and no more than the best total', () => {
+    const together = Array.from({ length: 3 }, () => ({ blocks: ['a'], seconds: 100 }));
+    const trace = traceOf([{ blocks: ['a'], seconds: 0 }, ...together]);
+    const byStreams = [
+      { streams: 1, bytesPerSecond: 40e9 },
+      { streams: 2, bytesPerSecond: 60e9 },
+      { streams: 4, bytesPerSecond: 60e9 },
+    ];
+    const read = { latencySeconds: 0, bytesPerSecond: 40e9, byStreams };
+    const tiers = [{ ...tier('disk', 5), read }];
+    const { scores } = run('lru', { trace, tiers, warm: 1, engines: 3 });
+    const seconds = [...scores.ttftSeconds.slice(1)].map((ttft) => (ttft * 60e9) / BLOCK_BYTES);
+    expect(seconds[0]).toBeCloseTo(6 / 4, 9);
+    expect(seconds[1]).toBeCloseTo(2, 9);
+    expect(seconds[2]).toBeCloseTo(3, 9);
+  });
+
   it('mark a policy as saturated', () => {
     const trace = traceOf(Array.from({ length: 50 }, (_, i) => ({ blocks: [`b${i}`], seconds: i / 100 })));
     const { result } = run('full-prefill', { trace, tiers: [], warm: 0, engines: 1 });

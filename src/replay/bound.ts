@@ -1,0 +1,253 @@
+import { prefillSeconds, recomputeSeconds } from '../cost/prefill.js';
+import { transferSeconds } from '../cost/transfer.js';
+import type { Tier, Transfer } from '../formats/tiers.js';
+import { minimizeBound } from '../plan/dual.js';
+import type { Lagrangian } from '../plan/lagrangian.js';
+import { curveOfBlocks } from './compression.js';
+import { type ReplaySetting, usableBytes } from './simulator.js';
+
+/** The dual is close enough to its minimum at this share of what could be saved at all. */
+const TOLERANCE = 1e-4;
+const MOST_EVALUATIONS = 60;
+/** A mean quality this near to 1 is 1. */
+const LEAST_LOSS = 1e-9;
+
+/**
+ * What no policy can beat, clairvoyant or not, with compression and several tiers: the linear relaxation of
+ * keeping, for every reuse, its blocks from the last use on. A reuse served from a tier has been in that tier or
+ * in a faster one after every request in between (nothing moves up but by use), so it takes bytes × requests of
+ * them; together they have capacity × requests. Prices on these sums make every reuse choose alone, as in
+ * planning; any prices give a bound, the best come from the same cutting planes. Nothing waits, prefixes may
+ * have holes, and a request is as good as the token-weighted mean of its parts: each makes the bound looser.
+ */
+export class ReplayBound {
+  private readonly tiers: readonly Tier[];
+  private readonly reuses: Reuses;
+  private readonly slots: number;
+  private readonly wholeSeconds: number;
+  private readonly inputTokens: number;
+
+  constructor(private readonly setting: ReplaySetting) {
+    const { trace, warm, model } = setting;
+    this.tiers = setting.tiers.filter((tier) => usableBytes(tier) > 0);
+    this.reuses = reusesOf(setting, this.tiers);
+    this.slots = trace.requests - warm;
+    let seconds = 0;
+    let tokens = 0;
+    for (let r = warm; r < trace.requests; r++) {
+      seconds += prefillSeconds(model, trace.inputTokens[r]!);
+      tokens += trace.inputTokens[r]!;
+    }
+    this.wholeSeconds = seconds;
+    this.inputTokens = tokens;
+  }
+
+  /** No policy serves a larger share of the input. */
+  prefixHitRate(): number {
+    if (this.inputTokens === 0) return 0;
+    const { tokens } = this.reuses;
+    return Math.min(1, this.maximise({ worthOf: (i) => tokens[i]! }) / this.inputTokens);
+  }
+
+  /** No policy of at least this mean quality has a smaller mean TTFT. */
+  meanTtftSeconds(meanQuality: number): number {
+    if (this.slots === 0) return 0;
+    const loss = (1 - meanQuality) * this.slots;
+    const saved =
+      loss > LEAST_LOSS * this.slots
+        ? this.maximise({ qualityLoss: loss })
+        : this.maximise({ leastQuality: 1 });
+    return Math.max(0, this.wholeSeconds - saved) / this.slots;
+  }
+
+  /** An upper bound on the sum over reuses of what each is worth. */
+  private maximise(question: Question): number {
+    const { reuses, slots, tiers } = this;
+    const { qualityLoss, worthOf } = question;
+    const rowOfTier = tiers.map(() => -1);
+    const limits: number[] = [];
+    tiers.forEach((tier, t) => {
+      if (Number.isFinite(usableBytes(tier))) rowOfTier[t] = limits.push(usableBytes(tier) * slots) - 1;
+    });
+    if (qualityLoss !== undefined) limits.push(qualityLoss);
+    const prices = new Float64Array(limits.length);
+    let most = 0;
+    for (let i = 0; i < reuses.count; i++) most += Math.max(0, worthOf?.(i) ?? reuses.savedSeconds[i]!);
+    // Rows are in units of their limits.
+    const lagrangian: Lagrangian = {
+      limits: new Float64Array(limits.length).fill(1),
+      choose: (scaled, use) => {
+        for (let row = 0; row < limits.length; row++) prices[row] = scaled[row]! / limits[row]!;
+        use.fill(0);
+        const worth = this.chooseAll(question, rowOfTier, prices, use);
+        for (let row = 0; row < limits.length; row++) use[row]! /= limits[row]!;
+        return worth;
+      },
+    };
+    return minimizeBound(lagrangian, {
+      tolerance: TOLERANCE * most,
+      floor: -1,
+      maxEvaluations: MOST_EVALUATIONS,
+    }).bound;
+  }
+
+  /** Every reuse takes its best option at these prices, or none. */
+  private chooseAll(
+    { worthOf, qualityLoss, leastQuality = 0 }: Question,
+    rowOfTier: readonly number[],
+    prices: Float64Array,
+    use: Float64Array,
+  ): number {
+    const { reuses, tiers } = this;
+    const { compression, objective, overlap = false } = this.setting;
+    const { bytesFraction, quality, decompressSecondsPerByte } = compression;
+    const floor = Math.max(leastQuality, objective?.minQuality ?? 0);
+    const levels = compression.levels.length;
+    const lossRow = qualityLoss === undefined ? -1 : prices.length - 1;
+    const lossPrice = lossRow < 0 ? 0 : prices[lossRow]!;
+    const payers = cheapestUpTo(rowOfTier, prices);
+    let total = 0;
+    for (let i = 0; i < reuses.count; i++) {
+      const bytes = reuses.bytes[i]!;
+      const byteSlots = bytes * reuses.slots[i]!;
+      const share = reuses.share[i]!;
+      const first = reuses.curve[i]! * levels;
+      const load = reuses.request[i]! * tiers.length;
+      let most = 0;
+      let bestWorth = 0;
+      let bestTier = -1;
+      let bestLevel = 0;
+      for (let at = first; at < first + levels; at++) {
+        if (quality[at]! < floor) continue;
+        const kept = bytesFraction[at]!;
+        const loss = share * (1 - quality[at]!) * lossPrice;
+        for (let t = 0; t < tiers.length; t++) {
+          let worth: number;
+          if (worthOf !== undefined) worth = worthOf(i);
+          else if (overlap) worth = reuses.savedSeconds[i]!;
+          else
+            worth =
+              reuses.savedSeconds[i]! -
+              bytes * (kept * reuses.secondsPerByte[load + t]! + decompressSecondsPerByte[at]!);
+          const payer = payers[t]!;
+          const value = worth - loss - (payer < 0 ? 0 : byteSlots * kept * prices[payer]!);
+          if (value > most) {
+            most = value;
+            bestWorth = worth;
+            bestTier = t;
+            bestLevel = at;
+          }
+        }
+      }
+      if (bestTier === -1) continue;
+      total += bestWorth;
+      const payer = payers[bestTier]!;
+      if (payer >= 0) use[payer]! += byteSlots * bytesFraction[bestLevel]!;
+      if (lossRow >= 0) use[lossRow]! += share * (1 - quality[bestLevel]!);
+    }
+    return total;
+  }
+}
+
+/** What is maximised: seconds saved, or what each reuse is worth wherever it comes from. */
+interface Question {
+  readonly worthOf?: (reuse: number) => number;
+  /** Sum over requests of quality that may be lost, above 0; no limit without it. */
+  readonly qualityLoss?: number;
+  readonly leastQuality?: number;
+}
+
+/** By tier: the row of the cheapest among it and the faster ones; −1 where one of them has room for everything. */
+function cheapestUpTo(rowOfTier: readonly number[], prices: Float64Array): number[] {
+  let cheapest: number | undefined;
+  return rowOfTier.map((row) => {
+    if (row === -1 || cheapest === undefined) cheapest = cheapest === -1 ? -1 : row;
+    else if (cheapest !== -1 && prices[row]! < prices[cheapest]!) cheapest = row;
+    return cheapest;
+  });
+}
+
+/** Reuses of the scored requests, in columns: blocks next to each other with one last use are one reuse. */
+interface Reuses {
+  count: number;
+  readonly request: Int32Array;
+  readonly curve: Int32Array;
+  readonly tokens: Float64Array;
+  readonly bytes: Float64Array;
+  /** Requests after which it has to be kept, of the scored part. */
+  readonly slots: Float64Array;
+  /** Seconds of prefill that it saves. */
+  readonly savedSeconds: Float64Array;
+  /** Its share of what its request could reuse. */
+  readonly share: Float64Array;
+  /** Least seconds to load a byte, by request and tier. */
+  readonly secondsPerByte: Float64Array;
+}
+
+function reusesOf({ trace, facts, model, warm }: ReplaySetting, tiers: readonly Tier[]): Reuses {
+  const { unlimitedTokens } = facts;
+  const curveOf = curveOfBlocks(trace);
+  const { blocks, blockOffsets, tokensOfBlock } = trace;
+  const most = blockOffsets[trace.requests]! - blockOffsets[warm]!;
+  const reuses: Reuses = {
+    count: 0,
+    request: new Int32Array(most),
+    curve: new Int32Array(most),
+    tokens: new Float64Array(most),
+    bytes: new Float64Array(most),
+    slots: new Float64Array(most),
+    savedSeconds: new Float64Array(most),
+    share: new Float64Array(most),
+    secondsPerByte: new Float64Array(trace.requests * tiers.length),
+  };
+  const prefix = trace.reuse === 'prefix';
+  const lastUse = new Int32Array(tokensOfBlock.length).fill(-1);
+  for (let r = 0; r < trace.requests; r++) {
+    const end = blockOffsets[r + 1]!;
+    let left = r < warm ? 0 : trace.inputTokens[r]!;
+    let start = 0;
+    let requestBytes = 0;
+    let open = -1;
+    for (let k = blockOffsets[r]!; k < end && left > 0; k++) {
+      const block = blocks[k]!;
+      const last = lastUse[block]!;
+      if (last === -1 && prefix) break;
+      if (last === -1 || last === r) continue;
+      // A document asked for twice in one request counts once.
+      if (!prefix) lastUse[block] = r;
+      const tokens = Math.min(left, tokensOfBlock[block]!);
+      const slots = r - Math.max(last, warm);
+      const continues = open !== -1 && reuses.slots[open] === slots && reuses.curve[open] === curveOf[block];
+      if (!continues) {
+        open = reuses.count++;
+        reuses.request[open] = r;
+        reuses.curve[open] = curveOf[block]!;
+        reuses.slots[open] = slots;
+      }
+      reuses.tokens[open]! += tokens;
+      reuses.bytes[open]! += tokensOfBlock[block]! * model.kvBytesPerToken;
+      // Documents may come anywhere: none saves more than at the end of all.
+      reuses.savedSeconds[open]! += recomputeSeconds(
+        model,
+        prefix ? start : Math.max(0, unlimitedTokens[r]! - tokens),
+        tokens,
+      );
+      reuses.share[open]! += tokens / unlimitedTokens[r]!;
+      requestBytes += tokensOfBlock[block]! * model.kvBytesPerToken;
+      start += tokens;
+      left -= tokens;
+    }
+    tiers.forEach((tier, t) => {
+      reuses.secondsPerByte[r * tiers.length + t] = leastSecondsPerByte(tier.read, requestBytes);
+    });
+    for (let k = blockOffsets[r]!; k < end; k++) lastUse[blocks[k]!] = r;
+  }
+  return reuses;
+}
+
+/** The least that a byte of a load of at most so many bytes takes. */
+function leastSecondsPerByte(read: Transfer, bytes: number): number {
+  if (bytes === 0) return 0;
+  const sizes = [bytes, ...(read.table ?? []).map((point) => point.bytes).filter((size) => size < bytes)];
+  return Math.min(...sizes.map((size) => transferSeconds(read, size) / size));
+}
