@@ -1,4 +1,5 @@
 import { EvicpressError } from '../errors.js';
+import { logCacheFolder } from '../formats/cache-folder.js';
 import type { Config } from '../formats/config.js';
 import { readContexts } from '../formats/contexts.js';
 import type { Demand } from '../formats/demand.js';
@@ -58,6 +59,7 @@ export function openTrace(path: string, { format, blockTokens, skipBad }: Demand
     ...(format === undefined ? {} : { format }),
     ...(blockTokens === undefined ? {} : { blockTokens: Number(blockTokens) }),
     ...(skipBad === undefined ? {} : { skipBad }),
+    cacheFolder: logCacheFolder(),
   });
 }
 

@@ -112,7 +112,7 @@ export async function runLive(
 
 /** The measure profiling uses; its sentence encoder is downloaded the first time. */
 async function openAnswerSimilarity(terminal: Terminal): Promise<Similarity> {
-  const { cacheFolder } = await import('../methods/embedded/cache-folder.js');
+  const { cacheFolder } = await import('../formats/cache-folder.js');
   const { ensureModels } = await import('../methods/embedded/models.js');
   const { openSimilarity } = await import('../methods/embedded/runner.js');
   return openSimilarity(await ensureModels(cacheFolder(), terminal.progress));

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import { EvicpressError, printable } from '../errors.js';
 import { RESULTS_FOLDER } from '../formats/bundled.js';
+import { logCacheFolder } from '../formats/cache-folder.js';
 import { type Config, readConfig } from '../formats/config.js';
 import { jsonText, writeWhole } from '../formats/files.js';
 import { readPlan } from '../formats/plan.js';
@@ -206,7 +207,9 @@ function boundOf(setting: ReplaySetting, policies: readonly PolicyResult[]): Rep
 /** The log as it is to be replayed: at another log's arrival times, with classes drawn, where asked. */
 async function prepared(content: Trace, inputs: Inputs, flags: Flags): Promise<Trace> {
   const timed =
-    flags.arrivals === undefined ? content : withArrivals(content, await loadTrace(flags.arrivals));
+    flags.arrivals === undefined
+      ? content
+      : withArrivals(content, await loadTrace(flags.arrivals, { cacheFolder: logCacheFolder() }));
   if (flags.assignClasses === undefined) return timed;
   const classes = [...new Set(inputs.methods.rows.flatMap((row) => row.class ?? []))].sort();
   if (classes.length === 0 || content.classes.length > 0) {
@@ -235,6 +238,7 @@ function defaultPolicies(inputs: Inputs): string[] {
 
 function readLogOptions(flags: Flags) {
   return {
+    cacheFolder: logCacheFolder(),
     ...(flags.format !== undefined && { format: flags.format }),
     ...(flags.skipBad !== undefined && { skipBad: flags.skipBad }),
     ...(flags.blockTokens !== undefined && { blockTokens: wholeCount(flags.blockTokens, '--block-tokens') }),

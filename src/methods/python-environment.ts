@@ -3,8 +3,8 @@ import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { EvicpressError, printable } from '../errors.js';
+import { cacheFolder } from '../formats/cache-folder.js';
 import type { OnProgress } from '../progress.js';
-import { cacheFolder } from './embedded/cache-folder.js';
 
 /** What the kvpress runner was checked with. */
 const PINNED = ['kvpress==0.5.5', 'torch==2.13.0', 'transformers==5.2.0', 'ray==2.60.0'] as const;

@@ -1,5 +1,5 @@
 import { DenseIds, Labels } from './ids.js';
-import type { Reuse, Trace } from './trace.js';
+import { type Reuse, type Trace, withBlockIds } from './trace.js';
 
 /** What a format knows of a request besides its blocks. */
 export interface RequestFields {
@@ -99,9 +99,7 @@ export class TraceBuilder {
       renumbered.forEach((b, i) => {
         tokensOfBlock[b] = this.tokensOfBlock[i] ?? 0;
       });
-    const { ids } = this;
-    let texts: readonly string[] | undefined;
-    return {
+    return withBlockIds({
       reuse: this.reuse,
       ...(this.engineKeys === undefined ? {} : { engineKeys: this.engineKeys }),
       requests: n,
@@ -112,11 +110,7 @@ export class TraceBuilder {
       blocks,
       tokensOfBlock,
       blockTokens,
-      /** Built when first asked for: most replays never look at the log's own ids. */
-      get blockIds() {
-        texts ??= permuted(ids.toTexts(), renumbered);
-        return texts;
-      },
+      ids: this.ids.toColumns(renumbered),
       classOf: pick(new Int32Array(n), (r) => this.labels[3 * r]!),
       sessionOf: pick(new Int32Array(n), (r) => this.labels[3 * r + 1]!),
       tenantOf: pick(new Int32Array(n), (r) => this.labels[3 * r + 2]!),
@@ -124,7 +118,7 @@ export class TraceBuilder {
       sessions: this.sessions.list,
       tenants: this.tenants.list,
       warnings: this.warnings,
-    };
+    });
   }
 
   private orderByTime(): Uint32Array {
@@ -179,12 +173,6 @@ export class TraceBuilder {
     this.labels = grown(this.labels, Int32Array);
     this.offsets = grown(this.offsets, Float64Array);
   }
-}
-
-function permuted(texts: readonly string[], renumbered: Int32Array): string[] {
-  const result = new Array<string>(texts.length);
-  for (let i = 0; i < texts.length; i++) result[renumbered[i]!] = texts[i]!;
-  return result;
 }
 
 function grown<T extends Int32Array | Float64Array>(column: T, kind: new (length: number) => T): T {

@@ -38,11 +38,13 @@ export class DenseIds {
     return this.append(Number.NaN);
   }
 
-  /** The ids by dense number, as text. */
-  toTexts(): string[] {
-    const texts = new Array<string>(this.size);
-    for (let i = 0; i < this.size; i++) texts[i] = this.toText(i);
-    return texts;
+  /** The ids in columns, the id with dense number i at place `renumbered[i]`. */
+  toColumns(renumbered: Int32Array): IdColumns {
+    const numbers = new Float64Array(this.size);
+    for (let i = 0; i < this.size; i++) numbers[renumbered[i]!] = this.numbers[i]!;
+    const placed = [...this.textOf].map(([dense, text]) => [renumbered[dense]!, text] as const);
+    placed.sort(([a], [b]) => a - b);
+    return { numbers, texts: placed.map(([, text]) => text) };
   }
 
   /** The id with a dense number, as text. */
@@ -85,6 +87,21 @@ export class DenseIds {
     this.numbers[this.size] = id;
     return this.size++;
   }
+}
+
+/** A log's own ids by dense number: those that are numbers, and NaN where the next of the texts stands. */
+export interface IdColumns {
+  readonly numbers: Float64Array;
+  readonly texts: readonly string[];
+}
+
+/** The ids by dense number, as text. */
+export function idTexts({ numbers, texts }: IdColumns): string[] {
+  const ids = new Array<string>(numbers.length);
+  let next = 0;
+  for (let i = 0; i < ids.length; i++)
+    ids[i] = Number.isNaN(numbers[i]!) ? texts[next++]! : String(numbers[i]!);
+  return ids;
 }
 
 /** Labels (classes, sessions, tenants) as indexes, in order of first appearance; −1 for none. */

@@ -1,6 +1,7 @@
 import { EvicpressError, errors } from '../errors.js';
 import { pick } from '../registry.js';
 import { TraceBuilder } from './builder.js';
+import { TraceCache } from './cache.js';
 import type { FormatOptions, LineParser, TraceFormat } from './format.js';
 import { formats } from './index.js';
 import { firstLineOf, readLineBatches } from './lines.js';
@@ -13,6 +14,8 @@ export interface LoadOptions extends FormatOptions {
   readonly format?: string;
   /** Count lines that do not parse instead of refusing the log. */
   readonly skipBad?: boolean;
+  /** Folder for parsed logs, so that the second reading skips parsing; none without it. */
+  readonly cacheFolder?: string;
 }
 
 /**
@@ -21,6 +24,18 @@ export interface LoadOptions extends FormatOptions {
  *   not parse, with its number, unless `skipBad` is set.
  */
 export async function loadTrace(path: string, options: LoadOptions = {}): Promise<Trace> {
+  if (options.cacheFolder === undefined) return parseTrace(path, options);
+  const cache = new TraceCache(options.cacheFolder);
+  const entry = await cache.entryOf(path, options);
+  if (entry === undefined) return parseTrace(path, options);
+  const cached = await cache.read(entry);
+  if (cached !== undefined) return cached;
+  const trace = await parseTrace(path, options);
+  await cache.write(entry, trace);
+  return trace;
+}
+
+async function parseTrace(path: string, options: LoadOptions): Promise<Trace> {
   const format =
     options.format === undefined ? await recognise(path) : pick('log format', formats, options.format);
   const builder = new TraceBuilder(format.reuse);

@@ -1,3 +1,5 @@
+import { type IdColumns, idTexts } from './ids.js';
+
 /** How a log's requests reuse cached content. */
 export type Reuse = 'prefix' | 'documents';
 
@@ -37,7 +39,9 @@ export interface Trace {
   readonly tokensOfBlock: Int32Array;
   /** Tokens of a full block; 0 for documents. */
   readonly blockTokens: number;
-  /** The log's own id of each distinct block. */
+  /** The log's own ids of the distinct blocks, as they were read. */
+  readonly ids: IdColumns;
+  /** The same as text; made when first asked for: most replays never look at them. */
   readonly blockIds: readonly string[];
   /** Per request, an index into the dictionary; −1 where the log does not say. */
   readonly classOf: Int32Array;
@@ -48,4 +52,13 @@ export interface Trace {
   readonly tenants: readonly string[];
   /** What a reader should know: lines sorted, lines skipped. */
   readonly warnings: readonly string[];
+}
+
+/** A trace whose `blockIds` are made when first asked for. */
+export function withBlockIds(columns: Omit<Trace, 'blockIds'>): Trace {
+  let texts: readonly string[] | undefined;
+  return Object.defineProperty({ ...columns } as Trace, 'blockIds', {
+    enumerable: true,
+    get: () => (texts ??= idTexts(columns.ids)),
+  });
 }

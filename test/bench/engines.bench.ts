@@ -13,7 +13,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { connectEngine } from '../../src/engines/live-engine.js';
 import { loadModel } from '../../src/formats/bundled.js';
-import { cacheFolder } from '../../src/methods/embedded/cache-folder.js';
+import { cacheFolder } from '../../src/formats/cache-folder.js';
 import { ensureModels } from '../../src/methods/embedded/models.js';
 import { openSimilarity } from '../../src/methods/embedded/runner.js';
 import { DTYPE, type StackState, until, whyNot } from '../engines/stack.js';

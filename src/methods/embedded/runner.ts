@@ -1,4 +1,5 @@
 import { EvicpressError } from '../../errors.js';
+import { cacheFolder } from '../../formats/cache-folder.js';
 import type { OnProgress } from '../../progress.js';
 import { seededRandom } from '../../random.js';
 import { fullBytes } from '../compressions/cache.js';
@@ -6,7 +7,6 @@ import { findCompression } from '../compressions/index.js';
 import { contextFeatures } from '../features.js';
 import type { LongContexts, MethodCatalog, PreparedContext, ProfiledContext, Runner } from '../runner.js';
 import { compareAnswers, freeAnswers, type Questions, referenceAnswers, select } from './answers.js';
-import { cacheFolder } from './cache-folder.js';
 import { type Decoder, openDecoder } from './decoder.js';
 import { type EmbeddedModels, ensureModels } from './models.js';
 import { sample } from './sampling.js';

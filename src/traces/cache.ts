@@ -1,0 +1,109 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { mkdir, open, readdir, rename, stat, unlink, utimes } from 'node:fs/promises';
+import { join } from 'node:path';
+import { COLUMNS_VERSION, columnsToBytes, traceFromColumns } from './columns-file.js';
+import type { LoadOptions } from './load.js';
+import type { Trace } from './trace.js';
+
+/** A log smaller than this is parsed sooner than looked up. */
+const WORTH_CACHING_BYTES = 1 << 19;
+/** All cached logs together; those used longest ago go first. */
+const CACHE_BYTES = 4 * 2 ** 30;
+const SUFFIX = '.columns';
+
+/**
+ * Parsed logs by content, in a folder: the name is a hash of the log's bytes and of the options it was read with,
+ * so a log that changed is another entry. What is torn or damaged counts as not there; a cache that cannot be
+ * written is done without.
+ */
+export class TraceCache {
+  constructor(
+    private readonly folder: string,
+    private readonly limitBytes = CACHE_BYTES,
+  ) {}
+
+  /** Where a log's columns lie or would lie; undefined where caching is not worth it, or the log is no plain file. */
+  async entryOf(path: string, options: LoadOptions): Promise<string | undefined> {
+    const info = await stat(path).catch(() => undefined);
+    if (info === undefined || !info.isFile() || info.size < WORTH_CACHING_BYTES) return undefined;
+    const hash = createHash('sha256');
+    const { format, blockTokens, skipBad, mayChange } = options;
+    hash.update(JSON.stringify([COLUMNS_VERSION, format, blockTokens, skipBad, mayChange]));
+    try {
+      for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 }))
+        hash.update(chunk as Buffer);
+    } catch {
+      return undefined;
+    }
+    return join(this.folder, hash.digest('hex').slice(0, 40) + SUFFIX);
+  }
+
+  /** The trace of an entry; undefined where it is not there or damaged. */
+  async read(entry: string): Promise<Trace | undefined> {
+    try {
+      const file = await open(entry, 'r');
+      try {
+        const { size } = await file.stat();
+        // Shared memory, so that threads replay it without a copy.
+        const bytes = new Uint8Array(new SharedArrayBuffer(size));
+        for (let at = 0; at < size; ) {
+          const { bytesRead } = await file.read(bytes, at, size - at, at);
+          if (bytesRead === 0) return undefined;
+          at += bytesRead;
+        }
+        const trace = traceFromColumns(bytes);
+        const now = new Date();
+        if (trace !== undefined) await utimes(entry, now, now).catch(() => undefined);
+        return trace;
+      } finally {
+        await file.close();
+      }
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** Writes an entry, whole or not at all, and makes room where the cache outgrows its limit. */
+  async write(entry: string, trace: Trace): Promise<void> {
+    const pieces = columnsToBytes(trace);
+    const size = pieces.reduce((sum, piece) => sum + piece.length, 0);
+    if (size > this.limitBytes / 2) return;
+    const temporary = `${entry}.${process.pid}.tmp`;
+    try {
+      await mkdir(this.folder, { recursive: true });
+      await this.makeRoom(size);
+      const file = await open(temporary, 'w', 0o600);
+      try {
+        for (const piece of pieces) await writeAll(file, piece);
+      } finally {
+        await file.close();
+      }
+      await rename(temporary, entry);
+    } catch {
+      await unlink(temporary).catch(() => undefined);
+    }
+  }
+
+  private async makeRoom(bytes: number): Promise<void> {
+    const names = (await readdir(this.folder)).filter((name) => name.includes(SUFFIX));
+    const files = await Promise.all(
+      names.map(async (name) => {
+        const path = join(this.folder, name);
+        const info = await stat(path).catch(() => undefined);
+        return { path, size: info?.size ?? 0, usedAt: info?.mtimeMs ?? 0 };
+      }),
+    );
+    files.sort((a, b) => a.usedAt - b.usedAt);
+    let total = files.reduce((sum, file) => sum + file.size, bytes);
+    for (const file of files) {
+      if (total <= this.limitBytes) return;
+      await unlink(file.path).catch(() => undefined);
+      total -= file.size;
+    }
+  }
+}
+
+async function writeAll(file: Awaited<ReturnType<typeof open>>, piece: Buffer): Promise<void> {
+  for (let at = 0; at < piece.length; ) at += (await file.write(piece, at, piece.length - at)).bytesWritten;
+}

@@ -1,0 +1,118 @@
+import { crc32 } from 'node:zlib';
+import { type Trace, withBlockIds } from './trace.js';
+
+/** Changes with the layout below and with what a parser makes of a log: older files are then read no more. */
+export const COLUMNS_VERSION = 1;
+
+const MAGIC = 'evicpress.columns';
+const ALIGNMENT = 8;
+
+/** The columns of a trace, in the order in which they lie in the file. */
+const COLUMNS = [
+  ['timestampSeconds', Float64Array],
+  ['blockOffsets', Float64Array],
+  ['idNumbers', Float64Array],
+  ['inputTokens', Int32Array],
+  ['outputTokens', Int32Array],
+  ['blocks', Int32Array],
+  ['tokensOfBlock', Int32Array],
+  ['classOf', Int32Array],
+  ['sessionOf', Int32Array],
+  ['tenantOf', Int32Array],
+] as const;
+
+type ColumnName = (typeof COLUMNS)[number][0];
+type Small = Pick<
+  Trace,
+  'reuse' | 'requests' | 'blockTokens' | 'classes' | 'sessions' | 'tenants' | 'warnings' | 'engineKeys'
+>;
+
+interface Header extends Small {
+  readonly magic: string;
+  readonly version: number;
+  readonly idTexts: readonly string[];
+  readonly lengths: Readonly<Record<ColumnName, number>>;
+  readonly crc: number;
+}
+
+/**
+ * A trace as bytes: the header's length (4 bytes), the header as JSON (all that is not a column, and a checksum of
+ * the columns), then each column from a multiple of 8 bytes on.
+ */
+export function columnsToBytes(trace: Trace): Buffer[] {
+  const columns: Buffer[] = COLUMNS.map(([name]) => bytesOf(columnOf(trace, name)));
+  const header: Header = {
+    magic: MAGIC,
+    version: COLUMNS_VERSION,
+    reuse: trace.reuse,
+    requests: trace.requests,
+    blockTokens: trace.blockTokens,
+    classes: trace.classes,
+    sessions: trace.sessions,
+    tenants: trace.tenants,
+    warnings: trace.warnings,
+    ...(trace.engineKeys === undefined ? {} : { engineKeys: trace.engineKeys }),
+    idTexts: trace.ids.texts,
+    lengths: Object.fromEntries(
+      COLUMNS.map(([name]) => [name, columnOf(trace, name).length]),
+    ) as Header['lengths'],
+    crc: columns.reduce((crc, bytes) => crc32(bytes, crc), 0),
+  };
+  const text = Buffer.from(JSON.stringify(header));
+  const size = Buffer.alloc(4);
+  size.writeUInt32LE(text.length);
+  const pieces: Buffer[] = [size, text, Buffer.alloc(padding(4 + text.length))];
+  for (const column of columns) pieces.push(column, Buffer.alloc(padding(column.length)));
+  return pieces;
+}
+
+/** The trace that such bytes hold; undefined where they are torn, damaged or of another version. */
+export function traceFromColumns(bytes: Uint8Array): Trace | undefined {
+  const header = headerOf(bytes);
+  if (header === undefined) return undefined;
+  let at = header.end;
+  let crc = 0;
+  const columns = {} as Record<ColumnName, Float64Array | Int32Array>;
+  for (const [name, Kind] of COLUMNS) {
+    const length = header.value.lengths[name];
+    const size = length * Kind.BYTES_PER_ELEMENT;
+    if (!(size >= 0) || at + size > bytes.length) return undefined;
+    crc = crc32(bytes.subarray(at, at + size), crc);
+    columns[name] = new Kind(bytes.buffer as ArrayBuffer, bytes.byteOffset + at, length);
+    at += size + padding(size);
+  }
+  if (crc !== header.value.crc || at !== bytes.length) return undefined;
+  const { magic, version, lengths, crc: _, idTexts, ...small } = header.value;
+  const { idNumbers, ...rest } = columns;
+  return withBlockIds({
+    ...small,
+    ...(rest as unknown as Pick<Trace, Exclude<ColumnName, 'idNumbers'>>),
+    ids: { numbers: idNumbers as Float64Array, texts: idTexts },
+  });
+}
+
+function headerOf(bytes: Uint8Array): { value: Header; end: number } | undefined {
+  if (bytes.length < 4) return undefined;
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  const size = buffer.readUInt32LE(0);
+  if (4 + size > bytes.length) return undefined;
+  try {
+    const value = JSON.parse(buffer.toString('utf8', 4, 4 + size)) as Header;
+    if (value.magic !== MAGIC || value.version !== COLUMNS_VERSION) return undefined;
+    return { value, end: 4 + size + padding(4 + size) };
+  } catch {
+    return undefined;
+  }
+}
+
+function columnOf(trace: Trace, name: ColumnName): Float64Array | Int32Array {
+  return name === 'idNumbers' ? trace.ids.numbers : trace[name];
+}
+
+function bytesOf(column: Float64Array | Int32Array): Buffer {
+  return Buffer.from(column.buffer, column.byteOffset, column.byteLength);
+}
+
+function padding(size: number): number {
+  return (ALIGNMENT - (size % ALIGNMENT)) % ALIGNMENT;
+}
