@@ -62,8 +62,8 @@ export class ReplayBound {
 
   /** An upper bound on the sum over reuses of what each is worth. */
   private maximise(question: Question): number {
-    const { reuses, slots, tiers } = this;
-    const { qualityLoss, worthOf } = question;
+    const { slots, tiers } = this;
+    const { qualityLoss } = question;
     const rowOfTier = tiers.map(() => -1);
     const limits: number[] = [];
     tiers.forEach((tier, t) => {
@@ -71,8 +71,6 @@ export class ReplayBound {
     });
     if (qualityLoss !== undefined) limits.push(qualityLoss);
     const prices = new Float64Array(limits.length);
-    let most = 0;
-    for (let i = 0; i < reuses.count; i++) most += Math.max(0, worthOf?.(i) ?? reuses.savedSeconds[i]!);
     // Rows are in units of their limits.
     const lagrangian: Lagrangian = {
       limits: new Float64Array(limits.length).fill(1),
@@ -85,7 +83,8 @@ export class ReplayBound {
       },
     };
     return minimizeBound(lagrangian, {
-      tolerance: TOLERANCE * most,
+      tolerance: TOLERANCE,
+      baseline: 0,
       floor: -1,
       maxEvaluations: MOST_EVALUATIONS,
     }).bound;
