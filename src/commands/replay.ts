@@ -16,6 +16,7 @@ import type { Objective } from '../replay/policy.js';
 import { policyRun } from '../replay/runs.js';
 import { type ReplaySetting, replay } from '../replay/simulator.js';
 import { replaySentence } from '../report/answer.js';
+import { replayCharts } from '../report/replay-charts.js';
 import { openTerminal, type Terminal, type TerminalFlags } from '../report/terminal.js';
 import { withArrivals } from '../traces/arrivals.js';
 import { assignClasses } from '../traces/assign-classes.js';
@@ -46,6 +47,7 @@ interface Flags extends TerminalFlags, InputFlags, LiveFlags {
   readonly overlap?: boolean;
   readonly ttftTarget?: string;
   readonly lruCurve?: string | true;
+  readonly chart?: boolean;
   readonly arrivals?: string;
   readonly assignClasses?: string;
   readonly format?: string;
@@ -85,6 +87,7 @@ export default function replayCommand(command: Command): void {
       '--lru-curve [file]',
       'what LRU serves at every capacity, in one pass; every step as CSV into the file',
     )
+    .option('--chart', 'draw the distribution of the TTFT, and quality by TTFT where something is compressed')
     .option('--format <name>', 'format of the logs; recognised by content without it')
     .option('--block-tokens <n>', 'tokens of a block, where the log leaves it open')
     .option('--skip-bad', 'leave out lines that do not parse, and count them')
@@ -122,6 +125,7 @@ async function run(logs: readonly string[], flags: Flags): Promise<void> {
     }
     const result = await replayLog(path, trace, inputs, flags, config, terminal);
     if (flags.output !== '-') printReplay(terminal, result, inputs);
+    if (flags.chart === true) terminal.say(`\n${replayCharts(result.policies)}`);
     results.push(result);
   }
   const [first] = results;

@@ -36,6 +36,22 @@ export class Lists {
     previous[after] = before;
   }
 
+  /** Moves ids that lie in a list one behind the other, from `first` to `last`, to its front as they are. */
+  moveToFront(list: number, first: number, last: number): void {
+    const { next, previous } = this;
+    const head = this.items + list;
+    const before = previous[first]!;
+    if (before === head) return;
+    const after = next[last]!;
+    next[before] = after;
+    previous[after] = before;
+    const front = next[head]!;
+    next[last] = front;
+    previous[front] = last;
+    previous[first] = head;
+    next[head] = first;
+  }
+
   /** The id at the back, −1 for an empty list. */
   back(list: number): number {
     const last = this.previous[this.items + list]!;

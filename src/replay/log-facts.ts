@@ -31,22 +31,39 @@ export class LogFacts {
 }
 
 function unlimitedTokens(trace: Trace): Float64Array {
-  const { blocks, blockOffsets, tokensOfBlock } = trace;
+  return trace.reuse === 'prefix' ? unlimitedPrefixes(trace) : unlimitedDocuments(trace);
+}
+
+/** Blocks are numbered by first appearance: what came before has a smaller number than what is new. */
+function unlimitedPrefixes(trace: Trace): Float64Array {
+  const { blocks, blockOffsets, tokensOfBlock, inputTokens } = trace;
+  const tokens = new Float64Array(trace.requests);
+  let known = 0;
+  for (let r = 0; r < trace.requests; r++) {
+    const end = blockOffsets[r + 1]!;
+    let k = blockOffsets[r]!;
+    let served = 0;
+    for (; k < end && blocks[k]! < known; k++) served += tokensOfBlock[blocks[k]!]!;
+    tokens[r] = Math.min(served, inputTokens[r]!);
+    for (; k < end; k++) if (blocks[k] === known) known++;
+  }
+  return tokens;
+}
+
+/** A document asked for twice in one request counts once. */
+function unlimitedDocuments(trace: Trace): Float64Array {
+  const { blocks, blockOffsets, tokensOfBlock, inputTokens } = trace;
   const lastRequest = new Int32Array(tokensOfBlock.length).fill(-1);
   const tokens = new Float64Array(trace.requests);
   for (let r = 0; r < trace.requests; r++) {
-    const inputTokens = trace.inputTokens[r]!;
-    let open = true;
     let served = 0;
     for (let k = blockOffsets[r]!; k < blockOffsets[r + 1]!; k++) {
       const block = blocks[k]!;
       const last = lastRequest[block]!;
       lastRequest[block] = r;
-      if (last === r) continue;
-      if (last === -1) open = trace.reuse === 'documents';
-      else if (open) served += tokensOfBlock[block]!;
+      if (last !== r && last !== -1) served += tokensOfBlock[block]!;
     }
-    tokens[r] = Math.min(served, inputTokens);
+    tokens[r] = Math.min(served, inputTokens[r]!);
   }
   return tokens;
 }

@@ -41,6 +41,7 @@ export class Scorekeeper {
   private runs = 0;
   private readonly bytes: Float64Array;
   private readonly lastRequest: Int32Array;
+  private readonly uniform: boolean;
 
   constructor(
     private readonly trace: Trace,
@@ -63,6 +64,7 @@ export class Scorekeeper {
       documentsHit: new Int32Array(documents ? n : 0),
       documentsAsked: new Int32Array(documents ? n : 0),
     };
+    this.uniform = trace.blockTokens > 0 && store.compression.levels.length === 1;
     let longest = 0;
     for (let r = 0; r < n; r++)
       longest = Math.max(longest, trace.blockOffsets[r + 1]! - trace.blockOffsets[r]!);
@@ -78,8 +80,31 @@ export class Scorekeeper {
   /** Scores one request against the store as it stands. */
   serve(request: number): void {
     if (this.trace.reuse === 'documents') this.findDocuments(request);
+    else if (this.uniform) this.findUniformPrefix(request);
     else this.findPrefix(request);
     this.loadAndPrefill(request);
+  }
+
+  /** Blocks of one size, nothing compressed: only where each block lies has to be looked up. */
+  private findUniformPrefix(request: number): void {
+    const { blocks, blockOffsets, blockTokens, inputTokens } = this.trace;
+    const { tierOf } = this.store;
+    const bytesOfBlock = this.store.blocks.fullBytes[0]!;
+    const end = blockOffsets[request + 1]!;
+    let left = inputTokens[request]!;
+    let run = -1;
+    for (let k = blockOffsets[request]!; k < end; ) {
+      const from = k;
+      const tier = tierOf[blocks[k]!]!;
+      if (tier < 0) break;
+      while (++k < end && tierOf[blocks[k]!] === tier);
+      this.openRun(++run, tier);
+      const tokens = Math.min(left, (k - from) * blockTokens);
+      left -= tokens;
+      this.runTokens[run] = tokens;
+      this.runBytes[run] = (k - from) * bytesOfBlock;
+    }
+    this.runs = run + 1;
   }
 
   private findPrefix(request: number): void {
@@ -97,7 +122,7 @@ export class Scorekeeper {
       if (found !== tier || levelOf[block] !== level) {
         tier = found;
         level = levelOf[block]!;
-        this.openRun(++run, block, tier);
+        this.openRun(++run, tier);
       }
       const tokens = Math.min(left, tokensOfBlock[block]!);
       left -= tokens;
@@ -129,7 +154,7 @@ export class Scorekeeper {
         if (tierOf[block] !== tier || this.lastRequest[block] !== request) continue;
         // Marks the document as taken, so that a second mention does not count again.
         this.lastRequest[block] = -1;
-        if (!open) this.openRun(++run, block, tier);
+        if (!open) this.openRun(++run, tier);
         open = true;
         const tokens = Math.min(left, tokensOfBlock[block]!);
         left -= tokens;
@@ -141,7 +166,7 @@ export class Scorekeeper {
     this.runs = run + 1;
   }
 
-  private openRun(run: number, _block: number, tier: number): void {
+  private openRun(run: number, tier: number): void {
     this.runTier[run] = tier;
     this.runTokens[run] = 0;
     this.runBytes[run] = 0;

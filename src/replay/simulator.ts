@@ -107,7 +107,7 @@ function createStore(
       capacityBytes: usableBytes(tier),
     })),
     {
-      fullBytes: Float64Array.from(trace.tokensOfBlock, (tokens) => tokens * model.kvBytesPerToken),
+      fullBytes: new Float64Array(trace.tokensOfBlock).map((tokens) => tokens * model.kvBytesPerToken),
       curveOf: curveOfBlocks(trace),
     },
     compression,

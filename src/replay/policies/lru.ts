@@ -6,10 +6,11 @@ import type { PolicyKind } from '../policy.js';
 export const lru: PolicyKind = {
   name: 'lru',
   create(setting) {
-    const lists = new Lists(setting.trace.tokensOfBlock.length, setting.tiers.length);
+    const { trace, tiers } = setting;
+    const lists = new Lists(trace.tokensOfBlock.length, tiers.length);
     return new Cascade(
       setting,
-      setting.tiers.map((_, tier) => new RecencyOrder(lists, tier)),
+      tiers.map((_, tier) => new RunOrder(lists, tier, trace.blocks)),
     );
   },
 };
@@ -17,8 +18,8 @@ export const lru: PolicyKind = {
 /** Blocks of one tier, the least recently used at the back. */
 export class RecencyOrder implements EvictionOrder {
   constructor(
-    private readonly lists: Lists,
-    private readonly tier: number,
+    protected readonly lists: Lists,
+    protected readonly tier: number,
   ) {}
 
   insert(block: number): void {
@@ -36,5 +37,34 @@ export class RecencyOrder implements EvictionOrder {
 
   victim(): number {
     return this.lists.back(this.tier);
+  }
+}
+
+/**
+ * The same, faster: a request's prefix, used tail first, lies in the list as it lies in the request, head in front;
+ * the whole run moves with six writes.
+ */
+class RunOrder extends RecencyOrder {
+  constructor(
+    lists: Lists,
+    tier: number,
+    private readonly blocks: Int32Array,
+  ) {
+    super(lists, tier);
+  }
+
+  touchRun(position: number, start: number): number {
+    const { blocks } = this;
+    const { previous } = this.lists;
+    const last = blocks[position]!;
+    let first = last;
+    while (position > start) {
+      const before = blocks[position - 1]!;
+      if (previous[first] !== before) break;
+      first = before;
+      position--;
+    }
+    this.lists.moveToFront(this.tier, first, last);
+    return position;
   }
 }
