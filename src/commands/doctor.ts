@@ -2,12 +2,21 @@ import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { execa } from 'execa';
+import { errors } from '../errors.js';
 import { RESULTS_FOLDER } from '../formats/bundled.js';
 import { cacheFolder } from '../formats/cache-folder.js';
 import { CONFIG_NAME, readConfig } from '../formats/config.js';
+import { installedPython, installKvpress } from '../methods/python-environment.js';
 import { paint } from '../report/colour.js';
-import { openTerminal, type TerminalFlags } from '../report/terminal.js';
+import { openTerminal, type Terminal, type TerminalFlags } from '../report/terminal.js';
 import { besideKinds } from '../tiers/index.js';
+
+const DEFAULT_PYTHON = 'python3';
+
+interface DoctorFlags extends TerminalFlags {
+  readonly install?: string;
+  readonly python?: string;
+}
 
 /** One thing that evicpress can use. */
 export interface Finding {
@@ -35,10 +44,22 @@ const ask: Ask = async (program, ...args) => {
 export default function doctor(command: Command): void {
   command
     .description('what is installed and usable, what each missing piece would add, how to get it')
-    .addHelpText('after', '\nExamples:\n  evicpress doctor\n  evicpress doctor --json')
+    .option(
+      '--install <what>',
+      'kvpress: a Python environment for the kvpress runner, versions pinned (3 GB)',
+    )
+    .option('--python <path>', `the interpreter it is made from, 3.10 or newer (default: ${DEFAULT_PYTHON})`)
+    .addHelpText(
+      'after',
+      '\nExamples:\n  evicpress doctor\n  evicpress doctor --json\n  evicpress doctor --install kvpress',
+    )
     .action(async (_, action: Command) => {
-      const flags = action.optsWithGlobals<TerminalFlags & { python?: string }>();
+      const flags = action.optsWithGlobals<DoctorFlags>();
       const terminal = openTerminal(flags);
+      if (flags.install !== undefined) {
+        await install(flags.install, flags.python ?? DEFAULT_PYTHON, terminal);
+        return;
+      }
       const findings = await examine(ask);
       terminal.table(
         ['what', 'state', 'detail'],
@@ -62,6 +83,16 @@ export default function doctor(command: Command): void {
     });
 }
 
+/** `evicpress doctor --install WHAT`. @throws EvicpressError for anything that cannot be installed. */
+async function install(what: string, python: string, terminal: Terminal): Promise<void> {
+  if (what !== 'kvpress') throw errors.unknownName('thing to install', what, ['kvpress']);
+  const installed = await installKvpress(python, terminal.progress);
+  terminal.finish();
+  terminal.say(`The kvpress runner has its environment: ${installed}`);
+  terminal.next('evicpress profile methods --runner kvpress --model FOLDER', 'it is used without --python');
+  terminal.result({ installed: what, python: installed });
+}
+
 const MARKS = { ok: '✔', missing: '–', broken: '✖' } as const;
 const COLOURS = { ok: 'good', missing: 'notice', broken: 'bad' } as const;
 
@@ -82,7 +113,7 @@ export async function examine(run: Ask): Promise<Finding[]> {
     results(),
     program(run, 'fio', ['--version'], 'a second opinion on every disk', 'apt install fio'),
     embeddedModels(),
-    pythonWith(run, config.profile?.python ?? 'python3'),
+    pythonWith(run, config.profile?.python ?? installedPython() ?? DEFAULT_PYTHON),
     gpus(run),
     engines(),
     program(run, 'lmcache', ['--help'], 'plans carried out by LMCache', 'pip install lmcache'),
@@ -164,7 +195,7 @@ async function pythonWith(run: Ask, python: string): Promise<Finding> {
         what: 'kvpress',
         state: 'missing',
         detail: `${version}, without kvpress`,
-        remedy: `the kvpress runner, for any Hugging Face model on a GPU: ${python} -m pip install kvpress`,
+        remedy: `the kvpress runner, for any Hugging Face model on a GPU: evicpress doctor --install kvpress`,
       }
     : { what: 'kvpress', state: 'ok', detail: `${kvpress} in ${version}` };
 }

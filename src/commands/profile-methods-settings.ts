@@ -49,8 +49,9 @@ const DEFAULT_QUERIES = '5';
 const DEFAULT_ANSWER_TOKENS = '32';
 
 const DEFAULT_PYTHON = 'python3';
-const DEFAULT_DTYPE = 'bfloat16';
 const DEFAULT_DEVICE = 'cpu';
+/** Processors without instructions for bfloat16 take many times longer with it. */
+const defaultDtype = (device: string) => (device === 'cpu' ? 'float32' : 'bfloat16');
 
 /** The commander options of these flags. */
 export const METHODS_OPTIONS: readonly (readonly [flags: string, description: string])[] = [
@@ -63,7 +64,7 @@ export const METHODS_OPTIONS: readonly (readonly [flags: string, description: st
     'kvpress: the folder of a Hugging Face model; openai: the model, for its bytes per token',
   ],
   ['--python <path>', `the Python that has kvpress 0.5.5 (default: ${DEFAULT_PYTHON})`],
-  ['--dtype <name>', `what the kvpress runner computes in (default: ${DEFAULT_DTYPE})`],
+  ['--dtype <name>', 'what the kvpress runner computes in (default: bfloat16; float32 on a cpu)'],
   ['--device <name>', `where the kvpress runner computes (default: ${DEFAULT_DEVICE})`],
   ['--ray <address>', 'kvpress on a Ray cluster, one worker per GPU or core: its address, or local'],
   ['--workers <n>', 'Ray workers, at most (default: as many as there is room for)'],
@@ -220,11 +221,12 @@ function readKvpress(
   if (flags.model === undefined) {
     throw errors.missingInput('model', 'The kvpress runner needs one: --model FOLDER, a Hugging Face model.');
   }
+  const device = flags.device ?? DEFAULT_DEVICE;
   return {
     model: flags.model,
     python: flags.python ?? configured ?? installedPython() ?? DEFAULT_PYTHON,
-    dtype: flags.dtype ?? DEFAULT_DTYPE,
-    device: flags.device ?? DEFAULT_DEVICE,
+    dtype: flags.dtype ?? defaultDtype(device),
+    device,
     ...(flags.ray === undefined ? {} : { ray: flags.ray }),
     ...(flags.workers === undefined
       ? {}

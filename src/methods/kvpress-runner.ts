@@ -30,6 +30,8 @@ interface Description {
   readonly model: string;
   readonly presses: readonly string[];
   readonly fixedRatios: Readonly<Record<string, number>>;
+  /** How many configurations it measures best at once. */
+  readonly together?: number;
   /** How many contexts it works on at once, where it is a cluster. */
   readonly lanes?: number;
 }
@@ -67,24 +69,30 @@ export async function openKvpressRunner(settings: KvpressSettings, onProgress: O
     const prepareOn = (current: PythonWorker) => current.ask({ ...request, long_contexts: longContexts });
     let holder = worker;
     const prepared = (await guarded(() => prepareOn(holder))) as Omit<PreparedContext, 'measure'>;
+    const measureTogether: PreparedContext['measureTogether'] & object = (
+      configurations,
+      { queries: asked = null, answer = true } = {},
+    ) =>
+      guarded(async () => {
+        if (holder !== worker) {
+          // The worker that had prepared this context is gone.
+          holder = worker;
+          await prepareOn(holder);
+        }
+        const wanted = configurations.map(({ method, compressionRatio: ratio }) => ({ method, ratio }));
+        const replies = await holder.ask({ op: 'measure', lane, configurations: wanted, asked, answer });
+        return (replies as readonly { ok?: Measurement; failed?: string }[]).map(
+          ({ ok, failed }) => ok ?? new ContextFailure(printable(failed ?? '', 500)),
+        );
+      });
     return {
       ...prepared,
-      measure: ({ method, compressionRatio: ratio }, { queries: asked, answer = true } = {}) =>
-        guarded(async () => {
-          if (holder !== worker) {
-            // The worker that had prepared this context is gone.
-            holder = worker;
-            await prepareOn(holder);
-          }
-          return (await holder.ask({
-            op: 'measure',
-            lane,
-            method,
-            ratio,
-            asked: asked ?? null,
-            answer,
-          })) as Measurement;
-        }),
+      measureTogether,
+      async measure(configuration, wanted) {
+        const [only] = await measureTogether([configuration], wanted);
+        if (only instanceof ContextFailure) throw only;
+        return only!;
+      },
     };
   }
 
@@ -105,6 +113,7 @@ export async function openKvpressRunner(settings: KvpressSettings, onProgress: O
     model: about.model,
     kvDtype: 'bf16',
     lanes: about.lanes ?? 1,
+    together: about.together ?? 1,
     fixedRatio: (method) => {
       const { press, quantizer } = parts(method);
       return press === undefined ? about.fixedRatios[quantizer!] : undefined;

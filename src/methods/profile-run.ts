@@ -7,6 +7,7 @@ import { type Journal, type JournalEntry, joinEntries } from './journal.js';
 import {
   type Configuration,
   ContextFailure,
+  type Measurement,
   type PreparedContext,
   type ProfiledContext,
   type Runner,
@@ -150,21 +151,26 @@ async function profileContext(
   const prepared = await prepare(run, context, lane);
   while (choice !== undefined && !fault.aborted) {
     stopIfInterrupted(run.signal);
-    const { configuration, wanted } = choice;
-    const what = `${configuration.method}@${configuration.compressionRatio}`;
-    report(run, state, `${name} ${what}`);
-    const result = await measure(run, name, prepared, configuration, wanted);
-    const { queries: asked } = wanted;
-    const entry = { context: name, inputs, ...configuration, ...(asked && { asked }), ...result };
-    if (entry.failed !== undefined) run.onWarning(`${name}, ${what}: ${entry.failed}`);
-    await run.journal.append(entry);
-    const key = keyOf(entry);
-    if (!state.known.has(key)) state.done++;
-    state.known.set(key, joinEntries(state.known.get(key), entry));
-    state.spender?.learn(name, state.known.get(key)!);
-    state.measured++;
+    const { configurations, wanted } = choice;
+    report(run, state, `${name} ${configurations.map(nameOf).join(' ')}`);
+    const results = await measure(run, name, prepared, choice);
+    for (const [i, configuration] of configurations.entries()) {
+      const { queries: asked } = wanted;
+      const entry = { context: name, inputs, ...configuration, ...(asked && { asked }), ...results[i]! };
+      if (entry.failed !== undefined) run.onWarning(`${name}, ${nameOf(configuration)}: ${entry.failed}`);
+      await run.journal.append(entry);
+      const key = keyOf(entry);
+      if (!state.known.has(key)) state.done++;
+      state.known.set(key, joinEntries(state.known.get(key), entry));
+      state.spender?.learn(name, state.known.get(key)!);
+      state.measured++;
+    }
     choice = choose();
   }
+}
+
+function nameOf({ method, compressionRatio }: Configuration): string {
+  return `${method}@${compressionRatio}`;
 }
 
 /** Prefills; a context that cannot be (for want of memory, say) fails in every configuration. */
@@ -203,10 +209,8 @@ function chooser(
     const queue = configurations.filter(
       (each) => !state.known.has(keyOf({ context: context.context, inputs, ...each })),
     );
-    return () => {
-      const configuration = queue.shift();
-      return configuration && { configuration, wanted: {} };
-    };
+    return () =>
+      queue.length === 0 ? undefined : { configurations: queue.splice(0, runner.together ?? 1), wanted: {} };
   }
   const { spender, startedAt, waiting } = state;
   const spentSeconds = () => secondsOf(run) - startedAt;
@@ -227,31 +231,52 @@ function chooser(
 const PILOT_EVERY = 12;
 const PILOT_WEIGHT = 3;
 
+type Result = Omit<JournalEntry, 'context' | 'inputs' | 'method' | 'compressionRatio'>;
+
+/** Measures one choice; a result for each of its configurations. */
 async function measure(
   run: ProfileRun,
   context: string,
   prepared: PreparedContext | string,
-  configuration: Configuration,
-  wanted: Wanted,
-): Promise<Omit<JournalEntry, 'context' | 'inputs' | 'method' | 'compressionRatio'>> {
-  if (typeof prepared === 'string') return { failed: prepared };
-  const answer = writesAnswers(run, context);
-  try {
-    const measurement = await prepared.measure(configuration, { ...wanted, answer });
-    const { tokens, fullBytes, prefillSeconds, features } = prepared;
-    const known = { tokens, fullBytes, prefillSeconds, ...(features && { features }), measurement };
-    if (!answer) return known;
-    const referenceAnswers =
-      wanted.queries?.map((i) => prepared.referenceAnswers[i]!) ?? prepared.referenceAnswers;
-    const similarity: number[] = [];
-    for (const [i, text] of measurement.answers.entries()) {
-      similarity.push(await run.runner.similarity(referenceAnswers[i]!, text));
-    }
-    return { ...known, referenceAnswers, similarity };
-  } catch (error) {
-    if (error instanceof EvicpressError && error.exitCode === 1) return { failed: error.message };
-    throw error;
+  { configurations, wanted }: Choice,
+): Promise<readonly Result[]> {
+  if (typeof prepared === 'string') return configurations.map(() => ({ failed: prepared }));
+  const what = { ...wanted, answer: writesAnswers(run, context) };
+  const measured =
+    prepared.measureTogether === undefined
+      ? await Promise.all(configurations.map((each) => prepared.measure(each, what).catch(orFailure)))
+      : await prepared.measureTogether(configurations, what).catch((error: unknown) => {
+          const failure = orFailure(error);
+          return configurations.map(() => failure);
+        });
+  return Promise.all(
+    measured.map((each) =>
+      each instanceof EvicpressError ? { failed: each.message } : judged(run, prepared, each, what),
+    ),
+  );
+}
+
+/** What a runner says of a configuration it cannot measure. @throws whatever else was thrown. */
+function orFailure(error: unknown): EvicpressError {
+  if (error instanceof EvicpressError && error.exitCode === 1) return error;
+  throw error;
+}
+
+/** A measurement with what the prefill showed and, where answers were written, how alike they are. */
+async function judged(
+  run: ProfileRun,
+  { tokens, fullBytes, prefillSeconds, features, referenceAnswers: all }: PreparedContext,
+  measurement: Measurement,
+  { queries, answer }: Wanted,
+): Promise<Result> {
+  const known = { tokens, fullBytes, prefillSeconds, ...(features && { features }), measurement };
+  if (answer === false) return known;
+  const referenceAnswers = queries?.map((i) => all[i]!) ?? all;
+  const similarity: number[] = [];
+  for (const [i, text] of measurement.answers.entries()) {
+    similarity.push(await run.runner.similarity(referenceAnswers[i]!, text));
   }
+  return { ...known, referenceAnswers, similarity };
 }
 
 function secondsOf({ now }: ProfileRun): number {

@@ -51,6 +51,12 @@ export interface PreparedContext {
   readonly features?: Readonly<Record<string, number>>;
   /** @throws EvicpressError when the method cannot be used on this context. */
   measure(configuration: Configuration, wanted?: Wanted): Promise<Measurement>;
+  /** Several at once, where that costs less than one after the other; a runner's `together` says how many. What
+   *  cannot be measured is a ContextFailure in its place. */
+  measureTogether?(
+    configurations: readonly Configuration[],
+    wanted?: Wanted,
+  ): Promise<readonly (Measurement | ContextFailure)[]>;
 }
 
 /** What to do with a context that does not fit into the model's window. */
@@ -72,6 +78,8 @@ export interface Runner extends MethodCatalog {
   readonly kvDtype: string;
   /** How many contexts it can work on at once; 1 if not given. */
   readonly lanes?: number;
+  /** How many configurations of a context it measures best at once; 1 if not given. */
+  readonly together?: number;
   /** @param lane which of its lanes the context is for. */
   prepare(context: ProfiledContext, maxAnswerTokens: number, lane?: number): Promise<PreparedContext>;
   /** What the model writes, with some freedom, when it is asked these things about a text. */

@@ -38,6 +38,9 @@ const { values: flags } = parseArgs({
     },
     number: { type: 'string', default: '1' },
     tokens: { type: 'string', default: '32' },
+    characters: { type: 'string' },
+    presses: { type: 'string' },
+    ratios: { type: 'string' },
   },
 });
 
@@ -221,7 +224,10 @@ function settingsOf(full: readonly MethodRow[]) {
   );
 }
 
-/** The utility of the plan made from `methods`, by the qualities and bytes of the full grid. */
+/**
+ * The utility of the plan made from `methods`, by the qualities and bytes of the full grid. Where the true bytes do
+ * not fit a tier, what is worth least per byte is left out of it and computed anew, as an engine would have to.
+ */
 function judge(
   full: readonly MethodRow[],
   request: Omit<ReturnType<typeof settingsOf>[0], 'name'>,
@@ -229,33 +235,42 @@ function judge(
 ): number {
   const { demand, tiers, model, alpha } = request;
   const truth = fitCurves(full);
-  let utility = 0;
-  for (const { context, tier: place, method, compressionRatio } of planContexts({
-    demand,
-    tiers,
-    model,
-    alpha,
-    methods,
-  }).rows()) {
+  const kept = new Map(tiers.map(({ name }) => [name, [] as { bytes: number; gain: number }[]]));
+  let recomputed = 0;
+  for (const row of planContexts({ demand, tiers, model, alpha, methods }).rows()) {
+    const { context, tier: place, method, compressionRatio } = row;
     const i = demand.ids.indexOf(context);
-    if (place === 'recompute') {
-      utility += alpha - model.prefill.secondsPerToken * demand.tokens[i]!;
-      continue;
-    }
+    const anew = alpha - model.prefill.secondsPerToken * demand.tokens[i]!;
+    recomputed += anew;
+    if (place === 'recompute') continue;
     const form = truth
       .formsOf(context, undefined)
       .find((each) => each.method === method && each.compressionRatio === compressionRatio);
+    if (form === undefined && method !== UNCOMPRESSED)
+      throw new Error(`${context}: the full grid has no ${method}@${compressionRatio}`);
     const { read } = tiers.find((each) => each.name === place)!;
-    const [bytes, quality] =
-      method === UNCOMPRESSED ? [demand.fullBytes[i]!, 1] : [form!.storedBytes, form!.quality];
-    utility += alpha * quality - read.latencySeconds - bytes / read.bytesPerSecond;
+    const { storedBytes, quality } = form ?? { storedBytes: demand.fullBytes[i]!, quality: 1 };
+    const utility = alpha * quality - read.latencySeconds - storedBytes / read.bytesPerSecond;
+    kept.get(place)!.push({ bytes: storedBytes, gain: utility - anew });
   }
-  return utility;
+  let gained = 0;
+  for (const { name, capacityBytes } of tiers) {
+    let room = capacityBytes ?? Number.POSITIVE_INFINITY;
+    for (const { bytes, gain } of kept.get(name)!.sort((a, b) => b.gain / b.bytes - a.gain / a.bytes)) {
+      if (bytes > room) continue;
+      room -= bytes;
+      gained += gain;
+    }
+  }
+  return recomputed + gained;
 }
 
 async function besideKvpress(python: string, model: string): Promise<void> {
   const script = fileURLToPath(new URL('kvpress_beside.py', import.meta.url));
-  const args = [script, model, flags.contexts, '--number', flags.number, '--tokens', flags.tokens];
+  const { contexts, number, tokens, characters, presses, ratios } = flags;
+  const passed = Object.entries({ number, tokens, characters, presses, ratios });
+  const options = passed.flatMap(([name, value]) => (value === undefined ? [] : [`--${name}`, value]));
+  const args = [script, model, contexts, ...options];
   const { stdout } = await execa(python, args, {
     stderr: 'inherit',
     env: { OMP_WAIT_POLICY: 'PASSIVE', HF_HUB_DISABLE_PROGRESS_BARS: '1' },

@@ -3,14 +3,19 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openKvpressRunner, splitMethod } from '../../src/methods/kvpress-runner.js';
+import { ContextFailure } from '../../src/methods/runner.js';
 
 /** Recorded replies of the worker, played back by a small program in its place. */
 const REPLIES: Readonly<Record<string, unknown>> = {
-  open: { ok: { model: 'tiny', presses: ['knorm', 'snapkv'], fixedRatios: { int8: 0.5, int4: 0.75 } } },
+  open: {
+    ok: { model: 'tiny', presses: ['knorm', 'snapkv'], fixedRatios: { int8: 0.5, int4: 0.75 }, together: 5 },
+  },
   prepare: {
     ok: { tokens: 12, fullBytes: 480, cutTokens: 0, prefillSeconds: 0.1, referenceAnswers: ['Paris.'] },
   },
-  'measure knorm': {
+};
+const MEASURED: Readonly<Record<string, unknown>> = {
+  knorm: {
     ok: {
       storedBytes: 240,
       compressSeconds: 0.01,
@@ -20,7 +25,7 @@ const REPLIES: Readonly<Record<string, unknown>> = {
       klDivergence: [0.02],
     },
   },
-  'measure snapkv': { failed: 'AssertionError: Query length 12 should be greater than the window size 64' },
+  snapkv: { failed: 'AssertionError: Query length 12 should be greater than the window size 64' },
 };
 
 let folder: string;
@@ -37,10 +42,11 @@ function worker(body: string): string {
 }
 
 const PLAYBACK = `
-const replies = ${JSON.stringify(REPLIES)};
+const replies = ${JSON.stringify(REPLIES)}, measured = ${JSON.stringify(MEASURED)};
 require('node:readline').createInterface({ input: process.stdin }).on('line', (line) => {
-  const { id, op, method } = JSON.parse(line);
-  console.log(JSON.stringify({ id, ...(replies[method ? op + ' ' + method : op] ?? { error: 'unknown' }) }));
+  const { id, op, configurations } = JSON.parse(line);
+  const reply = op === 'measure' ? { ok: configurations.map(({ method }) => measured[method]) } : replies[op];
+  console.log(JSON.stringify({ id, ...(reply ?? { error: 'unknown' }) }));
 });`;
 
 const open = (python: string) =>
@@ -67,6 +73,19 @@ describe('the kvpress runner', () => {
     await expect(context.measure({ method: 'snapkv', compressionRatio: 0.5 })).rejects.toThrow(
       'window size 64',
     );
+    await runner.close();
+  });
+
+  it('measures several at once; what cannot be measured is a failure in its place', async () => {
+    const runner = await open(worker(PLAYBACK));
+    expect(runner.together).toBe(5);
+    const context = await runner.prepare({ context: 'a', text: 't', queries: ['q'] }, 8);
+    const [first, second] = await context.measureTogether!([
+      { method: 'knorm', compressionRatio: 0.5 },
+      { method: 'snapkv', compressionRatio: 0.5 },
+    ]);
+    expect(first).toMatchObject({ storedBytes: 240 });
+    expect(second).toBeInstanceOf(ContextFailure);
     await runner.close();
   });
 

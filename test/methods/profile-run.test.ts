@@ -8,6 +8,7 @@ import { type JournalEntry, openJournal } from '../../src/methods/journal.js';
 import { buildProfile } from '../../src/methods/profile.js';
 import { type ProfileRun, runProfile } from '../../src/methods/profile-run.js';
 import type { Metric } from '../../src/methods/rows.js';
+import { ContextFailure } from '../../src/methods/runner.js';
 import { configurations, contexts, fakeRunner } from './fake-runner.js';
 
 let folder: string;
@@ -47,6 +48,34 @@ describe('a profiling run', () => {
       'prepare c',
     ]);
     expect(fake.calls).toHaveLength(12);
+  });
+
+  it('measures several configurations at once where the runner can', async () => {
+    const fake = fakeRunner();
+    const groups: number[] = [];
+    const entries = await run(false, {
+      ...fake,
+      runner: {
+        ...fake.runner,
+        together: 2,
+        prepare: async (...args) => {
+          const prepared = await fake.runner.prepare(...args);
+          return {
+            ...prepared,
+            measureTogether: async (configurations, wanted) => {
+              groups.push(configurations.length);
+              const [first, ...others] = configurations;
+              const failed = others.map(() => new ContextFailure('no room'));
+              return [await prepared.measure(first!, wanted), ...failed];
+            },
+          };
+        },
+      },
+    });
+    expect(groups).toEqual([2, 1, 2, 1, 2, 1]);
+    expect(entries.map((entry) => entry.failed)).toEqual(
+      [...contexts].flatMap(() => [undefined, 'no room', undefined]),
+    );
   });
 
   it('goes on after a kill with nothing but what is missing', async () => {

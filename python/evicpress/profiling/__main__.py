@@ -2,7 +2,7 @@
 
     {"id": 1, "op": "open", "model": "...", "dtype": "float32", "device": "cpu"}
     {"id": 2, "op": "prepare", "context": "...", "text": "...", "queries": ["..."], "limit": 32, "long_contexts": "cut"}
-    {"id": 3, "op": "measure", "method": "snapkv+int4", "ratio": 0.9, "answer": true}
+    {"id": 3, "op": "measure", "configurations": [{"method": "snapkv+int4", "ratio": 0.9}], "answer": true}
     {"id": 4, "op": "ask", "text": "...", "requests": ["..."], "seed": 1}
 
 Replies carry the request's id and what `worker.Worker` says. Nothing else is written to standard output.

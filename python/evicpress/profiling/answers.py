@@ -1,5 +1,4 @@
-"""Many queries against one cache at once: one pass reads all reference answers, one step continues all that differ.
-"""
+"""Many queries against many caches at once: one pass reads all reference answers, one step continues all that differ."""
 
 from __future__ import annotations
 
@@ -7,9 +6,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import torch
-from transformers import DynamicCache, PreTrainedModel
+from transformers import PreTrainedModel
 
-from .attention import attending
+from .attention import GrowingLayer, attending
 from .caches import Layer
 
 
@@ -33,41 +32,60 @@ class Candidate:
 
 
 class PackedRow:
-    """One row of tokens of several queries behind a compressed cache."""
+    """One row of tokens of several queries, each behind one of several caches of the same context.
 
-    def __init__(self, model: PreTrainedModel, layers: list[Layer], context_tokens: int, queries: list[list[int]]):
-        self.model, self.layers, self.queries = model, layers, queries
-        #: Keys and values of the row's own tokens; the context's stay in `layers`.
-        self.own = DynamicCache()
-        #: Which query a token of the row belongs to, and its position.
-        self.owners = torch.empty(0, dtype=torch.long)
-        self.positions = torch.empty(0, dtype=torch.long)
-        self.context_tokens = context_tokens
+    Queries are counted through: those of the first cache, then those of the second, and so on.
+    """
+
+    def __init__(self, model: PreTrainedModel, caches: list[list[Layer]], context_tokens: int, queries: list[list[int]], limit: int):
+        self.model, self.context_tokens = model, context_tokens
+        self.per_cache = len(queries)
+        self.queries = queries * len(caches)
+        # What is read twice (where an answer differs, its token takes another's place) is the row's twice.
+        room = sum(len(query) for query in queries) + 2 * limit * len(queries)
+        self._caches = [[GrowingLayer(layer, room) for layer in layers] for layers in caches]
+        #: Per cache, which query an own token belongs to, and its place in it.
+        self._owners = [torch.empty(0, dtype=torch.long) for _ in caches]
+        self._places = [torch.empty(0, dtype=torch.long) for _ in caches]
 
     def read(self, tokens: list[list[int]], starts: list[int], wanted: list[list[int]]) -> list[torch.Tensor]:
         """Feeds `tokens[q]` at place `starts[q]` of query q; returns the logits at its `wanted` tokens."""
         device = self.model.device
-        owners = torch.tensor([q for q, ids in enumerate(tokens) for _ in ids])
-        places = torch.tensor([starts[q] + i for q, ids in enumerate(tokens) for i in range(len(ids))])
-        self.owners, self.positions = torch.cat([self.owners, owners]), torch.cat([self.positions, places])
-        offsets = torch.tensor([0] + [len(ids) for ids in tokens]).cumsum(0)
-        keep = torch.cat([offsets[q] + torch.tensor(places, dtype=torch.long) for q, places in enumerate(wanted)])
-        visible = (owners[:, None] == self.owners[None]) & (self.positions[None] <= places[:, None])
         ids = torch.tensor([token for row in tokens for token in row], device=device)[None]
-        with attending(self.model, self.layers, visible.to(device)):
+        places = torch.tensor([starts[q] + i for q, row in enumerate(tokens) for i in range(len(row))])
+        offsets = torch.tensor([0] + [len(row) for row in tokens]).cumsum(0).tolist()
+        keep = torch.tensor([offsets[q] + place for q, wished in enumerate(wanted) for place in wished], device=device)
+        parts = [part for cache in range(len(self._caches)) if (part := self._part(cache, tokens, places, offsets)) is not None]
+        with attending(self.model, parts):
             state = self.model.model(
                 input_ids=ids,
                 position_ids=(places + self.context_tokens)[None].to(device),
-                past_key_values=self.own,
+                use_cache=False,
                 # A mask in four dimensions keeps the model from making one; what may be seen is decided elsewhere.
-                attention_mask=torch.zeros(1, 1, len(owners), 1, dtype=self.model.dtype, device=device),
+                attention_mask=torch.zeros(1, 1, len(places), 1, dtype=self.model.dtype, device=device),
             ).last_hidden_state[0]
-        logits = self.model.lm_head(state[keep.to(device)]).float()
-        return list(logits.split([len(places) for places in wanted]))
+        logits = self.model.lm_head(state[keep]).float()
+        return list(logits.split([len(wished) for wished in wanted]))
 
-    def forget_after(self, query: int, places: int) -> None:
-        """Hides what query `query` has read from place `places` on."""
-        self.owners[(self.owners == query) & (self.positions >= places)] = -1
+    def _part(
+        self, cache: int, tokens: list[list[int]], places: torch.Tensor, offsets: list[int]
+    ) -> tuple[slice, list[GrowingLayer], torch.Tensor] | None:
+        """Where a cache's tokens stand in the row, and which own tokens each of them sees; None where it has none."""
+        first, last = cache * self.per_cache, (cache + 1) * self.per_cache
+        where = slice(offsets[first], offsets[last])
+        if where.start == where.stop:
+            return None
+        owners = torch.tensor([q for q in range(first, last) for _ in tokens[q]])
+        self._owners[cache] = torch.cat([self._owners[cache], owners])
+        self._places[cache] = torch.cat([self._places[cache], places[where]])
+        visible = (owners[:, None] == self._owners[cache]) & (self._places[cache] <= places[where, None])
+        return where, self._caches[cache], visible.to(self.model.device)
+
+    def forget_after(self, query: int, place: int) -> None:
+        """Hides what query `query` has read from this place on."""
+        cache = query // self.per_cache
+        owners = self._owners[cache]
+        owners[(owners == query) & (self._places[cache] >= place)] = -1
 
 
 def greedy_answers(
@@ -89,11 +107,17 @@ def greedy_answers(
         result[q] = answer[:differs] + [choices[differs]]
         row.forget_after(q, len(row.queries[q]) + differs)
         open_queries.append(q)
-    ended = lambda q: len(result[q]) >= limit or result[q][-1] in end_tokens  # noqa: E731
+
+    def ended(q: int) -> bool:
+        # As in kvpress's pipeline, an answer has one token at least besides the one that ends it.
+        return len(result[q]) >= limit or (len(result[q]) > 1 and result[q][-1] in end_tokens)
+
     open_queries = [q for q in open_queries if not ended(q)]
     while open_queries:
-        tokens = [[result[q][-1]] if q in open_queries else [] for q in range(len(answers))]
-        starts = [len(row.queries[q]) + len(result[q]) - 1 for q in range(len(answers))]
+        tokens: list[list[int]] = [[] for _ in result]
+        for q in open_queries:
+            tokens[q] = result[q][-1:]
+        starts = [len(query) + len(answer) - 1 for query, answer in zip(row.queries, result, strict=True)]
         logits = row.read(tokens, starts, [[0] if ids else [] for ids in tokens])
         for q in open_queries:
             result[q].append(choose(logits[q][0]))
@@ -116,14 +140,18 @@ def reference_answers(row: PackedRow, limit: int, end_tokens: set[int]) -> list[
     return greedy_answers(row, empty, [each.argmax(-1) for each in logits], limit, end_tokens)
 
 
-def compare(row: PackedRow, reference: Reference, limit: int, end_tokens: set[int], answer: bool = True) -> Candidate:
-    """What a compressed cache makes of the reference answers. @param answer False: only read, write none."""
-    logits = read_answers(row, reference.answers)
+def compare(row: PackedRow, reference: Reference, limit: int, end_tokens: set[int], answer: bool = True) -> list[Candidate]:
+    """What each of the row's caches makes of the reference answers. @param answer False: only read, write none."""
+    caches = len(row.queries) // row.per_cache
+    given = reference.answers * caches
+    logits = read_answers(row, given)
     choices = [each.argmax(-1) for each in logits]
     agreement, divergence = [], []
-    for given, expected, scores, choice in zip(reference.answers, reference.distributions, logits, choices, strict=True):
-        agreement.append(float((choice.cpu() == torch.tensor(given)).float().mean()))
+    for expected_ids, expected, scores, choice in zip(given, reference.distributions * caches, logits, choices, strict=True):
+        agreement.append(float((choice.cpu() == torch.tensor(expected_ids)).float().mean()))
         log_candidate = scores.log_softmax(-1)
         divergence.append(max(0.0, float((expected.exp() * (expected - log_candidate)).sum(-1).mean())))
-    answers = greedy_answers(row, reference.answers, choices, limit, end_tokens) if answer else []
-    return Candidate(answers, agreement, divergence)
+    del logits
+    answers = greedy_answers(row, given, choices, limit, end_tokens) if answer else [[] for _ in given]
+    of = lambda cache: slice(cache * row.per_cache, (cache + 1) * row.per_cache)  # noqa: E731
+    return [Candidate(answers[of(c)] if answer else [], agreement[of(c)], divergence[of(c)]) for c in range(caches)]

@@ -1,7 +1,9 @@
-"""Attention of many queries over one cache.
+"""Attention of many queries over several caches at once.
 
-The tokens of all queries stand in one row behind the cache. Scores against the cache are one product per key head,
-so the cache is neither copied per query nor per query head, nor appended to; a mask keeps the queries apart.
+The tokens of all queries of all caches stand in one row, so that the model's weights are read once for all of them.
+Only attention takes the row apart: the tokens of each cache look at that cache and at what came before them in
+their own query. It is PyTorch's own attention, as the model uses it, over keys that are neither copied per query
+nor per query head.
 """
 
 from __future__ import annotations
@@ -11,25 +13,54 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
+from torch.nn.functional import scaled_dot_product_attention
 from transformers import PreTrainedModel
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from .caches import Layer
 
 _NAME = "evicpress-row"
-#: Scores computed at once, in values: beyond this, key heads are taken one by one.
-_MOST_SCORES = 1 << 28
+
+
+class GrowingLayer:
+    """A layer of a compressed cache with room behind it for the row's own keys and values."""
+
+    def __init__(self, layer: Layer, room: int):
+        heads, self.cached, channels = layer.keys.shape[1:]
+        self.length = self.cached
+        self.hidden_from = layer.hidden_from
+        self._keys = layer.keys.new_empty(1, heads, self.cached + room, channels)
+        self._values = layer.values.new_empty(1, heads, self.cached + room, layer.values.shape[3])
+        self._keys[:, :, : self.cached] = layer.keys
+        self._values[:, :, : self.cached] = layer.values
+
+    def append(self, keys: torch.Tensor, values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Takes in the row's next tokens; returns all keys and values so far, [1, heads, length, channels]."""
+        end = self.length + keys.shape[2]
+        self._keys[:, :, self.length : end] = keys
+        self._values[:, :, self.length : end] = values
+        self.length = end
+        return self._keys[:, :, :end], self._values[:, :, :end]
+
+    def mask(self, own: torch.Tensor) -> torch.Tensor:
+        """[1 or heads, new tokens, cached and own]: what the new tokens see, given what they see of the own tokens."""
+        if self.hidden_from is None:
+            cached = own.new_ones(1, own.shape[0], self.cached)
+        else:
+            cached = ~self.hidden_from[:, None].expand(-1, own.shape[0], -1)
+        return torch.cat([cached, own.expand(cached.shape[0], *own.shape)], dim=-1)
 
 
 @contextmanager
-def attending(model: PreTrainedModel, layers: list[Layer], visible: torch.Tensor) -> Iterator[None]:
-    """While this lasts, the model's attention sees `layers` and, of its own tokens, what `visible` allows.
+def attending(model: PreTrainedModel, parts: list[tuple[slice, list[GrowingLayer], torch.Tensor]]) -> Iterator[None]:
+    """While this lasts, the model's attention works part by part.
 
-    @param visible [new tokens, own tokens so far and new]: True where a token may look.
+    @param parts for each cache that has tokens in the row: where they stand, the cache, and what they see of the own
+        tokens [new, own so far and new].
     """
     ALL_ATTENTION_FUNCTIONS[_NAME] = _attend
     before = model.config._attn_implementation
-    _row["layers"], _row["visible"] = layers, visible
+    _row.extend((where, layers, own, {}) for where, layers, own in parts)
     model.config._attn_implementation = _NAME
     try:
         yield
@@ -38,8 +69,8 @@ def attending(model: PreTrainedModel, layers: list[Layer], visible: torch.Tensor
         _row.clear()
 
 
-#: What `attending` has set; a worker reads one row at a time.
-_row: dict[str, Any] = {}
+#: What `attending` has set; a worker reads one row at a time. Masks are kept for the layers that share them.
+_row: list[tuple[slice, list[GrowingLayer], torch.Tensor, dict[int, torch.Tensor]]] = []
 
 
 def _attend(
@@ -51,22 +82,24 @@ def _attend(
     scaling: float | None = None,
     **_: Any,
 ) -> tuple[torch.Tensor, None]:
-    layer: Layer = _row["layers"][module.layer_idx]
-    _, heads, tokens, channels = query.shape
-    key_heads = key.shape[1]
-    grouped = query[0].reshape(key_heads, heads // key_heads * tokens, channels)
-    own_mask = _row["visible"].repeat(heads // key_heads, 1)
-    scale = channels**-0.5 if scaling is None else scaling
-    many = key_heads * grouped.shape[1] * (layer.keys.shape[2] + key.shape[2]) > _MOST_SCORES
-    slices = [slice(head, head + 1) for head in range(key_heads)] if many else [slice(0, key_heads)]
-    parts = []
-    for part in slices:
-        over_cache = grouped[part] @ layer.keys[0, part].transpose(1, 2) * scale
+    heads, key_heads = query.shape[1], key.shape[1]
+    group = heads // key_heads
+    output = query.new_empty(1, query.shape[2], heads, value.shape[3])
+    for where, layers, own, masks in _row:
+        layer = layers[module.layer_idx]
+        keys, values = layer.append(key[:, :, where], value[:, :, where])
         if layer.hidden_from is not None:
-            over_cache = over_cache.masked_fill(layer.hidden_from[part, None], float("-inf"))
-        over_own = (grouped[part] @ key[0, part].transpose(1, 2) * scale).masked_fill(~own_mask, float("-inf"))
-        weights = torch.cat([over_cache, over_own], dim=-1).softmax(-1, dtype=torch.float32).to(query.dtype)
-        cached = layer.keys.shape[2]
-        parts.append(weights[..., :cached] @ layer.values[0, part] + weights[..., cached:] @ value[0, part])
-    output = torch.cat(parts).reshape(heads, tokens, channels)
-    return output.transpose(0, 1)[None].contiguous(), None
+            mask = layer.mask(own)
+        else:
+            if layer.cached not in masks:
+                masks[layer.cached] = layer.mask(own)
+            mask = masks[layer.cached]
+        part = query[:, :, where]
+        tokens, channels = part.shape[2:]
+        # The query heads of one key head become more rows over the same keys.
+        grouped = part.reshape(1, key_heads, group * tokens, channels)
+        seen = scaled_dot_product_attention(
+            grouped, keys, values, attn_mask=mask.repeat(1, group, 1)[None], scale=scaling
+        )
+        output[:, where] = seen.reshape(1, heads, tokens, -1).transpose(1, 2)
+    return output, None

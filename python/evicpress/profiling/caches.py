@@ -98,6 +98,8 @@ def split_method(method: str) -> tuple[str, str]:
 def compress(model: PreTrainedModel, full: Prefill, method: str, ratio: float) -> Compressed:
     """Compresses a copy: `press`, `quantizer` or `press+quantizer`, whose ratio is that of the whole."""
     press, quantizer = split_method(method)
+    # Some presses draw (leverage sketches, random): the same in every run.
+    torch.manual_seed(0)
     start = time.perf_counter()
     reused = full.score_seconds.get(scored_once(press) or press, 0.0)
     layers = _press(model, full, press, _dropped(ratio, quantizer)) if press else full.layers

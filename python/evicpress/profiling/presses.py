@@ -82,12 +82,16 @@ PRESSES: dict[str, Factory] = {
 }
 
 
+#: Scorers that look at the ratio when they score.
+_SCORED_BY_RATIO = {"streaming-llm", "compactor"}
+
+
 def scored_once(name: str) -> str | None:
     """The scorer whose scores over the whole context serve every ratio of this press; None where they would not:
-    compactor's depend on the ratio, block and chunk score pieces of the context."""
+    where they depend on the ratio, or are of pieces of the context (block, chunk)."""
     wrapper = next((each for each in WRAPPERS if name.startswith(f"{each}-")), "")
     scorer = name.removeprefix(f"{wrapper}-") if wrapper else name
-    return None if wrapper in ("block", "chunk") or scorer not in SCORERS or scorer == "compactor" else scorer
+    return None if wrapper in ("block", "chunk") or scorer not in SCORERS or scorer in _SCORED_BY_RATIO else scorer
 
 
 def innermost(press: BasePress) -> BasePress:

@@ -10,7 +10,7 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from .answers import PackedRow, Reference, compare, greedy_answers, read_answers, reference_answers
-from .caches import VALUE_BYTES, Layer, Prefill, attention_layers, compress, prefill
+from .caches import VALUE_BYTES, Prefill, attention_layers, compress, prefill
 from .features import features
 from .presses import PRESSES
 from .quantizers import FIXED_RATIOS, GROUP_SIZE
@@ -18,6 +18,8 @@ from .quantizers import FIXED_RATIOS, GROUP_SIZE
 #: How free the model is when it thinks up questions; greedy decoding would ask the same one again and again.
 _TEMPERATURE = 0.8
 _QUESTION_TOKENS = 48
+#: How many configurations are measured at once; with more, more would be lost when a run is killed.
+TOGETHER = 5
 
 
 class Session:
@@ -40,6 +42,7 @@ class Session:
             "presses": list(PRESSES),
             "fixedRatios": FIXED_RATIOS,
             "groupSize": GROUP_SIZE,
+            "together": TOGETHER,
         }
 
     @torch.no_grad()
@@ -56,8 +59,8 @@ class Session:
             )
         self.limit = limit
         self.full = self._prefilled(ids[:room])
-        answers = reference_answers(self._row(self.full.layers), limit, self.end_tokens)
-        logits = read_answers(self._row(self.full.layers), answers)
+        answers = reference_answers(self._full_row(), limit, self.end_tokens)
+        logits = read_answers(self._full_row(), answers)
         self.reference = Reference(answers, [each.log_softmax(-1) for each in logits])
         return {
             "tokens": self.full.tokens,
@@ -69,25 +72,32 @@ class Session:
         }
 
     @torch.no_grad()
-    def measure(self, method: str, ratio: float, asked: list[int] | None = None, answer: bool = True) -> dict[str, Any]:
-        """Compresses the prepared context and compares.
+    def measure(
+        self, configurations: list[dict[str, Any]], asked: list[int] | None = None, answer: bool = True
+    ) -> list[dict[str, Any]]:
+        """Compresses the prepared context in several ways and compares; the weights are read once for all of them.
 
+        @param configurations method and ratio of each
         @param asked which queries, by their place; all of them if None
         @param answer False: no answers, only the teacher-forced measures, at a fraction of the cost
         """
         assert self.full is not None
-        compressed = compress(self.model, self.full, method, ratio)
+        compressed = [compress(self.model, self.full, each["method"], each["ratio"]) for each in configurations]
         places = range(len(self.queries)) if asked is None else asked
-        row = PackedRow(self.model, compressed.layers, self.full.tokens, [self.queries[place] for place in places])
-        candidate = compare(row, self.reference.of(places), self.limit, self.end_tokens, answer)
-        return {
-            "storedBytes": compressed.stored_bytes,
-            "compressSeconds": compressed.compress_seconds,
-            "decompressSeconds": compressed.decompress_seconds,
-            "answers": self._decode(candidate.answers),
-            "tokenAgreement": candidate.token_agreement,
-            "klDivergence": candidate.kl_divergence,
-        }
+        queries = [self.queries[place] for place in places]
+        row = PackedRow(self.model, [each.layers for each in compressed], self.full.tokens, queries, self.limit)
+        candidates = compare(row, self.reference.of(places), self.limit, self.end_tokens, answer)
+        return [
+            {
+                "storedBytes": each.stored_bytes,
+                "compressSeconds": each.compress_seconds,
+                "decompressSeconds": each.decompress_seconds,
+                "answers": self._decode(candidate.answers),
+                "tokenAgreement": candidate.token_agreement,
+                "klDivergence": candidate.kl_divergence,
+            }
+            for each, candidate in zip(compressed, candidates, strict=True)
+        ]
 
     @torch.no_grad()
     def ask(self, text: str, requests: list[str], seed: int) -> list[str]:
@@ -95,7 +105,7 @@ class Session:
         before, after = self._frame(text)
         queries = [self._encode(request + after) for request in requests]
         full = self._prefilled(self._encode(before)[: self._room(_QUESTION_TOKENS + max(map(len, queries)))])
-        row = PackedRow(self.model, full.layers, full.tokens, queries)
+        row = PackedRow(self.model, [full.layers], full.tokens, queries, _QUESTION_TOKENS)
         generator = torch.Generator().manual_seed(seed)
         choose: Callable[[torch.Tensor], int] = lambda logits: int(  # noqa: E731
             torch.multinomial((logits.cpu() / _TEMPERATURE).softmax(-1), 1, generator=generator)
@@ -113,9 +123,9 @@ class Session:
         self.full = prefill(self.model, tensor)
         return self.full
 
-    def _row(self, layers: list[Layer]) -> PackedRow:
+    def _full_row(self) -> PackedRow:
         assert self.full is not None
-        return PackedRow(self.model, layers, self.full.tokens, self.queries)
+        return PackedRow(self.model, [self.full.layers], self.full.tokens, self.queries, self.limit)
 
     def _frame(self, text: str) -> tuple[str, str]:
         """What stands before the query and after it, as kvpress's pipeline splits the chat template."""
@@ -168,5 +178,3 @@ def _check_layers(model: Any) -> None:
             f"A model of type {model.config.model_type} keeps no KV cache that kvpress can compress: it needs a decoder "
             "with attention in every layer (Llama, Mistral, Phi 3, Qwen 2 and 3, and what is built like them)."
         )
-
-

@@ -13,8 +13,9 @@ _NO_MEMORY = ("can't allocate memory", "out of memory", "not enough memory")
 class Worker:
     """Holds a session and answers requests.
 
-    A reply is {"ok": {...}}, {"failed": "why this context or configuration cannot be measured"}, or
-    {"error": "what is wrong with the request"}, which ends the run.
+    A reply is {"ok": ...}, {"failed": "why this context cannot be measured"}, or {"error": "what is wrong with the
+    request"}, which ends the run. The `ok` of `measure` is a list with {"ok": {...}} or {"failed": "why"} for each
+    configuration.
     """
 
     def __init__(self) -> None:
@@ -22,16 +23,31 @@ class Worker:
 
     def reply(self, request: dict[str, Any]) -> dict[str, Any]:
         try:
-            return {"ok": self._answer(request)}
-        except Exception as error:  # whatever a press or a model raises belongs to this request alone
+            return {"ok": self._measured(request) if request["op"] == "measure" else self._answer(request)}
+        except Exception as error:  # whatever a model raises belongs to this request alone
             if _is_out_of_memory(error):
                 self._free()
                 return {"failed": f"out of memory: {_first_line(error)}"}
-            if isinstance(error, ValueError) and request["op"] != "measure":
+            if isinstance(error, ValueError):
                 return {"error": _first_line(error)}
             traceback.print_exc(file=sys.stderr)
-            kind = "failed" if request["op"] == "measure" else "error"
-            return {kind: f"{type(error).__name__}: {_first_line(error)}"}
+            return {"error": f"{type(error).__name__}: {_first_line(error)}"}
+
+    def _measured(self, request: dict[str, Any]) -> list[dict[str, Any]]:
+        """A reply for each configuration. What fails together is tried one by one: a press that cannot do it, or
+        the memory that only suffices for one, costs the others nothing."""
+        try:
+            return [{"ok": each} for each in self._answer(request)]
+        except Exception as error:  # whatever a press raises belongs to its configuration alone
+            self._free()
+            configurations = request["configurations"]
+            if len(configurations) > 1:
+                return [reply for each in configurations for reply in self._measured({**request, "configurations": [each]})]
+            if _is_out_of_memory(error):
+                return [{"failed": f"out of memory: {_first_line(error)}"}]
+            if not isinstance(error, ValueError):
+                traceback.print_exc(file=sys.stderr)
+            return [{"failed": f"{type(error).__name__}: {_first_line(error)}"}]
 
     def _answer(self, request: dict[str, Any]) -> Any:
         arguments = {name: value for name, value in request.items() if name not in ("id", "op", "lane")}

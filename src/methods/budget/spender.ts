@@ -9,7 +9,7 @@ export type QualityOf = (entry: JournalEntry) => readonly number[] | undefined;
 
 /** What to measure next in a context. */
 export interface Choice {
-  readonly configuration: Configuration;
+  readonly configurations: readonly Configuration[];
   readonly wanted: Wanted;
 }
 
@@ -95,7 +95,7 @@ export function createSpender(cells: readonly Configuration[], qualityOf: Qualit
       const asked = own?.has(cell) ? first : 0;
       const until = asked === 0 ? first : queries;
       const places = Array.from({ length: until - asked }, (_, i) => asked + i);
-      return { configuration: cells[cell]!, wanted: places.length === queries ? {} : { queries: places } };
+      return { configurations: [cells[cell]!], wanted: places.length === queries ? {} : { queries: places } };
     },
   };
 }
