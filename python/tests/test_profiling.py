@@ -13,8 +13,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("kvpress")
 
 from kvpress import KVPressTextGenerationPipeline  # noqa: E402
-from tokenizers import Tokenizer, models, pre_tokenizers  # noqa: E402
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast  # noqa: E402
+from small_model import WORDS, make_model  # noqa: E402
 
 from evicpress.profiling import session as sessions  # noqa: E402
 from evicpress.profiling.caches import compress  # noqa: E402
@@ -23,24 +22,9 @@ from evicpress.profiling.quantizers import FIXED_RATIOS, round_trip  # noqa: E40
 from evicpress.profiling.session import Session  # noqa: E402
 from evicpress.profiling.worker import Worker  # noqa: E402
 
-WORDS = [f"w{i}" for i in range(200)]
 TEXT = " ".join(WORDS[(i * i + 3 * i) % 200] for i in range(300))
 QUERIES = ["w1 w2 w3", "w9", "w7 w50 w20 w11"]
 LIMIT = 8
-
-
-def make_model(folder: Path, **settings) -> str:
-    torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=203, hidden_size=64, intermediate_size=128, num_hidden_layers=2, num_attention_heads=4,
-        num_key_value_heads=2, max_position_embeddings=512, bos_token_id=0, eos_token_id=1, **settings,
-    )
-    LlamaForCausalLM(config).save_pretrained(folder)
-    vocabulary = {token: i for i, token in enumerate(["<s>", "</s>", "<unk>", *WORDS])}
-    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>", unk_token="<unk>").save_pretrained(folder)
-    return str(folder)
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +60,7 @@ def test_scores_do_not_depend_on_the_ratio(model, session, name):
     """What an earlier ratio has left must not change a later one."""
     fresh = Session(model, "float32", "cpu")
     fresh.prepare("a", TEXT, QUERIES, LIMIT, "cut")
-    compress(session.model, session.full, name, 0.2)
+    compress(session.model, session.full, name, 0.2)  # leaves its scores
     later, alone = compress(session.model, session.full, name, 0.7), compress(fresh.model, fresh.full, name, 0.7)
     for a, b in zip(later.layers, alone.layers, strict=True):
         assert torch.equal(a.keys, b.keys) and torch.equal(a.values, b.values)
