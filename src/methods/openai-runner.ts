@@ -81,8 +81,8 @@ async function prepare(
   { context, text, queries }: ProfiledContext,
   maxAnswerTokens: number,
 ): Promise<PreparedContext> {
-  const longest = Math.max(...queries.map((query) => query.length));
-  const { text: fitting, tokens, cutTokens } = await reference.fit(text, maxAnswerTokens + longest);
+  const [longest = ''] = [...queries].sort((a, b) => b.length - a.length);
+  const { text: fitting, tokens, cutTokens } = await reference.fit(text, longest, maxAnswerTokens);
   if (cutTokens > 0 && longContexts === 'refuse') {
     throw new EvicpressError(
       `Context "${printable(context)}" has ${tokens + cutTokens} tokens; ${tokens} fit into the server's window beside the query and its answer. Shorten it, or let it be cut with --long-contexts cut.`,

@@ -15,8 +15,12 @@ export interface Server {
     maxTokens: number,
     options?: { temperature: number; seed: number },
   ): Promise<ServerAnswer>;
-  /** The text cut to the server's window with `beside` tokens to spare. */
-  fit(text: string, beside: number): Promise<{ text: string; tokens: number; cutTokens: number }>;
+  /** The text cut so that it fits into the server's window with a query behind it and an answer. */
+  fit(
+    text: string,
+    query: string,
+    answerTokens: number,
+  ): Promise<{ text: string; tokens: number; cutTokens: number }>;
   /** The share of an answer's tokens that the server would choose itself, each given those before it; undefined
    *  where it cannot read given tokens back. */
   agreement(prompt: string, answer: string): Promise<number | undefined>;
@@ -43,18 +47,23 @@ export async function openServer(url: string, servedModel?: string): Promise<Ser
       | undefined;
     return reply?.tokens;
   };
+  /** Tokens of a prompt, the frame of the chat template included. */
+  const countOf = async (prompt: string) =>
+    (await idsOf({ messages: messages(prompt), add_generation_prompt: true }))?.length ??
+    (await promptTokens(base, model, prompt));
   let canReadBack = true;
   return {
     answer: (prompt, max_tokens, { temperature, seed } = { temperature: 0, seed: 0 }) =>
       stream(base, { model, messages: messages(prompt), max_tokens, temperature, seed, stream: true }),
-    async fit(text, beside) {
-      const counted = await idsOf({ messages: messages(text), add_generation_prompt: true });
-      const tokens = counted?.length ?? (await promptTokens(base, model, text));
-      const room = (found.max_model_len ?? Number.POSITIVE_INFINITY) - beside;
+    async fit(text, query, answerTokens) {
+      const tokens = await countOf(text);
+      const window = found.max_model_len;
+      if (window === undefined) return { text, tokens, cutTokens: 0 };
+      const room = window - answerTokens - (await countOf(query));
       if (tokens <= room) return { text, tokens, cutTokens: 0 };
       // Cut in proportion, with a little to spare: the end of a text may be denser than its whole.
-      const kept = text.slice(0, Math.floor((text.length * room * 0.97) / tokens));
-      const left = (await idsOf({ messages: messages(kept), add_generation_prompt: true }))?.length ?? room;
+      const kept = text.slice(0, Math.max(0, Math.floor((text.length * room * 0.97) / tokens)));
+      const left = await countOf(kept);
       return { text: kept, tokens: left, cutTokens: tokens - left };
     },
     async agreement(prompt, answer) {

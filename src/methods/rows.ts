@@ -68,7 +68,8 @@ function contextRow(
     metric,
     compressSeconds: rounded(measurement.compressSeconds),
     decompressSeconds: rounded(measurement.decompressSeconds),
-    ...(measurement.ttftSeconds === undefined ? {} : { ttftSeconds: rounded(mean(measurement.ttftSeconds)) }),
+    ...average('ttftSeconds', measurement.ttftSeconds ?? []),
+    ...average('fullTtftSeconds', measurement.fullTtftSeconds ?? []),
     model: runner.model,
     runner: runner.name,
   };
@@ -123,6 +124,7 @@ const AVERAGED = [
   'compressSeconds',
   'decompressSeconds',
   'ttftSeconds',
+  'fullTtftSeconds',
 ] as const;
 
 /**
