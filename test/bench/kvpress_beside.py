@@ -3,8 +3,9 @@
     python kvpress_beside.py MODEL CONTEXTS [--number N] [--characters N] [--queries N] [--tokens N]
                              [--presses a,b] [--ratios .1,.3]
 
-Press by press, first the one, then the other is timed, so that a busy machine slows both. Our prefill and the
-reference answers are timed too, and shared by all configurations of a context. Prints one JSON object.
+Press by press, first the one, then the other is timed, so that a busy machine slows both; seconds of the processor
+are taken along, which other programs change least. Our prefill and the reference answers are timed too, and shared
+by all configurations of a context. Prints one JSON object.
 """
 
 import argparse
@@ -41,15 +42,28 @@ rows = [row for row in map(json.loads, Path(options.contexts).read_text().splitl
 rows = [row for row in rows if len(row.get("queries", [])) >= options.queries][: options.number]
 
 tokens, different, answers = 0, [], 0
-ours, theirs, seconds_by_press = 0.0, 0.0, {press: [0.0, 0.0] for press in presses}
+
+class Clock:
+    """Seconds on the wall and of the processor, in sum and by press."""
+
+    def __init__(self):
+        self.wall = self.cpu = 0.0
+        self.by_press = {press: 0.0 for press in presses}
+
+    def time(self, work, press=None):
+        wall, cpu = time.perf_counter(), time.process_time()
+        result = work()
+        if options.device != "cpu":
+            torch.cuda.synchronize()
+        wall = time.perf_counter() - wall
+        self.wall += wall
+        self.cpu += time.process_time() - cpu
+        if press is not None:
+            self.by_press[press] += wall
+        return result
 
 
-def timed(work):
-    start = time.perf_counter()
-    result = work()
-    if options.device != "cpu":
-        torch.cuda.synchronize()
-    return result, time.perf_counter() - start
+ours, theirs = Clock(), Clock()
 
 
 @torch.no_grad()
@@ -59,24 +73,19 @@ def pipeline_answers(text, queries, press, ratio):
 
 for row in rows:
     text, queries = row["text"][: options.characters], row["queries"][: options.queries]
-    prepared, seconds = timed(lambda: session.prepare(row["context"], text, queries, options.tokens, "cut"))
-    ours += seconds
+    prepared = ours.time(lambda: session.prepare(row["context"], text, queries, options.tokens, "cut"))
     tokens += prepared["tokens"]
     for press in presses:
         configurations = [{"method": press, "ratio": ratio} for ratio in ratios]
-        measured, seconds = timed(lambda: session.measure(configurations))
-        ours += seconds
-        seconds_by_press[press][0] += seconds
+        measured = ours.time(lambda: session.measure(configurations), press)
         for ratio, found in zip(ratios, measured, strict=True):
-            expected, seconds = timed(lambda: pipeline_answers(text, queries, press, ratio))
-            theirs += seconds
-            seconds_by_press[press][1] += seconds
+            expected = theirs.time(lambda: pipeline_answers(text, queries, press, ratio), press)
             answers += len(expected)
             for query, own, other in zip(queries, found["answers"], expected, strict=True):
                 if own != other:
                     different.append({"context": row["context"], "press": press, "ratio": ratio, "query": query, "ours": own, "kvpress": other})
-        done = seconds_by_press[press]
-        print(f"{row['context']} {press}: ours {done[0]:.2f} s, kvpress {done[1]:.2f} s, {len(different)} of {answers} different", file=sys.stderr, flush=True)
+        seconds = f"ours {ours.by_press[press]:.2f} s, kvpress {theirs.by_press[press]:.2f} s"
+        print(f"{row['context']} {press}: {seconds}, {len(different)} of {answers} different", file=sys.stderr, flush=True)
 
 print(
     json.dumps(
@@ -86,13 +95,16 @@ print(
             "configurations": len(presses) * len(ratios),
             "queries": options.queries,
             "answerTokens": options.tokens,
-            "secondsOurs": ours,
-            "secondsKvpress": theirs,
-            "ratio": theirs / ours,
+            "secondsOurs": ours.wall,
+            "secondsKvpress": theirs.wall,
+            "ratio": theirs.wall / ours.wall,
+            "cpuSecondsOurs": ours.cpu,
+            "cpuSecondsKvpress": theirs.cpu,
+            "cpuRatio": theirs.cpu / ours.cpu,
             "identicalAnswers": answers - len(different),
             "answers": answers,
             "different": different,
-            "secondsByPress": seconds_by_press,
+            "secondsByPress": {press: [ours.by_press[press], theirs.by_press[press]] for press in presses},
         }
     )
 )

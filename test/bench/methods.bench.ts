@@ -291,6 +291,7 @@ async function besideKvpress(python: string, model: string): Promise<void> {
         ],
         ["kvpress's pipeline", result.secondsKvpress!.toFixed(1), rate(result.secondsKvpress!).toFixed(2)],
         ['ratio', '', result.ratio!.toFixed(2)],
+        ['ratio of processor seconds', '', result.cpuRatio!.toFixed(2)],
       ],
     )}\nidentical answers: ${result.identicalAnswers} of ${result.answers}\n`,
   );
