@@ -64,7 +64,7 @@ export const METHODS_OPTIONS: readonly (readonly [flags: string, description: st
     'kvpress: the folder of a Hugging Face model; openai: the model, for its bytes per token',
   ],
   ['--python <path>', `the Python that has kvpress 0.5.5 (default: ${DEFAULT_PYTHON})`],
-  ['--dtype <name>', 'what the kvpress runner computes in (default: bfloat16; float32 on a cpu)'],
+  ['--dtype <name>', 'what kvpress computes in (default: bfloat16; float32 on a cpu)'],
   ['--device <name>', `where the kvpress runner computes (default: ${DEFAULT_DEVICE})`],
   ['--ray <address>', 'kvpress on a Ray cluster, one worker per GPU or core: its address, or local'],
   ['--workers <n>', 'Ray workers, at most (default: as many as there is room for)'],
