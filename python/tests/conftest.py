@@ -12,10 +12,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 def plan_bytes(rows, tiers=None, generation=1, **header):
     """A plan file's bytes, ended as `evicpress plan` ends it."""
-    tiers = tiers if tiers is not None else [
-        {"name": "dram", "capacityBytes": None, "usedBytes": 0, "price": 0},
-        {"name": "ssd", "capacityBytes": None, "usedBytes": 0, "price": 0},
-    ]
+    if tiers is None:
+        tiers = [{"name": name, "capacityBytes": None, "usedBytes": 0, "price": 0} for name in ("dram", "ssd", "far")]
     head = {
         "format": "evicpress.plan", "version": 1, "generation": generation, "model": "m", "periodSeconds": 60,
         "objective": {"alpha": 1}, "tiers": tiers, "summary": {}, "rules": {}, "inputs": [], **header,
@@ -47,3 +45,19 @@ def write_plan(tmp_path):
         return str(path)
 
     return write
+
+
+@pytest.fixture
+def stand(tmp_path, write_plan):
+    """Starts servers that follow the plan of these rows, or the one written last; closes them after the test."""
+    storage = pytest.importorskip("stand", reason="LMCache is not installed")
+    made = []
+
+    def start(rows=None, folder="kv", **options):
+        path = str(tmp_path / "plan.ndjson") if rows is None else write_plan(rows)
+        made.append(storage.Stand(str(tmp_path / folder), path, **options))
+        return made[-1]
+
+    yield start
+    for each in made:
+        each.close()

@@ -7,7 +7,8 @@ import pytest
 from conftest import plan_bytes, row
 
 from evicpress.lmcache.loader import PlanLoader
-from evicpress.lmcache.plan_file import PlanRefused, Target, read_plan
+from evicpress.lmcache.plan import PlanRefused, Target
+from evicpress.lmcache.plan_file import read_plan
 
 HASH = "ab" * 32
 

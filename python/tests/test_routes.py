@@ -10,7 +10,8 @@ pytest.importorskip("lmcache", reason="LMCache is not installed")
 from evicpress.lmcache.__main__ import chunk_size, parse, take_routes  # noqa: E402
 from evicpress.lmcache.compat import ObjectKey  # noqa: E402
 from evicpress.lmcache.inventory import file_name, parse_name  # noqa: E402
-from evicpress.lmcache.plan_file import PlanRefused, Target, read_plan  # noqa: E402
+from evicpress.lmcache.plan import PlanRefused, Target  # noqa: E402
+from evicpress.lmcache.plan_file import read_plan  # noqa: E402
 from evicpress.lmcache.routes import Route, Routes  # noqa: E402
 from evicpress.lmcache.rules import FALLBACK, UnseenRules  # noqa: E402
 
@@ -99,6 +100,25 @@ def test_prices_decide_between_tiers_and_against_keeping(write_plan):
     assert unseen(write_plan, rules, tiers(0, 0)).place("", 100_000) == Target("ssd", "int8")
     assert unseen(write_plan, rules, tiers(5e-5, 0)).place("", 100_000) == Target("far", "int8")
     assert unseen(write_plan, rules, tiers(5.1e-4, 5.1e-4)).place("", 100_000) is None
+
+
+def test_a_chunk_answers_for_its_part_of_a_requests_quality(write_plan):
+    tiers = [
+        {"name": "dram", "capacityBytes": None},
+        {"name": "ssd", "capacityBytes": None, "price": 0, "readBytesPerSecond": 1e6},
+        {"name": "far", "capacityBytes": None},
+    ]
+    rule = {"accesses": 2, "method": "int8", "bytesFraction": 0.5, "quality": 0.5}
+
+    def place(**more):
+        plan = read_plan(
+            write_plan([], tiers=tiers, objective={"alpha": 6}, rules={"prefillSecondsPerToken": 0.01, "classes": [{**rule, **more}]})
+        )
+        return UnseenRules(plan, ROUTES).place("", 100_000)
+
+    # Half the quality is worth 3 s a request; a chunk saves 2.56 s of prefill.
+    assert place() is None
+    assert place(requestTokens=2560) == Target("ssd", "int8")
 
 
 @pytest.mark.parametrize("salt", ["", "tenant-1"])

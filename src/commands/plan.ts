@@ -4,6 +4,7 @@ import { EvicpressError } from '../errors.js';
 import { RESULTS_FOLDER } from '../formats/bundled.js';
 import { PlacementGroups } from '../formats/placement-groups.js';
 import { type Placement, type Plan, type PlanHeader, readPlan, writePlan } from '../formats/plan.js';
+import { learnClassRules } from '../plan/class-rules.js';
 import { planContexts } from '../plan/plan-contexts.js';
 import type { Target } from '../plan/targets.js';
 import { planSummaryText, planTable } from '../report/plan-summary.js';
@@ -65,7 +66,9 @@ async function run(flags: PlanFlags): Promise<void> {
     inputs: [...inputs.files, await fingerprint(source.path)],
   };
   const planned = planContexts(offeredRequest(request, offer));
-  const { header, solution, solveSeconds } = planned;
+  const { problem, solution, solveSeconds } = planned;
+  const classes = learnClassRules(problem.demand, planned.rows());
+  const header = { ...planned.header, rules: { ...planned.header.rules, classes } };
   const rows = await withEngineKeys(planned.rows, source, request.demand, flags, model.name);
   const output = flags.output ?? join(RESULTS_FOLDER, 'plan.ndjson');
   const groups = new PlacementGroups();

@@ -32,6 +32,8 @@ export const classRuleSchema = z.looseObject({
   tenant: label.optional(),
   /** Expected reuses of a context of this class per period, as the history had them. */
   accesses: nonNegative,
+  /** Reusable tokens of a request that uses such a context, the mean: quality is lost by the request, not by the chunk. */
+  requestTokens: z.number().positive().optional(),
   method: label,
   compressionRatio: ratio,
   /** storedBytes / fullBytes of that method and ratio. */

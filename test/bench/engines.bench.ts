@@ -18,9 +18,9 @@ import { ensureModels } from '../../src/methods/embedded/models.js';
 import { openSimilarity } from '../../src/methods/embedded/runner.js';
 import { DTYPE, type StackState, until, whyNot } from '../engines/stack.js';
 import { Arm, type Budgets, CHUNK_TOKENS, KV_BYTES_PER_TOKEN, MAX_TOKENS } from './engines/arms.js';
-import { type Answered, askCounted, failuresOf, Journal, sumOf } from './engines/measured.js';
+import { ANSWER_TOKENS, type Answered, askCounted, failuresOf, Journal, sumOf } from './engines/measured.js';
 import { planFromWarmUp } from './engines/planning.js';
-import { askFromEveryPlace, similarityByPlace, writeProfiles } from './engines/quality.js';
+import { askFromEveryPlace, similarityByPlace, timeEveryPlace, writeProfiles } from './engines/quality.js';
 import { printReport } from './engines/report.js';
 import { type BenchContext, drawRequests, readBenchContexts } from './engines/requests.js';
 
@@ -47,6 +47,8 @@ const { values, positionals } = parseArgs({
 const { folder } = values;
 const seed = Number(values.seed);
 const maxTokens = Math.min(MAX_TOKENS, Number(values['max-tokens']));
+/** Contexts whose loads and prefills are timed. */
+const TIMED_CONTEXTS = 8;
 /** Of English text, roughly. */
 const CHARACTERS_PER_TOKEN = 4.3;
 
@@ -109,6 +111,7 @@ async function profile(): Promise<void> {
   const [arm] = armsUp();
   const contexts = contextsUp().slice(0, Number(values['profile-contexts']));
   const answers = await askFromEveryPlace(arm!, contexts, folder);
+  const timed = await timeEveryPlace(arm!, contexts.slice(0, TIMED_CONTEXTS), folder);
   const metrics = await arm!.stack.metrics();
   const similarities = await similarityByPlace(answers, await similarity());
   const decompressSecondsPerByte = new Map(
@@ -128,7 +131,7 @@ async function profile(): Promise<void> {
     kvBytesPerToken: KV_BYTES_PER_TOKEN,
     kvDtype: DTYPE.name,
   };
-  await writeProfiles(folder, answers, similarities, {
+  await writeProfiles(folder, timed, similarities, {
     model,
     diskRate: budgets.diskRate,
     decompressSecondsPerByte,
@@ -150,7 +153,8 @@ const drawn = (contexts: readonly BenchContext[]) =>
 async function warm(): Promise<void> {
   const contexts = contextsUp();
   const requests = drawn(contexts).warm;
-  await sendAll(contexts, requests, 'warm.ndjson');
+  // What a warm-up is answered is of no interest.
+  await sendAll(contexts, requests, 'warm.ndjson', 1);
   for (const arm of armsUp().filter(({ planned }) => planned)) {
     const { budgets } = JSON.parse(readFileSync(runningPath, 'utf8')) as Running;
     await planFromWarmUp(arm, contexts, requests, budgets, {
@@ -171,6 +175,7 @@ async function sendAll(
   contexts: readonly BenchContext[],
   requests: ReturnType<typeof drawn>['warm'],
   journalName: string,
+  answerTokens = ANSWER_TOKENS,
 ): Promise<void> {
   const arms = armsUp();
   const engines = await Promise.all(arms.map((arm) => connectEngine(arm.stack.api)));
@@ -179,7 +184,7 @@ async function sendAll(
   for (let r = Math.floor(journal.rows.length / arms.length); r < requests.length; r++) {
     for (let k = journal.rows.length % arms.length; k < arms.length; k++) {
       const a = (k + r) % arms.length;
-      journal.add(await askCounted(arms[a]!, engines[a]!, contexts, requests[r]!));
+      journal.add(await askCounted(arms[a]!, engines[a]!, contexts, requests[r]!, { answerTokens }));
     }
     if (r % 10 === 9)
       console.error(
@@ -209,6 +214,7 @@ async function report(): Promise<void> {
     profiles,
     seed,
     budgets,
+    totalBytes: contextsUp().reduce((sum, { tokens }) => sum + tokens.length * KV_BYTES_PER_TOKEN, 0),
     similarity: existsSync(join(profiles, 'quality.ndjson')) ? await similarity() : undefined,
   });
 }

@@ -29,6 +29,9 @@ const NAMES = [
   'parcel-tariff-code',
 ];
 
+/** So slow that a server can be killed while it migrates. */
+const MIGRATION_BYTES_PER_SECOND = 4e6;
+
 type Place = [tier: string, method: 'none' | 'int8' | 'int4'];
 
 const reason = whyNot();
@@ -37,12 +40,12 @@ if (reason !== undefined) console.warn(`skipped: ${reason}`);
 describe.skipIf(reason !== undefined)('vLLM and LMCache follow a plan', () => {
   const folder = mkdtempSync(join(tmpdir(), 'evicpress-engine-'));
   const state = join(folder, 'state');
-  const places = (method: string) => join(folder, 'ssd', method);
-  const adapter = (method: string) =>
+  const places = (method: string, tier = 'ssd') => join(folder, tier, method);
+  const adapter = (method: string, tier = 'ssd') =>
     JSON.stringify({
       ...(method === 'none' ? { type: 'fs' } : { type: 'fs_native', use_odirect: true }),
-      base_path: places(method),
-      evicpress_tier: 'ssd',
+      base_path: places(method, tier),
+      evicpress_tier: tier,
       ...(method === 'none' ? {} : { serde: { type: `evicpress-${method}` } }),
     });
   const stack = new Stack({
@@ -55,8 +58,7 @@ describe.skipIf(reason !== undefined)('vLLM and LMCache follow a plan', () => {
         'evicpress.lmcache',
         '--plan',
         join(state, 'in-force.ndjson'),
-        '--grace-seconds',
-        '5',
+        ...['--grace-seconds', '5', '--migration-rate', String(MIGRATION_BYTES_PER_SECOND)],
       ],
       ...[
         '--l1-size-gb',
@@ -67,6 +69,7 @@ describe.skipIf(reason !== undefined)('vLLM and LMCache follow a plan', () => {
         join(folder, 'lookups'),
       ],
       ...['none', 'int8', 'int4'].flatMap((method) => ['--l2-adapter', adapter(method)]),
+      ...['--l2-adapter', adapter('int4', 'far')],
     ],
   });
   const texts = sampleTexts();
@@ -161,6 +164,17 @@ describe.skipIf(reason !== undefined)('vLLM and LMCache follow a plan', () => {
       'ssd/int4': chunks('allotment-minutes'),
     });
     for (const answer of compressed.answers) expect(answer.length).toBeGreaterThan(0);
+    const metrics = await stack.metrics();
+    // |restored − raw| / |raw|, a sample of the chunks.
+    for (const [method, most] of [
+      ['int8', 0.02],
+      ['int4', 0.2],
+    ] as const) {
+      expect(metrics.get(`evicpress_relative_error{method="${method}"}`)).toBeGreaterThan(0);
+      expect(metrics.get(`evicpress_relative_error{method="${method}"}`)).toBeLessThan(most);
+      expect(metrics.get(`evicpress_load_seconds_total{method="${method}",tier="ssd"}`)).toBeGreaterThan(0);
+    }
+    expect(await stack.status()).toMatchObject({ prefetch_failures: 0, unseen_share: 0 });
   });
 
   it('names chunks in the lookup log as the plan does', async () => {
@@ -190,14 +204,28 @@ describe.skipIf(reason !== undefined)('vLLM and LMCache follow a plan', () => {
     expect(hits).toEqual({ 'ssd/int8': chunks('cold-storage-contract'), 'ssd/int4': chunks('lake-article') });
   });
 
-  it('finds its placements again after kill -9, and no request hangs', async () => {
+  it('goes on with a migration in whose middle it was killed, and no request hangs', async () => {
+    const moved = ['lake-article', 'allotment-minutes'];
+    const total = moved.reduce((sum, name) => sum + chunks(name), 0);
+    const arrived = () => chunkFiles(places('int4', 'far')).length;
+    await publish(3, {
+      'cold-storage-contract': ['ssd', 'int8'],
+      'lake-article': ['far', 'int4'],
+      'allotment-minutes': ['far', 'int4'],
+    });
+    await until(() => arrived() > 1, 60);
     await end(stack.server, 'SIGKILL');
+    expect(arrived()).toBeLessThan(total);
     await stack.startServer();
-    expect((await stack.status()).generation).toBe(2);
+    expect((await stack.status()).generation).toBe(3);
     // vLLM registers anew with its next heartbeat; a request sent before that waits in vLLM.
     await until(async () => (await stack.registered()) > 0, 120);
-    const { hits } = await hitsOf(['lake-article']);
-    expect(hits).toEqual({ 'ssd/int4': chunks('lake-article') });
+    expect((await hitsOf(['cold-storage-contract'])).hits).toEqual({
+      'ssd/int8': chunks('cold-storage-contract'),
+    });
+    await until(() => arrived() === total && counts().int4 === 0, 60).catch(() => undefined);
+    expect([arrived(), counts().int4]).toEqual([total, 0]);
+    expect((await hitsOf(['lake-article'])).hits).toEqual({ 'far/int4': chunks('lake-article') });
   });
 });
 
@@ -236,7 +264,7 @@ function header(generation: number): PlanHeader {
     model: 'smollm2-135m',
     periodSeconds: 3600,
     objective: { alpha: 1 },
-    tiers: ['dram', 'ssd'].map((name) => ({ name, capacityBytes: null, usedBytes: 0, price: 0 })),
+    tiers: ['dram', 'ssd', 'far'].map((name) => ({ name, capacityBytes: null, usedBytes: 0, price: 0 })),
     summary: {
       contexts: 5,
       utility: 0,

@@ -71,10 +71,16 @@ describe.skipIf(reason !== undefined)('the Python package', () => {
       '-q',
       '-W',
       'ignore',
-      'tests/test_plan_file.py',
-      'tests/test_quantize.py',
-      'tests/test_routes.py',
-      'tests/test_storage.py',
+      ...[
+        'plan_file',
+        'quantize',
+        'routes',
+        'follow_plan',
+        'large_plan',
+        'room',
+        'restart',
+        'two_servers',
+      ].map((subject) => `tests/test_${subject}.py`),
     ]);
     expect(out).toMatch(/\d+ passed/);
     expect(out).not.toContain('skipped');

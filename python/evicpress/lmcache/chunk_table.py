@@ -74,9 +74,7 @@ def build_table(
         worth: columns by which one entry of a chunk is preferred to another, the weightiest first, more is better.
     """
     names = np.frombuffer(hashes, ">u8").astype(np.uint64).reshape(-1, HASH_BYTES // 8)
-    # lexsort takes the weightiest column last.
-    columns = [-column for column in reversed(worth)] + [salts] + [names[:, i] for i in (3, 2, 1, 0)]
-    order = np.lexsort(columns)
+    order = _sorted(names, salts, worth)
     names, salts, targets = names[order], salts[order], targets[order]
     same = (names[1:] == names[:-1]).all(axis=1) & (salts[1:] == salts[:-1])
     first = np.concatenate(([True], ~same)) if len(names) else np.zeros(0, bool)
@@ -90,6 +88,21 @@ def build_table(
     head = len(text).to_bytes(8, "little") + text
     head += bytes(_aligned(len(head)) - len(head))
     return [head, starts.astype("<u8").tobytes(), records.tobytes(), targets.astype("<u4").tobytes()]
+
+
+def _sorted(names: np.ndarray, salts: np.ndarray, worth: Sequence[np.ndarray]) -> np.ndarray:
+    """The order of entries by hash, then salt, then worth."""
+    # Hashes differ in their first eight bytes, all but never; what is left is sorted by everything.
+    order = np.argsort(names[:, 0], kind="stable")
+    first = names[order, 0]
+    same = np.zeros(len(order) + 1, bool)
+    same[1:-1] = first[1:] == first[:-1]
+    left = np.flatnonzero(same[1:] | same[:-1])
+    entries = order[left]
+    # lexsort takes the weightiest column last.
+    columns = [-column[entries] for column in reversed(worth)] + [salts[entries]] + [names[entries, i] for i in (3, 2, 1, 0)]
+    order[left] = entries[np.lexsort(columns)]
+    return order
 
 
 def _aligned(position: int) -> int:

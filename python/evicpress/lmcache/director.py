@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Iterable
 
 from .compat import ObjectKey
-from .plan_file import RECOMPUTE, Plan, PlanRefused, Target
+from .plan import RECOMPUTE, Plan, PlanRefused, Target
 from .routes import Route, Routes
 from .rules import UnseenRules
 
@@ -65,6 +65,8 @@ class Director:
         self.migrating: set[ObjectKey] = set()
         #: (adapter, key) of every chunk that lies in another place than the plan gives it, with that place.
         self.misplaced: dict[tuple[int, ObjectKey], Target] = {}
+        #: Keys whose copy in L2 could not be loaded.
+        self.unreadable: set[ObjectKey] = set()
         #: Size of a new plan that is being read, 0 where none is.
         self.reading_bytes = 0
         #: Bytes of an uncompressed chunk, once one has been seen.
@@ -179,6 +181,14 @@ class Director:
                 self.bytes_in[index] -= table.pop(key, 0)
                 self.misplaced.pop((index, key), None)
 
+    def note_failed_load(self, keys: list[ObjectKey], unreadable: bool) -> None:
+        """Loads that became recomputes: for want of room in L1, or because the copy could not be read."""
+        with self.lock:
+            self.counters.prefetch_failures += len(keys)
+            if unreadable:
+                self.unreadable.update(keys)
+        self.changed.set()
+
     def is_stored(self, route: Route, key: ObjectKey) -> bool:
         """Whether an adapter holds a key, as far as is known here."""
         with self.lock:
@@ -189,11 +199,16 @@ class Director:
         with self.lock:
             return sum(self.bytes_in[route.index] for route in self.routes.adapters if route.target.tier == tier)
 
+    @property
+    def unseen_share(self) -> float:
+        """Share of the chunks looked up so far that no plan knew when they were."""
+        unseen, planned = self.counters.chunks_unseen, self.counters.chunks_planned
+        return unseen / (unseen + planned) if unseen else 0.0
+
     def status(self) -> dict[str, object]:
         """For the server's /status."""
         with self.lock:
             plan, counters = self.plan, self.counters
-            known = counters.chunks_planned + counters.chunks_unseen
             return {
                 "generation": plan.generation if plan else None,
                 "sha256": plan.sha256 if plan else None,
@@ -205,12 +220,16 @@ class Director:
                 "plan_reading_bytes": self.reading_bytes,
                 "plans_refused": counters.plans_refused,
                 "last_refusal": self.last_refusal,
-                "unseen_share": counters.chunks_unseen / known if known else 0.0,
+                "unseen_share": self.unseen_share,
                 "l1_chunks": len(self.l1),
+                "l1_hit_chunks": counters.hit_chunks[self.routes.l1_target],
                 "tiers": {
                     f"{route.target.tier}/{route.target.method}": {
                         "chunks": len(self.stored[route.index]),
                         "bytes": self.bytes_in[route.index],
+                        "hit_chunks": counters.hit_chunks[route.target],
+                        "load_bytes": counters.load_bytes[route.target],
+                        "load_seconds": counters.load_seconds[route.target],
                     }
                     for route in self.routes.adapters
                 },

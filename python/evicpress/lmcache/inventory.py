@@ -58,6 +58,11 @@ def _in_folder(folder: str) -> Iterator[tuple[ObjectKey, int]]:
                 yield key, entry.stat(follow_symlinks=False).st_size
 
 
+def is_chunk(name: str) -> bool:
+    """Whether a file's name, with or without its ending, is that of a chunk."""
+    return parse_name(name.removesuffix(_SUFFIX) + _SUFFIX) is not None
+
+
 def parse_name(name: str) -> ObjectKey | None:
     """The key in a file name, or None where the file is not a chunk of LMCache's."""
     if not name.endswith(_SUFFIX):

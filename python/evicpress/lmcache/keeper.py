@@ -1,6 +1,6 @@
 """The background thread that brings the server in line with the plan while requests go on.
 
-Each turn: look for a new plan; drop from L1 what does not belong there; make room where a tier is over its
+Each turn: look for a new plan; drop copies that cannot be read, and from L1 what does not belong there; make room where a tier is over its
 capacity; move, recompress or delete what lies in the wrong place.
 """
 
@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import itertools
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable
 
 from .compat import MemoryLayoutDesc, ObjectKey, StorageManager
 from .director import Director
+from .inventory import path_of
 from .loader import PlanLoader
 from .mover import LOAD_SECONDS, Mover
-from .plan_file import Plan
+from .plan import Plan
+from .routes import Route
 
 logger = logging.getLogger(__name__)
 
@@ -81,6 +84,7 @@ class Keeper:
     def turn(self) -> None:
         self.loader.poll()
         self.director.reading_bytes = self.loader.reading_bytes
+        self._drop_unreadable()
         self._clean_l1()
         self._make_room()
         self._migrate()
@@ -93,6 +97,15 @@ class Keeper:
         self.director.refuse(reason)
         logger.error("evicpress: plan refused, the one in force stays: %s", reason)
 
+    def _drop_unreadable(self) -> None:
+        """A copy that could not be loaded stands in the way of a new one: LMCache does not store what is there."""
+        with self.director.lock:
+            keys, self.director.unreadable = self.director.unreadable, set()
+        for route in self.director.routes.adapters:
+            for key in keys:
+                if self.director.is_stored(route, key):
+                    self._mover.drop(route.index, key)
+
     def _clean_l1(self) -> None:
         now = time.monotonic()
         with self.director.lock:
@@ -102,13 +115,23 @@ class Keeper:
                 continue
             target = self.director.wanted(key)
             route = self.director.routes.find(target) if target else None
-            if route is not None and not self.director.is_stored(route, key):
+            if route is not None and not self._is_held(route, key):
                 if now - used_at < self._grace:
                     continue
                 # Was in L1 by an earlier plan, or its transfer failed: once more, from the copy in L1.
                 if self._mover.wait_seconds > 0 or self._mover.rewrite(key):
                     continue
             self._mover.delete_from_l1(key)
+
+    def _is_held(self, route: Route, key: ObjectKey) -> bool:
+        """Whether an adapter holds a chunk; one that another server put into its folder is taken down."""
+        if self.director.is_stored(route, key):
+            return True
+        path = path_of(route, key)
+        if path is None:
+            return False
+        self.director.record(route.index, [(key, os.path.getsize(path))])
+        return True
 
     def _make_room(self) -> None:
         used, total = self.storage.get_l1_usage()

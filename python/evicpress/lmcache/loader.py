@@ -17,7 +17,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
-from .plan_file import REFUSED_CODE, Plan, PlanRefused, read_plan
+from .plan import Plan, PlanRefused
+from .plan_file import REFUSED_CODE, read_plan
 
 logger = logging.getLogger(__name__)
 

@@ -45,6 +45,7 @@ def register_metrics(director: Director) -> None:
         "held_bytes": ("Bytes an adapter holds", held),
         "chunks_planned_total": ("Chunks looked up that the plan knows", lambda: counters.chunks_planned),
         "chunks_unseen_total": ("Chunks looked up that the plan does not know", lambda: counters.chunks_unseen),
+        "unseen_share": ("Share of the chunks looked up that the plan does not know", lambda: director.unseen_share),
         "misplaced_chunks": ("Chunks still in another place than the plan's", lambda: len(director.misplaced)),
         "migrated_chunks_total": ("Chunks moved or recompressed for a new plan", lambda: counters.migrated_chunks),
         "migrated_bytes_total": ("Bytes moved or recompressed for a new plan", lambda: counters.migrated_bytes),

@@ -12,18 +12,21 @@ import shutil
 import socket
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from .compat import GroupedObjectKeys, MemoryLayoutDesc, ObjectKey, PrefetchLockMode, PrefetchTaskSpec, StorageManager
 from .director import Director
-from .inventory import file_name, path_of
-from .plan_file import RECOMPUTE, UNCOMPRESSED, Target
+from .inventory import file_name, is_chunk, path_of
+from .plan import RECOMPUTE, UNCOMPRESSED, Target
 from .routes import Route
 
 logger = logging.getLogger(__name__)
 
 #: Longest wait for one chunk to be loaded.
 LOAD_SECONDS = 30.0
+#: An unfinished file of LMCache's that is older was left by a server that was killed.
+STALE_SECONDS = 600.0
 _MARK = f".evicpress-{socket.gethostname()}-"
 
 
@@ -67,7 +70,7 @@ class Mover:
             # Gone by another hand: a second server on the same folder, or an operator.
             director.note_deleted(index, [key])
         elif target.tier == RECOMPUTE:
-            self._drop(index, key)
+            self.drop(index, key)
         elif director.routes.in_l1(target):
             if key in director.l1:
                 self.delete_from_l2(index, key)
@@ -75,7 +78,7 @@ class Mover:
                 self.delete_from_l2(index, key)
                 self._count(director.chunk_bytes)
             elif holder.target.method != UNCOMPRESSED:
-                self._drop(index, key)
+                self.drop(index, key)
         elif goal is None or director.is_stored(goal, key):
             self.delete_from_l2(index, key)
         elif holder.target.method == target.method and self._move_file(holder, goal, key):
@@ -84,7 +87,7 @@ class Mover:
             # The old copy goes when the new transfer has completed: the next turn finds it stored.
             self.rewrite(key)
         else:
-            self._drop(index, key)
+            self.drop(index, key)
 
     def _move_file(self, holder: Route, goal: Route, key: ObjectKey) -> bool:
         """Same method, other tier: the bytes move as they are, whole or not at all."""
@@ -153,7 +156,8 @@ class Mover:
             with director.lock:
                 director.migrating.discard(key)
 
-    def _drop(self, index: int, key: ObjectKey) -> None:
+    def drop(self, index: int, key: ObjectKey) -> None:
+        """Deletes an L2 copy for which there is no other: the next request recomputes."""
         self.delete_from_l2(index, key)
         self._director.counters.dropped_chunks += 1
 
@@ -176,14 +180,22 @@ class Mover:
 
 
 def _clear_unfinished(folder: str) -> None:
-    """Removes what a process that was killed in the middle of a move has left; other hosts' files stay."""
+    """Removes what a server that was killed has left: its moves, and LMCache's own writes; other hosts' moves stay."""
     try:
-        names = os.listdir(folder)
+        entries = list(os.scandir(folder))
     except FileNotFoundError:
         return
-    for name in names:
-        _, mark, rest = name.partition(_MARK)
-        pid = rest.removesuffix(".tmp")
-        # Our own number belongs to an earlier life: in a container every server has the same.
-        if mark and pid.isdigit() and (int(pid) == os.getpid() or not os.path.exists(f"/proc/{pid}")):
-            os.unlink(os.path.join(folder, name))
+    for entry in entries:
+        unfinished = entry.name.removesuffix(".tmp")
+        if unfinished == entry.name:
+            continue
+        name, mark, pid = unfinished.partition(_MARK)
+        if mark:
+            # Our own number belongs to an earlier life: in a container every server has the same.
+            ended = pid.isdigit() and (int(pid) == os.getpid() or not os.path.exists(f"/proc/{pid}"))
+        else:
+            # LMCache does not say who writes; nobody takes this long.
+            ended = is_chunk(name) and time.time() - entry.stat().st_mtime > STALE_SECONDS
+        if ended:
+            # Another server may clear the same folder.
+            Path(entry.path).unlink(missing_ok=True)

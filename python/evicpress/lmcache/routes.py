@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from .plan_file import RECOMPUTE, UNCOMPRESSED, Plan, PlanRefused, Target
+from .plan import RECOMPUTE, UNCOMPRESSED, Plan, PlanRefused, Target
 from .serdes import method_of
 
 TIER_KEY = "evicpress_tier"

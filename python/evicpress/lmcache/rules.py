@@ -1,13 +1,13 @@
 """What to do with a chunk that no context of the plan contains: the plan's rules for its class.
 
-A chunk's key tells its tenant (the ``cache_salt``), nothing else; so the rule of that tenant applies, else the
-mean over the classes without a tenant, weighted by their accesses. Fields read, all optional:
+A chunk's key tells its tenant (the ``cache_salt``), nothing else; so the rule of that tenant applies, else the one
+for all, else what the classes without a tenant have in common. Fields read, all optional:
 
-    rules.classes[]: {tenant?, accesses, method, bytesFraction, quality}
+    rules.classes[]: {class?, tenant?, accesses, requestTokens, method, bytesFraction, quality}
     rules.prefillSecondsPerToken, tiers[].readBytesPerSecond, tiers[].price, objective.alpha
 
-With all of them each place is worth ``accesses · (alpha·(quality − 1) + prefill − load) − price·bytes`` (the
-plan's own objective, for one chunk); the best place that is worth more than nothing is taken. With fewer, a
+With all of them each place is worth ``accesses · (share·alpha·(quality − 1) + prefill − load) − price·bytes``, the
+plan's own objective for one chunk, where ``share`` is the chunk's part of its request's reusable tokens; the best place that is worth more than nothing is taken. With fewer, a
 chunk is kept in L1 and, compressed as its class is, in the fastest tier below that has an adapter for it.
 """
 
@@ -16,7 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from .plan_file import UNCOMPRESSED, Plan, Target
+from .plan import UNCOMPRESSED, Plan, Target
 from .routes import Routes
 
 
@@ -25,13 +25,15 @@ class ClassRule:
     """How contexts of a class are expected to be used, and how they may be compressed."""
 
     accesses: float
+    #: Reusable tokens of a request; 0 where the plan does not say, then a chunk stands for a whole request.
+    request_tokens: float
     method: str
     bytes_fraction: float
     quality: float
 
 
 #: Where the plan says nothing at all: keep chunks as they are, least recently used ones go first.
-FALLBACK = ClassRule(1.0, UNCOMPRESSED, 1.0, 1.0)
+FALLBACK = ClassRule(1.0, 0.0, UNCOMPRESSED, 1.0, 1.0)
 
 
 class UnseenRules:
@@ -49,13 +51,15 @@ class UnseenRules:
     def rule(self, tenant: str) -> ClassRule:
         """The rule of a tenant's unseen chunks."""
         own = [c for c in self._classes if c.get("tenant") == tenant and tenant != ""]
-        shared = own or [c for c in self._classes if not c.get("tenant")]
+        without = [c for c in self._classes if not c.get("tenant")]
+        shared = own or [c for c in without if not c.get("class")] or without
         weight = sum(_float(c, "accesses", 0.0) for c in shared)
         if weight <= 0:
             return FALLBACK
         heaviest = max(shared, key=lambda c: _float(c, "accesses", 0.0))
         return ClassRule(
             weight / len(shared),
+            _float(heaviest, "requestTokens", 0.0),
             str(heaviest.get("method", UNCOMPRESSED)),
             _float(heaviest, "bytesFraction", 1.0),
             _float(heaviest, "quality", 1.0),
@@ -87,7 +91,8 @@ class UnseenRules:
         stored = chunk_bytes * (rule.bytes_fraction if target.method == rule.method else 1.0)
         quality = rule.quality if target.method == rule.method else 1.0
         alpha = _float(self._header.get("objective") or {}, "alpha", 0.0)
-        gain = alpha * (quality - 1) + per_token * self._chunk_tokens - stored / speed
+        share = min(1.0, self._chunk_tokens / rule.request_tokens) if rule.request_tokens > 0 else 1.0
+        gain = share * alpha * (quality - 1) + per_token * self._chunk_tokens - stored / speed
         return rule.accesses * gain - _float(tier, "price", 0.0) * stored
 
 

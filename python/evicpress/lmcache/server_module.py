@@ -54,7 +54,8 @@ def attach(director: Director, storage: StorageManager, event_bus: Any) -> None:
                 director.counters.load_bytes[route.target] += begun[1]
 
     def prefetch_failed(event: Event) -> None:
-        director.counters.prefetch_failures += len(event.metadata.get("keys", ()))
+        meta = event.metadata
+        director.note_failed_load(list(meta.get("keys", ())), unreadable=meta.get("reason") == "not_found")
 
     def allocation_failed(event: Event) -> None:
         director.counters.l1_allocation_failures += len(event.metadata.get("keys", ()))

@@ -4,11 +4,11 @@ import type { MethodRow } from '../../formats/methods.js';
 import type { Placement, Plan, PlanHeader } from '../../formats/plan.js';
 import { RECOMPUTE } from '../../formats/plan.js';
 import type { Tier } from '../../formats/tiers.js';
+import { learnClassRules } from '../../plan/class-rules.js';
 import { planContexts } from '../../plan/plan-contexts.js';
 import { knownConstraints } from '../../plan/problem.js';
 import type { Trace } from '../../traces/trace.js';
 import { formatSeconds, formatShare } from '../../units.js';
-import { learnRules } from './class-rules.js';
 import { judgeStanding, type PlanScore, rowsOfSegments, scorePlan } from './compare.js';
 import { demandsOf, keepsToOther } from './demands.js';
 import type { MadeFor } from './drift/identity.js';
@@ -96,7 +96,11 @@ export function makeCandidate(
     generation,
     madeFor,
     demands: demandsOf(options.constraints),
-    rules: { ...planned.header.rules, ...learnRules(planned.problem, rows, options.halfLifeSeconds) },
+    rules: {
+      ...planned.header.rules,
+      halfLifeSeconds: options.halfLifeSeconds,
+      classes: learnClassRules(demand, rows),
+    },
     ...(options.engine === undefined ? {} : { engine: options.engine }),
   };
   const { alpha } = header.objective;

@@ -6,7 +6,7 @@ import type { Arm } from './arms.js';
 import { type BenchContext, type BenchRequest, promptOf } from './requests.js';
 
 /** Length of an answer, in tokens. */
-export const ANSWER_TOKENS = 24;
+export const ANSWER_TOKENS = 12;
 
 /** One request to one arm. */
 export interface Answered extends BenchRequest {
@@ -24,16 +24,17 @@ export async function askCounted(
   engine: LiveEngine,
   contexts: readonly BenchContext[],
   request: BenchRequest,
-  salt?: string,
+  { salt, answerTokens = ANSWER_TOKENS }: { salt?: string; answerTokens?: number } = {},
 ): Promise<Answered> {
   const before = await served(arm);
   const prompt = promptOf(contexts, request);
-  const { ttftSeconds, text } = await engine.complete(prompt, ANSWER_TOKENS, salt);
+  const { ttftSeconds, text } = await engine.complete(prompt, answerTokens, salt);
   const hits = Object.fromEntries(servedBetween(before, await served(arm)));
   return { arm: salt ?? arm.name, ...request, ttftSeconds, text, inputTokens: prompt.length, hits };
 }
 
-async function served({ planned, stack }: Arm): Promise<ReadonlyMap<string, number>> {
+/** What each place has served so far. */
+export async function served({ planned, stack }: Arm): Promise<ReadonlyMap<string, number>> {
   if (planned) return readServedChunks(`${stack.http}/metrics`);
   const metrics = await stack.metrics();
   return new Map(

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { calibrate } from '../../../src/engines/calibrate.js';
 import { connectEngine } from '../../../src/engines/live-engine.js';
+import { servedBetween } from '../../../src/engines/live-metrics.js';
 import { jsonText, writeWhole } from '../../../src/formats/files.js';
 import { ANY_CONTEXT, type MethodRow, writeMethods } from '../../../src/formats/methods.js';
 import type { Model } from '../../../src/formats/model.js';
@@ -11,8 +12,8 @@ import { reviewApply } from '../../../src/workflows/generations.js';
 import { handPlan, rowAt } from '../../engines/plans.js';
 import { DTYPE, until } from '../../engines/stack.js';
 import { type Arm, CHUNK_TOKENS } from './arms.js';
-import { type Answered, askCounted, Journal } from './measured.js';
-import type { BenchContext } from './requests.js';
+import { ANSWER_TOKENS, type Answered, askCounted, Journal, served } from './measured.js';
+import { type BenchContext, promptOf } from './requests.js';
 import { mean } from './statistics.js';
 
 /** How alike two answers are, in [0, 1]. */
@@ -20,15 +21,18 @@ export type Similarity = (a: string, b: string) => Promise<number>;
 
 /** Places whose answers and times are measured; each has a salt of its own, so that one server keeps all of them apart. */
 const PLACES = [
-  { salt: 'cold', tier: 'recompute', method: 'none', queries: 3 },
-  { salt: 'dram', tier: 'dram', method: 'none', queries: 1 },
-  { salt: 'raw', tier: 'ssd', method: 'none', queries: 3 },
-  { salt: 'int8', tier: 'ssd', method: 'int8', queries: 3 },
-  { salt: 'int4', tier: 'ssd', method: 'int4', queries: 3 },
-  { salt: 'fp8', tier: 'ssd', method: 'lmcache-fp8', queries: 3 },
+  { salt: 'cold', tier: 'recompute', method: 'none' },
+  { salt: 'dram', tier: 'dram', method: 'none' },
+  { salt: 'raw', tier: 'ssd', method: 'none' },
+  { salt: 'int8', tier: 'ssd', method: 'int8' },
+  { salt: 'int4', tier: 'ssd', method: 'int4' },
+  { salt: 'fp8', tier: 'ssd', method: 'lmcache-fp8' },
 ] as const;
 
-/** Asks every question cold and from every place; what was asked before is taken from the journal. */
+/**
+ * Asks every question cold and from every place; what was asked before is taken from the journal. All questions of
+ * a context are asked at once: an engine that is bound by reading its weights answers a dozen as fast as one.
+ */
 export async function askFromEveryPlace(
   arm: Arm,
   contexts: readonly BenchContext[],
@@ -37,21 +41,51 @@ export async function askFromEveryPlace(
   const journal = new Journal<Answered>(join(folder, 'quality.ndjson'));
   await publishPlaces(arm, contexts, folder);
   const engine = await connectEngine(arm.stack.api);
-  const done = new Set(journal.rows.map(({ arm: salt, context, query }) => `${salt} ${context} ${query}`));
+  const done = new Set(journal.rows.map(({ context }) => context));
   for (const context of contexts.keys()) {
-    for (const { salt, tier, queries } of PLACES) {
-      const open = [...Array(queries).keys()].filter((query) => !done.has(`${salt} ${context} ${query}`));
-      if (open.length === 0) continue;
+    if (done.has(context)) continue;
+    for (const { salt, tier } of PLACES) {
       // The first request of a salt stores what the next ones load.
-      if (tier !== 'recompute') {
-        await engine.complete([...contexts[context]!.tokens, ...contexts[context]!.queries[0]!], 1, salt);
-        if (tier === 'ssd') await settled(arm);
-      }
-      for (const query of open)
-        journal.add(await askCounted(arm, engine, contexts, { context, query }, salt));
+      if (tier !== 'recompute') await engine.complete(promptOf(contexts, { context, query: 0 }), 1, salt);
     }
-    console.error(`places: ${context + 1} of ${contexts.length} contexts`);
+    await settled(arm);
+    const before = await served(arm);
+    const rows = await Promise.all(
+      PLACES.flatMap(({ salt }) =>
+        contexts[context]!.queries.map(async (_, query) => {
+          const prompt = promptOf(contexts, { context, query });
+          const { ttftSeconds, text } = await engine.complete(prompt, ANSWER_TOKENS, salt);
+          return { arm: salt, context, query, ttftSeconds, text, inputTokens: prompt.length };
+        }),
+      ),
+    );
+    const hits = servedBetween(before, await served(arm));
+    for (const row of rows) {
+      const { tier, method } = PLACES.find(({ salt }) => salt === row.arm)!;
+      const place = method === 'none' ? tier : `${tier} ${method}`;
+      const each = (hits.get(place) ?? 0) / contexts[context]!.queries.length;
+      journal.add({ ...row, hits: each > 0 ? { [place]: each } : {} });
+    }
+    console.error(`answers: ${context + 1} of ${contexts.length} contexts`);
   }
+  return journal.rows;
+}
+
+/** Times one question after the other, cold and from every place where its context lies already. */
+export async function timeEveryPlace(
+  arm: Arm,
+  contexts: readonly BenchContext[],
+  folder: string,
+): Promise<Answered[]> {
+  const journal = new Journal<Answered>(join(folder, 'timing.ndjson'));
+  const engine = await connectEngine(arm.stack.api);
+  const done = new Set(journal.rows.map(({ arm: salt, context }) => `${salt} ${context}`));
+  for (const context of contexts.keys())
+    for (const { salt } of PLACES)
+      if (!done.has(`${salt} ${context}`))
+        journal.add(
+          await askCounted(arm, engine, contexts, { context, query: 0 }, { salt, answerTokens: 1 }),
+        );
   return journal.rows;
 }
 
@@ -113,7 +147,7 @@ export async function similarityByPlace(
  */
 export async function writeProfiles(
   folder: string,
-  answers: readonly Answered[],
+  timed: readonly Answered[],
   similarities: ReadonlyMap<string, { pairs: number; similarity: number }>,
   base: { model: Model; diskRate: number; decompressSecondsPerByte: ReadonlyMap<string, number> },
 ): Promise<void> {
@@ -133,7 +167,7 @@ export async function writeProfiles(
   );
   const seconds = (method: string) => base.decompressSecondsPerByte.get(method) ?? 0;
   const calibration = calibrate(
-    answers.map((a) => ({ ...a, hits: new Map(Object.entries(a.hits)) })),
+    timed.map((a) => ({ ...a, hits: new Map(Object.entries(a.hits)) })),
     {
       tiers,
       model: base.model,

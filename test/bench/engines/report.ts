@@ -23,8 +23,15 @@ export async function printReport(
     profiles,
     seed,
     budgets,
+    totalBytes,
     similarity,
-  }: { profiles: string; seed: number; budgets: Budgets; similarity: Similarity | undefined },
+  }: {
+    profiles: string;
+    seed: number;
+    budgets: Budgets;
+    totalBytes: number;
+    similarity: Similarity | undefined;
+  },
 ): Promise<void> {
   const { rows } = new Journal<Answered>(join(folder, 'measured.ndjson'));
   const facts = JSON.parse(readFileSync(join(folder, 'measured.facts.json'), 'utf8')) as Facts[];
@@ -50,7 +57,7 @@ export async function printReport(
     };
   }
   console.log(
-    `Memory ${Math.round(budgets.memoryBytes / 1e6)} MB, disk ${Math.round(budgets.diskBytes / 1e6)} MB, ${
+    `Contexts of ${megabytes(totalBytes)} in all; memory ${megabytes(budgets.memoryBytes, totalBytes)}, disk ${megabytes(budgets.diskBytes, totalBytes)}, ${
       budgets.diskRate > 0 ? `disk emulated at ${budgets.diskRate / 1e6} MB/s` : 'disk not throttled'
     }; seed ${seed}; load now ${loadavg()[0]!.toFixed(1)}.`,
   );
@@ -67,6 +74,11 @@ export async function printReport(
     console.log('Answers from each place beside cold ones, same questions:');
     console.table(JSON.parse(readFileSync(join(profiles, 'similarity.json'), 'utf8')));
   }
+}
+
+function megabytes(bytes: number, of?: number): string {
+  const share = of === undefined ? '' : ` (${Math.round((100 * bytes) / of)} %)`;
+  return `${Math.round(bytes / 1e6)} MB${share}`;
 }
 
 const ms = (seconds: number) => Math.round(1000 * seconds);
