@@ -1,5 +1,6 @@
 """Chunks go where the plan says, and follow a new plan; a plan that cannot be carried out is refused."""
 
+import threading
 import time
 
 import pytest
@@ -8,7 +9,7 @@ from conftest import row
 pytest.importorskip("stand", reason="LMCache is not installed")
 
 import torch  # noqa: E402
-from stand import ELEMENTS, PLACES, RAW_BYTES, hex_of, key_of, settle  # noqa: E402
+from stand import ELEMENTS, PLACES, RAW_BYTES, SETTLE_SECONDS, hex_of, key_of, settle  # noqa: E402
 
 from evicpress.lmcache.plan import Target  # noqa: E402
 from evicpress.lmcache.quantize import QUANTIZERS  # noqa: E402
@@ -97,6 +98,21 @@ def test_a_migration_keeps_its_rate(stand, write_plan):
     # Two chunks a second; the first goes at once.
     assert time.monotonic() - started >= 2.5
     assert s.director.counters.migrated_bytes == 6 * size
+
+
+def test_a_new_plan_is_noticed_while_a_move_is_stuck(stand, write_plan, monkeypatch):
+    a = key_of("a")
+    s = stand([row("a", "ssd", "int8", hex_of(a))])
+    s.write(a)
+    assert settle(lambda: len(s.files("ssd", "int8")) == 1)
+    begun, free = threading.Event(), threading.Event()
+    monkeypatch.setattr(s.keeper._mover, "place", lambda *_: begun.set() or free.wait(SETTLE_SECONDS))
+    write_plan([row("a", "far", "int8", hex_of(a))], generation=2)
+    assert begun.wait(SETTLE_SECONDS)
+    write_plan([row("a", "ssd", "int8", hex_of(a))], generation=3)
+    assert settle(lambda: s.director.plan.generation == 3)
+    assert s.director.misplaced == {}
+    free.set()
 
 
 def test_a_damaged_plan_is_refused_and_the_old_one_stays(stand, tmp_path):

@@ -80,7 +80,8 @@ export interface StackOptions {
   readonly chunkTokens: number;
   /** The program and arguments that start the LMCache server, without ports. */
   readonly server: readonly string[];
-  /** More environment variables of the engine. */
+  /** More arguments and environment variables of the engine. */
+  readonly engine?: readonly string[];
   readonly environment?: Readonly<Record<string, string>>;
 }
 
@@ -138,6 +139,7 @@ export class Stack {
           '--no-enable-prefix-caching',
         ],
         ...['--kv-transfer-config', JSON.stringify(connector)],
+        ...(this.options.engine ?? []),
       ],
       this.options.environment,
     );

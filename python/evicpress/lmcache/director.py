@@ -1,6 +1,6 @@
 """The one object that knows the plan in force and where every chunk is; policies ask it, the keeper acts on it.
 
-Thread-safe: LMCache calls the policies from its store and prefetch threads, the keeper has a thread of its own.
+Thread-safe: LMCache calls the policies from its store and prefetch threads, the keeper has threads of its own.
 """
 
 from __future__ import annotations
@@ -58,6 +58,8 @@ class Director:
         self.rules = UnseenRules(None, routes)
         #: Keys resident in L1 by last use, oldest first; kept by what the policies see.
         self.l1: OrderedDict[ObjectKey, float] = OrderedDict()
+        #: Those of them that are still to be looked at: written or used since, or before the plan in force.
+        self.l1_open: set[ObjectKey] = set()
         #: Per adapter: keys whose transfer into it has completed, with their stored bytes, oldest use first.
         self.stored: dict[int, OrderedDict[ObjectKey, int]] = {r.index: OrderedDict() for r in routes.adapters}
         self.bytes_in: dict[int, int] = {r.index: 0 for r in routes.adapters}
@@ -93,6 +95,7 @@ class Director:
             self.plan_loaded_at = time.time()
             self.counters.plans_loaded += 1
             self.misplaced.clear()
+            self.l1_open.update(self.l1)
             held = [(index, key) for index, table in self.stored.items() for key in table]
         # A few at a time: requests ask for the same lock.
         for start in range(0, len(held), _JUDGED_AT_ONCE):
@@ -140,11 +143,21 @@ class Director:
             for key in keys:
                 self.l1[key] = now
                 self.l1.move_to_end(key)
+                self.l1_open.add(key)
         self.changed.set()
+
+    def settle_l1(self, key: ObjectKey) -> bool:
+        """Whether a key rightly stays in L1; then it is not looked at again before it is used or the plan changes."""
+        with self.lock:
+            if not self.belongs_in_l1(key):
+                return False
+            self.l1_open.discard(key)
+            return True
 
     def forget_l1(self, key: ObjectKey) -> None:
         with self.lock:
             self.l1.pop(key, None)
+            self.l1_open.discard(key)
 
     def note_stored(self, index: int, keys: list[ObjectKey], sizes: list[int]) -> None:
         """Transfers into an adapter that have completed: only now do the placements count."""

@@ -1,7 +1,8 @@
-"""The background thread that brings the server in line with the plan while requests go on.
+"""Brings the server in line with the plan while requests go on, with two threads.
 
-Each turn: look for a new plan; drop copies that cannot be read, and from L1 what does not belong there; make room where a tier is over its
-capacity; move, recompress or delete what lies in the wrong place.
+One looks for a new plan, so that it is noticed whatever the other is waiting for. The other works in turns: drop
+copies that cannot be read, and from L1 what does not belong there; make room where a tier is over its capacity;
+move, recompress or delete what lies in the wrong place.
 """
 
 from __future__ import annotations
@@ -29,12 +30,12 @@ POLL_SECONDS = 0.25
 GRACE_SECONDS = 20.0
 #: A chunk that was just worked on, in vain or with a transfer under way, is looked at again after this time.
 RETRY_SECONDS = 3.0
-#: Chunks handled per turn, so that plan and room are looked at in between.
+#: Chunks handled per turn, so that room is looked at in between.
 CHUNKS_PER_TURN = 64
 
 
 class Keeper:
-    """Owns the thread; ``turn`` is one round of it, for tests."""
+    """Owns the two threads."""
 
     def __init__(
         self,
@@ -54,36 +55,47 @@ class Keeper:
         self._staging_share, self._grace = staging_share, grace_seconds
         self._not_before: dict[ObjectKey, float] = {}
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="evicpress-keeper", daemon=True)
+        self._threads = [
+            threading.Thread(target=self._watch, name="evicpress-plan", daemon=True),
+            threading.Thread(target=self._run, name="evicpress-keeper", daemon=True),
+        ]
 
     def start(self) -> None:
-        """Reads the plan there is, then starts the thread."""
+        """Reads the plan there is, then starts the threads."""
         self.loader.load()
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
 
     def close(self) -> None:
         self._stop.set()
         self.director.changed.set()
-        self._thread.join(timeout=LOAD_SECONDS)
+        for thread in self._threads:
+            thread.join(timeout=LOAD_SECONDS)
         self.loader.close()
 
     def is_alive(self) -> bool:
-        return self._thread.is_alive()
+        return all(thread.is_alive() for thread in self._threads)
+
+    def _watch(self) -> None:
+        while not self._stop.wait(POLL_SECONDS):
+            try:
+                self.loader.poll()
+            except Exception:
+                logger.exception("evicpress: the plan could not be looked at")
+            self.director.reading_bytes = self.loader.reading_bytes
 
     def _run(self) -> None:
         while not self._stop.is_set():
             self.director.changed.wait(POLL_SECONDS)
             self.director.changed.clear()
             try:
-                self.turn()
+                self._turn()
             except Exception:
                 # The next turn starts from what the adapters really hold; a failed one loses nothing.
                 logger.exception("evicpress: a turn of the keeper failed")
             self._stop.wait(0.05)
 
-    def turn(self) -> None:
-        self.loader.poll()
-        self.director.reading_bytes = self.loader.reading_bytes
+    def _turn(self) -> None:
         self._drop_unreadable()
         self._clean_l1()
         self._make_room()
@@ -109,9 +121,9 @@ class Keeper:
     def _clean_l1(self) -> None:
         now = time.monotonic()
         with self.director.lock:
-            entries = list(self.director.l1.items())
+            entries = [(key, self.director.l1[key]) for key in self.director.l1_open]
         for key, used_at in entries:
-            if self.director.belongs_in_l1(key):
+            if self.director.settle_l1(key):
                 continue
             target = self.director.wanted(key)
             route = self.director.routes.find(target) if target else None
@@ -205,6 +217,9 @@ class Keeper:
             if (seconds := self._mover.wait_seconds) > 0:
                 self._stop.wait(min(POLL_SECONDS, seconds))
                 return
+            if self.director.misplaced.get((index, key)) != target:
+                # Already where it belongs, or a newer plan has come.
+                continue
             self._not_before[key] = time.monotonic() + RETRY_SECONDS
             try:
                 self._mover.place(key, index, target)

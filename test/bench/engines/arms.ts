@@ -55,6 +55,8 @@ export class Arm {
           ...(this.planned ? ['plan', ...this.planFlags(disk)] : ['stock', ...this.stockFlags(disk)]),
           ...['--l1-size-gb', String(budgets.memoryBytes / GIB)],
         ],
+        // Room for three prompts of full length: several engines share this machine's memory.
+        engine: ['--num-gpu-blocks-override', '48'],
         // One thread each, on the same core: arms take turns, so neither has more than the other.
         environment: { OMP_NUM_THREADS: '1', VLLM_CPU_OMP_THREADS_BIND: '0' },
       },
