@@ -36,6 +36,21 @@ def test_capacity_of_a_tier_is_respected(stand, write_plan):
     assert planned in s.director.stored[s.director.routes.find(Target("ssd", "int8")).index]
 
 
+def test_compressed_chunks_in_memory_are_inside_the_budget_of_memory(stand, write_plan):
+    size = QUANTIZERS["int8"].stored_bytes(ELEMENTS, 64)
+    s = stand([], l1_gb=0.004)
+    _used, l1_bytes = s.storage.get_l1_usage()
+    capacity = {"dram": l1_bytes + 2 * size, "ssd": None, "far": None}
+    tiers = [{"name": name, "capacityBytes": room, "price": 0} for name, room in capacity.items()]
+    keys = [key_of(f"k{i}") for i in range(4)]
+    write_plan([row("k", "dram", "int8", hex_of(*keys))], tiers=tiers, generation=2)
+    assert settle(lambda: s.director.plan.generation == 2)
+    for i, key in enumerate(keys):
+        s.write(key)
+        assert settle(lambda: s.director.counters.stored_chunks[Target("dram", "int8")] == i + 1)
+    assert settle(lambda: s.files("dram", "int8") == [size, size])
+
+
 def write_while_there_is_room(s, keys):
     """As an engine writes: what finds no room in L1 is left out; the keeper has its time in between."""
     for key in keys:

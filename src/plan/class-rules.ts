@@ -5,7 +5,7 @@ import type { Demand } from './demand.js';
 const MOST_CLASSES = 1000;
 
 type Group = Pick<ClassRule, 'class' | 'tenant'>;
-type Option = Omit<ClassRule, keyof Group | 'accesses' | 'requestTokens'>;
+type Option = Pick<ClassRule, 'method' | 'compressionRatio' | 'bytesFraction' | 'quality'>;
 
 interface Tally {
   readonly group: Group;

@@ -17,9 +17,16 @@ import { cacheFolder } from '../../src/formats/cache-folder.js';
 import { ensureModels } from '../../src/methods/embedded/models.js';
 import { openSimilarity } from '../../src/methods/embedded/runner.js';
 import { DTYPE, type StackState, until, whyNot } from '../engines/stack.js';
-import { Arm, type Budgets, CHUNK_TOKENS, KV_BYTES_PER_TOKEN, MAX_TOKENS } from './engines/arms.js';
-import { ANSWER_TOKENS, type Answered, askCounted, failuresOf, Journal, sumOf } from './engines/measured.js';
-import { planFromWarmUp } from './engines/planning.js';
+import {
+  Arm,
+  type Budgets,
+  CHUNK_TOKENS,
+  KV_BYTES_PER_TOKEN,
+  MAX_TOKENS,
+  MODEL_NAME,
+} from './engines/arms.js';
+import { type Answered, askCounted, failuresOf, Journal, sumOf } from './engines/measured.js';
+import { planFromWarmUp, publishEmptyPlan } from './engines/planning.js';
 import { askFromEveryPlace, similarityByPlace, timeEveryPlace, writeProfiles } from './engines/quality.js';
 import { printReport } from './engines/report.js';
 import { type BenchContext, drawRequests, readBenchContexts } from './engines/requests.js';
@@ -127,7 +134,7 @@ async function profile(): Promise<void> {
   );
   const { budgets } = JSON.parse(readFileSync(runningPath, 'utf8')) as Running;
   const model = {
-    ...(await loadModel('smollm2-135m')),
+    ...(await loadModel(MODEL_NAME)),
     kvBytesPerToken: KV_BYTES_PER_TOKEN,
     kvDtype: DTYPE.name,
   };
@@ -153,10 +160,11 @@ const drawn = (contexts: readonly BenchContext[]) =>
 async function warm(): Promise<void> {
   const contexts = contextsUp();
   const requests = drawn(contexts).warm;
-  // What a warm-up is answered is of no interest.
-  await sendAll(contexts, requests, 'warm.ndjson', 1);
-  for (const arm of armsUp().filter(({ planned }) => planned)) {
-    const { budgets } = JSON.parse(readFileSync(runningPath, 'utf8')) as Running;
+  const { budgets } = JSON.parse(readFileSync(runningPath, 'utf8')) as Running;
+  const planned = armsUp().filter((arm) => arm.planned);
+  for (const arm of planned) await publishEmptyPlan(arm, budgets, folder);
+  await warmAll(contexts, requests);
+  for (const arm of planned) {
     await planFromWarmUp(arm, contexts, requests, budgets, {
       folder,
       profiles: values.profiles ?? folder,
@@ -167,29 +175,40 @@ async function warm(): Promise<void> {
 
 async function measure(): Promise<void> {
   const contexts = contextsUp();
-  await sendAll(contexts, drawn(contexts).measured, 'measured.ndjson');
+  await measureAll(contexts, drawn(contexts).measured);
 }
 
-/** Sends each request to every arm, the arms in an order that moves on by one with each request. */
-async function sendAll(
+/** Sends each request to all arms at once: what a warm-up takes is of no interest, nor what it is answered. */
+async function warmAll(
   contexts: readonly BenchContext[],
   requests: ReturnType<typeof drawn>['warm'],
-  journalName: string,
-  answerTokens = ANSWER_TOKENS,
 ): Promise<void> {
   const arms = armsUp();
   const engines = await Promise.all(arms.map((arm) => connectEngine(arm.stack.api)));
-  const journal = new Journal<Answered>(join(folder, journalName));
-  const startedAt = Date.now();
+  const journal = new Journal<Answered>(join(folder, 'warm.ndjson'));
+  for (let r = Math.floor(journal.rows.length / arms.length); r < requests.length; r++) {
+    const rows = await Promise.all(
+      arms.map((arm, a) => askCounted(arm, engines[a]!, contexts, requests[r]!, { answerTokens: 1 })),
+    );
+    for (const row of rows) journal.add(row);
+    if (r % 10 === 9) console.error(`warm-up: ${r + 1} of ${requests.length}`);
+  }
+}
+
+/** Sends each request to every arm, the arms in an order that moves on by one with each request. */
+async function measureAll(
+  contexts: readonly BenchContext[],
+  requests: ReturnType<typeof drawn>['measured'],
+): Promise<void> {
+  const arms = armsUp();
+  const engines = await Promise.all(arms.map((arm) => connectEngine(arm.stack.api)));
+  const journal = new Journal<Answered>(join(folder, 'measured.ndjson'));
   for (let r = Math.floor(journal.rows.length / arms.length); r < requests.length; r++) {
     for (let k = journal.rows.length % arms.length; k < arms.length; k++) {
       const a = (k + r) % arms.length;
-      journal.add(await askCounted(arms[a]!, engines[a]!, contexts, requests[r]!, { answerTokens }));
+      journal.add(await askCounted(arms[a]!, engines[a]!, contexts, requests[r]!));
     }
-    if (r % 10 === 9)
-      console.error(
-        `${journalName}: ${r + 1} of ${requests.length}, ${Math.round((Date.now() - startedAt) / 1000)} s`,
-      );
+    if (r % 10 === 9) console.error(`measured: ${r + 1} of ${requests.length}`);
   }
   const facts = await Promise.all(
     arms.map(async (arm) => ({
@@ -201,10 +220,7 @@ async function sendAll(
       ...(arm.planned ? { status: await arm.stack.status() } : {}),
     })),
   );
-  writeFileSync(
-    join(folder, journalName.replace('.ndjson', '.facts.json')),
-    JSON.stringify(facts, undefined, 1),
-  );
+  writeFileSync(join(folder, 'measured.facts.json'), JSON.stringify(facts, undefined, 1));
 }
 
 async function report(): Promise<void> {

@@ -4,6 +4,8 @@ import { fileURLToPath } from 'node:url';
 import { EvicpressError } from '../../../src/errors.js';
 import { DTYPE, PYTHON, Stack, type StackState } from '../../engines/stack.js';
 
+/** The model by its name in plans. */
+export const MODEL_NAME = 'smollm2-135m';
 /** vLLM's block on a CPU; chunks must be whole blocks. */
 export const CHUNK_TOKENS = 128;
 /** The longest context, in tokens: the engine is started for 2,048, and a question and an answer follow. */
@@ -57,8 +59,8 @@ export class Arm {
         ],
         // Room for three prompts of full length: several engines share this machine's memory.
         engine: ['--num-gpu-blocks-override', '48'],
-        // One thread each, on the same core: arms take turns, so neither has more than the other.
-        environment: { OMP_NUM_THREADS: '1', VLLM_CPU_OMP_THREADS_BIND: '0' },
+        // One thread each: only one arm works at a time while anything is measured.
+        environment: { OMP_NUM_THREADS: '1', VLLM_CPU_OMP_THREADS_BIND: 'nobind' },
       },
       running?.ports,
     );

@@ -1,13 +1,39 @@
 import { spawnSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { writePlan } from '../../../src/formats/plan.js';
+import { reviewApply } from '../../../src/workflows/generations.js';
+import { handPlan } from '../../engines/plans.js';
 import { until } from '../../engines/stack.js';
-import { type Arm, type Budgets, CHUNK_TOKENS, STAGING_SHARE } from './arms.js';
+import { type Arm, type Budgets, CHUNK_TOKENS, MODEL_NAME, STAGING_SHARE } from './arms.js';
 import type { BenchContext, BenchRequest } from './requests.js';
 
 /** Half a request nobody has made, for every context: Jeffreys' prior of a count, so that unseen is not never. */
 const PRIOR_ACCESSES = 0.5;
+
+/**
+ * Puts a plan without contexts in force, so that the warm-up keeps the same budgets as every other arm: what comes
+ * is kept uncompressed, least recently used first out.
+ */
+export async function publishEmptyPlan(arm: Arm, budgets: Budgets, folder: string): Promise<void> {
+  if (existsSync(join(arm.stateFolder, 'in-force.ndjson'))) return;
+  const path = join(folder, `${arm.name}.empty.ndjson`);
+  const tiers = Object.entries(capacitiesOf(budgets)).map(([name, capacityBytes]) => ({
+    name,
+    capacityBytes,
+    usedBytes: 0,
+    price: 0,
+  }));
+  await writePlan(path, { ...handPlan(1, []).header, model: MODEL_NAME, tiers }, []);
+  await (await reviewApply(arm.stateFolder, path)).carryOut();
+  await until(async () => (await arm.stack.status()).generation !== null, 30);
+}
+
+const capacitiesOf = ({ memoryBytes, diskBytes }: Budgets) => ({
+  dram: Math.floor(memoryBytes * (1 - STAGING_SHARE)),
+  ssd: diskBytes,
+});
 
 /**
  * Plans as a user would, with the command line, from what the warm-up asked for, and waits until the server has
@@ -39,8 +65,8 @@ export async function planFromWarmUp(
     ...['plan', '--contexts', path, '--engine', 'lmcache', '--alpha', alpha],
     ...['--tiers', join(profiles, 'tiers.json'), '--methods', join(profiles, 'methods.ndjson')],
     ...['--model', join(profiles, 'model.json')],
-    ...['--capacity', `dram=${Math.floor(budgets.memoryBytes * (1 - STAGING_SHARE))}B`],
-    ...['--capacity', `ssd=${budgets.diskBytes}B`, '-o', plan],
+    ...Object.entries(capacitiesOf(budgets)).flatMap(([tier, bytes]) => ['--capacity', `${tier}=${bytes}B`]),
+    ...['-o', plan],
   ]);
   evicpress(['apply', plan, '--yes', '--state', arm.stateFolder]);
   await until(async () => {

@@ -30,8 +30,9 @@ const PLACES = [
 ] as const;
 
 /**
- * Asks every question cold and from every place; what was asked before is taken from the journal. All questions of
- * a context are asked at once: an engine that is bound by reading its weights answers a dozen as fast as one.
+ * Asks every question cold and from every place on disk; what was asked before is taken from the journal. The
+ * requests that store a context are its cold ones. All others are asked at once: an engine that is bound by reading
+ * its weights answers a dozen as fast as one.
  */
 export async function askFromEveryPlace(
   arm: Arm,
@@ -42,36 +43,36 @@ export async function askFromEveryPlace(
   await publishPlaces(arm, contexts, folder);
   const engine = await connectEngine(arm.stack.api);
   const done = new Set(journal.rows.map(({ context }) => context));
-  for (const context of contexts.keys()) {
+  const places = PLACES.filter(({ tier }) => tier === 'ssd');
+  for (const [context, { queries }] of contexts.entries()) {
     if (done.has(context)) continue;
-    for (const { salt, tier } of PLACES) {
-      // The first request of a salt stores what the next ones load.
-      if (tier !== 'recompute') await engine.complete(promptOf(contexts, { context, query: 0 }), 1, salt);
+    const ask = async (query: number, salt: string) => {
+      const prompt = promptOf(contexts, { context, query });
+      const { ttftSeconds, text } = await engine.complete(prompt, ANSWER_TOKENS, salt);
+      return { arm: salt, context, query, ttftSeconds, text, inputTokens: prompt.length };
+    };
+    const cold: Answered[] = [];
+    for (const [k, { salt }] of places.entries()) {
+      const answered = await ask(k % queries.length, salt);
+      if (k < queries.length) cold.push({ ...answered, arm: 'cold', hits: {} });
     }
     await settled(arm);
     const before = await served(arm);
-    const rows = await Promise.all(
-      PLACES.flatMap(({ salt }) =>
-        contexts[context]!.queries.map(async (_, query) => {
-          const prompt = promptOf(contexts, { context, query });
-          const { ttftSeconds, text } = await engine.complete(prompt, ANSWER_TOKENS, salt);
-          return { arm: salt, context, query, ttftSeconds, text, inputTokens: prompt.length };
-        }),
-      ),
-    );
+    const rows = await Promise.all(places.flatMap(({ salt }) => queries.map((_, query) => ask(query, salt))));
     const hits = servedBetween(before, await served(arm));
-    for (const row of rows) {
-      const { tier, method } = PLACES.find(({ salt }) => salt === row.arm)!;
+    const chunksOf = (row: { arm: string }) => {
+      const { tier, method } = places.find(({ salt }) => salt === row.arm)!;
       const place = method === 'none' ? tier : `${tier} ${method}`;
-      const each = (hits.get(place) ?? 0) / contexts[context]!.queries.length;
-      journal.add({ ...row, hits: each > 0 ? { [place]: each } : {} });
-    }
+      const chunks = (hits.get(place) ?? 0) / queries.length;
+      return chunks > 0 ? { [place]: chunks } : {};
+    };
+    for (const row of [...cold, ...rows.map((row) => ({ ...row, hits: chunksOf(row) }))]) journal.add(row);
     console.error(`answers: ${context + 1} of ${contexts.length} contexts`);
   }
   return journal.rows;
 }
 
-/** Times one question after the other, cold and from every place where its context lies already. */
+/** Times one question after the other, cold and from every place; `askFromEveryPlace` has filled those on disk. */
 export async function timeEveryPlace(
   arm: Arm,
   contexts: readonly BenchContext[],
@@ -81,11 +82,12 @@ export async function timeEveryPlace(
   const engine = await connectEngine(arm.stack.api);
   const done = new Set(journal.rows.map(({ arm: salt, context }) => `${salt} ${context}`));
   for (const context of contexts.keys())
-    for (const { salt } of PLACES)
-      if (!done.has(`${salt} ${context}`))
-        journal.add(
-          await askCounted(arm, engine, contexts, { context, query: 0 }, { salt, answerTokens: 1 }),
-        );
+    for (const { salt, tier } of PLACES) {
+      if (done.has(`${salt} ${context}`)) continue;
+      const ask = () => askCounted(arm, engine, contexts, { context, query: 0 }, { salt, answerTokens: 1 });
+      if (tier === 'dram') await ask();
+      journal.add(await ask());
+    }
   return journal.rows;
 }
 
