@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter, OrderedDict
-from dataclasses import dataclass, field
-from typing import Iterable
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from itertools import chain
 
 from .compat import ObjectKey
+from .counters import Counters
 from .plan import RECOMPUTE, Plan, PlanRefused, Target
 from .routes import Route, Routes
 from .rules import UnseenRules
@@ -19,28 +20,6 @@ from .rules import UnseenRules
 
 #: Keys that are compared with a new plan under one hold of the lock: about a millisecond.
 _JUDGED_AT_ONCE = 500
-
-
-@dataclass
-class Counters:
-    """What has happened since the server started; all of it appears in the server's metrics."""
-
-    hit_chunks: Counter[Target] = field(default_factory=Counter)
-    load_seconds: Counter[Target] = field(default_factory=Counter)
-    load_bytes: Counter[Target] = field(default_factory=Counter)
-    stored_chunks: Counter[Target] = field(default_factory=Counter)
-    stored_bytes: Counter[Target] = field(default_factory=Counter)
-    chunks_planned: int = 0
-    chunks_unseen: int = 0
-    plans_loaded: int = 0
-    plans_refused: int = 0
-    prefetch_failures: int = 0
-    l1_allocation_failures: int = 0
-    migrated_chunks: int = 0
-    migrated_bytes: int = 0
-    failed_moves: int = 0
-    dropped_chunks: int = 0
-    evicted_chunks: int = 0
 
 
 class Director:
@@ -62,6 +41,8 @@ class Director:
         self.l1_open: set[ObjectKey] = set()
         #: Per adapter: keys whose transfer into it has completed, with their stored bytes, oldest use first.
         self.stored: dict[int, OrderedDict[ObjectKey, int]] = {r.index: OrderedDict() for r in routes.adapters}
+        #: Those of them that the plan does not want there, oldest use first: they make room for others.
+        self.spare: dict[int, OrderedDict[ObjectKey, None]] = {r.index: OrderedDict() for r in routes.adapters}
         self.bytes_in: dict[int, int] = {r.index: 0 for r in routes.adapters}
         #: Keys the keeper itself is loading; not a request's hits.
         self.migrating: set[ObjectKey] = set()
@@ -95,6 +76,8 @@ class Director:
             self.plan_loaded_at = time.time()
             self.counters.plans_loaded += 1
             self.misplaced.clear()
+            for spare in self.spare.values():
+                spare.clear()
             self.l1_open.update(self.l1)
             held = [(index, key) for index, table in self.stored.items() for key in table]
         # A few at a time: requests ask for the same lock.
@@ -105,13 +88,18 @@ class Director:
         self.changed.set()
 
     def _judge(self, index: int, key: ObjectKey) -> None:
-        """Keeps ``misplaced`` true for one key of one adapter. Needs the lock."""
+        """Keeps ``misplaced`` and ``spare`` true for one key of one adapter. Needs the lock."""
         route = self.routes.of(index)
-        target = self.planned(key) if key in self.stored[index] else None
-        if target is None or route is None or target == route.target:
-            self.misplaced.pop((index, key), None)
-        else:
+        held = route is not None and key in self.stored[index]
+        target = self.planned(key) if held else None
+        if held and target is not None and target != route.target:
             self.misplaced[(index, key)] = target
+        else:
+            self.misplaced.pop((index, key), None)
+        if held and target != route.target:
+            self.spare[index][key] = None
+        else:
+            self.spare[index].pop(key, None)
 
     def refuse(self, reason: str) -> None:
         """Notes that a plan was refused; the one in force stays."""
@@ -180,19 +168,19 @@ class Director:
                 table.move_to_end(key)
                 self._judge(index, key)
 
-    def note_used(self, index: int, keys: Iterable[ObjectKey]) -> None:
+    def note_used(self, index: int, keys: Sequence[ObjectKey]) -> None:
         with self.lock:
-            table = self.stored.get(index, OrderedDict())
-            for key in keys:
-                if key in table:
-                    table.move_to_end(key)
+            for table in (self.stored.get(index, OrderedDict()), self.spare.get(index, OrderedDict())):
+                for key in keys:
+                    if key in table:
+                        table.move_to_end(key)
 
     def note_deleted(self, index: int, keys: Iterable[ObjectKey]) -> None:
         with self.lock:
             table = self.stored.get(index, OrderedDict())
             for key in keys:
                 self.bytes_in[index] -= table.pop(key, 0)
-                self.misplaced.pop((index, key), None)
+                self._judge(index, key)
 
     def note_failed_load(self, keys: list[ObjectKey], unreadable: bool) -> None:
         """Loads that became recomputes: for want of room in L1, or because the copy could not be read."""
@@ -212,45 +200,22 @@ class Director:
         with self.lock:
             return sum(self.bytes_in[route.index] for route in self.routes.adapters if route.target.tier == tier)
 
+    def victims(self, tier: str, excess: float) -> list[tuple[int, ObjectKey]]:
+        """What makes room for so many bytes in a tier: chunks the plan does not want there, then others, oldest use first."""
+        found: list[tuple[int, ObjectKey]] = []
+        indexes = [route.index for route in self.routes.adapters if route.target.tier == tier]
+        with self.lock:
+            spare = ((index, key) for index in indexes for key in self.spare[index])
+            wanted = ((index, key) for index in indexes for key in self.stored[index] if key not in self.spare[index])
+            for index, key in chain(spare, wanted):
+                if excess <= 0:
+                    break
+                found.append((index, key))
+                excess -= self.stored[index][key]
+        return found
+
     @property
     def unseen_share(self) -> float:
         """Share of the chunks looked up so far that no plan knew when they were."""
         unseen, planned = self.counters.chunks_unseen, self.counters.chunks_planned
         return unseen / (unseen + planned) if unseen else 0.0
-
-    def status(self) -> dict[str, object]:
-        """For the server's /status."""
-        with self.lock:
-            plan, counters = self.plan, self.counters
-            return {
-                "generation": plan.generation if plan else None,
-                "sha256": plan.sha256 if plan else None,
-                "contexts": plan.contexts if plan else 0,
-                "contexts_without_keys": plan.contexts_without_keys if plan else 0,
-                "chunks": plan.chunks if plan else 0,
-                "chunk_conflicts": plan.conflicts if plan else 0,
-                "plan_loaded_at": self.plan_loaded_at,
-                "plan_reading_bytes": self.reading_bytes,
-                "plans_refused": counters.plans_refused,
-                "last_refusal": self.last_refusal,
-                "unseen_share": self.unseen_share,
-                "l1_chunks": len(self.l1),
-                "l1_hit_chunks": counters.hit_chunks[self.routes.l1_target],
-                "tiers": {
-                    f"{route.target.tier}/{route.target.method}": {
-                        "chunks": len(self.stored[route.index]),
-                        "bytes": self.bytes_in[route.index],
-                        "hit_chunks": counters.hit_chunks[route.target],
-                        "load_bytes": counters.load_bytes[route.target],
-                        "load_seconds": counters.load_seconds[route.target],
-                    }
-                    for route in self.routes.adapters
-                },
-                "misplaced_chunks": len(self.misplaced),
-                "migrated_chunks": counters.migrated_chunks,
-                "failed_moves": counters.failed_moves,
-                "dropped_chunks": counters.dropped_chunks,
-                "evicted_chunks": counters.evicted_chunks,
-                "prefetch_failures": counters.prefetch_failures,
-                "l1_allocation_failures": counters.l1_allocation_failures,
-            }

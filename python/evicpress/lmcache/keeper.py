@@ -189,21 +189,9 @@ class Keeper:
                 excess -= max(1, self.director.chunk_bytes)
 
     def _evict_l2(self, tier: str, excess: float) -> None:
-        with self.director.lock:
-            held = [
-                (self.director.planned(key) == route.target, route, key, size)
-                for route in self.director.routes.adapters
-                if route.target.tier == tier
-                for key, size in self.director.stored[route.index].items()
-            ]
-        # A stable sort: within unplanned and planned the order of last use stays.
-        held.sort(key=lambda entry: entry[0])
-        for _planned, route, key, size in held:
-            if excess <= 0:
-                return
-            self._mover.delete_from_l2(route.index, key)
+        for index, key in self.director.victims(tier, excess):
+            self._mover.delete_from_l2(index, key)
             self.director.counters.evicted_chunks += 1
-            excess -= size
 
     def _migrate(self) -> None:
         now = time.monotonic()

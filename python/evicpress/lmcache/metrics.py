@@ -1,4 +1,4 @@
-"""What the adapter does, as gauges on the server's /metrics beside LMCache's own."""
+"""What the adapter does: gauges on the server's /metrics beside LMCache's own, and its part of /status."""
 
 from __future__ import annotations
 
@@ -64,3 +64,41 @@ def register_metrics(director: Director) -> None:
     }
     for name, (description, read) in gauges.items():
         register_gauge(_METER, f"evicpress.{name}", description, read)
+
+
+def status_of(director: Director) -> dict[str, object]:
+    """For the server's /status."""
+    with director.lock:
+        plan, counters = director.plan, director.counters
+        return {
+            "generation": plan.generation if plan else None,
+            "sha256": plan.sha256 if plan else None,
+            "contexts": plan.contexts if plan else 0,
+            "contexts_without_keys": plan.contexts_without_keys if plan else 0,
+            "chunks": plan.chunks if plan else 0,
+            "chunk_conflicts": plan.conflicts if plan else 0,
+            "plan_loaded_at": director.plan_loaded_at,
+            "plan_reading_bytes": director.reading_bytes,
+            "plans_refused": counters.plans_refused,
+            "last_refusal": director.last_refusal,
+            "unseen_share": director.unseen_share,
+            "l1_chunks": len(director.l1),
+            "l1_hit_chunks": counters.hit_chunks[director.routes.l1_target],
+            "tiers": {
+                f"{route.target.tier}/{route.target.method}": {
+                    "chunks": len(director.stored[route.index]),
+                    "bytes": director.bytes_in[route.index],
+                    "hit_chunks": counters.hit_chunks[route.target],
+                    "load_bytes": counters.load_bytes[route.target],
+                    "load_seconds": counters.load_seconds[route.target],
+                }
+                for route in director.routes.adapters
+            },
+            "misplaced_chunks": len(director.misplaced),
+            "migrated_chunks": counters.migrated_chunks,
+            "failed_moves": counters.failed_moves,
+            "dropped_chunks": counters.dropped_chunks,
+            "evicted_chunks": counters.evicted_chunks,
+            "prefetch_failures": counters.prefetch_failures,
+            "l1_allocation_failures": counters.l1_allocation_failures,
+        }

@@ -9,7 +9,7 @@ from .compat import Event, EventType, L2AdapterListener, MemoryLayoutDesc, Objec
 from .director import Director
 from .inventory import held
 from .keeper import Keeper
-from .metrics import register_metrics
+from .metrics import register_metrics, status_of
 
 #: Set by the command line before the server starts; LMCache passes JSON only.
 director: Director | None = None
@@ -55,6 +55,9 @@ def attach(director: Director, storage: StorageManager, event_bus: Any) -> None:
 
     def prefetch_failed(event: Event) -> None:
         meta = event.metadata
+        if meta.get("reason") == "l1_contended":
+            # The chunk came into L1 meanwhile and is served from there.
+            return
         director.note_failed_load(list(meta.get("keys", ())), unreadable=meta.get("reason") == "not_found")
 
     def allocation_failed(event: Event) -> None:
@@ -82,7 +85,7 @@ class PlanModule:
         return self._context
 
     def report_status(self) -> dict:
-        return {"is_healthy": self._keeper.is_alive(), "evicpress": self._director.status()}
+        return {"is_healthy": self._keeper.is_alive(), "evicpress": status_of(self._director)}
 
     def close(self) -> None:
         self._keeper.close()

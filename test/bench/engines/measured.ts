@@ -2,7 +2,7 @@ import { appendFileSync, existsSync, readFileSync } from 'node:fs';
 import type { LiveEngine } from '../../../src/engines/live-engine.js';
 import { readServedChunks, servedBetween } from '../../../src/engines/live-metrics.js';
 import type { Stack } from '../../engines/stack.js';
-import type { Arm } from './arms.js';
+import { type Arm, CHUNK_TOKENS } from './arms.js';
 import { type BenchContext, type BenchRequest, promptOf } from './requests.js';
 
 /** Length of an answer, in tokens. */
@@ -50,14 +50,16 @@ export function sumOf(metrics: ReadonlyMap<string, number>, name: string): numbe
   return [...metrics].reduce((sum, [key, value]) => (key.split('{')[0] === name ? sum + value : sum), 0);
 }
 
-/** Lookups and failures of a server so far, for the decision whether a run counts. */
+/** Chunks looked up in a server so far, and chunks that failed for want of room or because a copy was not there. */
 export async function failuresOf(stack: Stack): Promise<{ lookups: number; failures: number }> {
   const metrics = await stack.metrics();
+  // A chunk that came into L1 meanwhile is served from there.
+  const failed = new Map([...metrics].filter(([name]) => !name.includes('reason="l1_contended"')));
   return {
-    lookups: sumOf(metrics, 'lmcache_mp_lookup_requested_tokens_total'),
+    lookups: sumOf(metrics, 'lmcache_mp_lookup_requested_tokens_total') / CHUNK_TOKENS,
     failures:
-      sumOf(metrics, 'lmcache_mp_l2_prefetch_failure_total') +
-      sumOf(metrics, 'lmcache_mp_l1_allocation_failure_total'),
+      sumOf(failed, 'lmcache_mp_l2_prefetch_failure_total') +
+      sumOf(failed, 'lmcache_mp_l1_allocation_failure_total'),
   };
 }
 
