@@ -67,7 +67,7 @@ async function run(flags: PlanFlags): Promise<void> {
   };
   const planned = planContexts(offeredRequest(request, offer));
   const { problem, solution, solveSeconds } = planned;
-  const classes = learnClassRules(problem.demand, planned.rows());
+  const classes = learnClassRules(problem, solution.choices);
   const header = { ...planned.header, rules: { ...planned.header.rules, classes } };
   const rows = await withEngineKeys(planned.rows, source, request.demand, flags, model.name);
   const output = flags.output ?? join(RESULTS_FOLDER, 'plan.ndjson');

@@ -99,7 +99,7 @@ export function makeCandidate(
     rules: {
       ...planned.header.rules,
       halfLifeSeconds: options.halfLifeSeconds,
-      classes: learnClassRules(demand, rows),
+      classes: learnClassRules(planned.problem, planned.solution.choices),
     },
     ...(options.engine === undefined ? {} : { engine: options.engine }),
   };
