@@ -137,6 +137,8 @@ export const fieldMeanings: Readonly<Record<string, Readonly<Record<string, stri
     'rules.classes[].tenant': 'Of this tenant only.',
     'rules.classes[].accesses':
       'Expected reuses of a context of this class per period, as the history had them.',
+    'rules.classes[].requestTokens':
+      'Reusable tokens of a request that uses such a context, the mean: quality is lost by the request, not by the chunk.',
     'rules.classes[].bytesFraction': 'Stored bytes / full bytes of that method and ratio.',
     inputs: 'What the plan was made from.',
     'inputs[].path': 'The file; bundled:NAME for one that ships with the program.',
