@@ -38,6 +38,9 @@ export async function connectEngine(url: string, model?: string): Promise<LiveEn
   };
 }
 
+/** A server may close a connection that has been idle just as the next request is sent over it. */
+export const OWN_CONNECTION = { connection: 'close' } as const;
+
 async function firstModel(url: string): Promise<string> {
   const endpoint = new URL('/v1/models', url).href;
   const response = await reach(endpoint, { signal: AbortSignal.timeout(30_000) });
@@ -62,7 +65,7 @@ async function streamed(endpoint: string, body: unknown): Promise<LiveAnswer> {
   const startedAt = performance.now();
   const response = await reach(endpoint, {
     method: 'POST',
-    headers: { 'content-type': 'application/json' },
+    headers: { 'content-type': 'application/json', ...OWN_CONNECTION },
     body: JSON.stringify(body),
     signal: AbortSignal.timeout(1000 * REQUEST_SECONDS),
   });

@@ -1,4 +1,5 @@
 import { EvicpressError } from '../errors.js';
+import { OWN_CONNECTION } from './live-engine.js';
 
 /** Chunks an engine has served so far, by tier and method. */
 export type ServedChunks = ReadonlyMap<string, number>;
@@ -15,7 +16,7 @@ export function placeName(tier: string, method: string): string {
 export async function readServedChunks(url: string): Promise<ServedChunks> {
   let text: string;
   try {
-    const response = await fetch(url, { signal: AbortSignal.timeout(30_000) });
+    const response = await fetch(url, { headers: OWN_CONNECTION, signal: AbortSignal.timeout(30_000) });
     if (!response.ok) throw new Error(`status ${response.status}`);
     text = await response.text();
   } catch (error) {
