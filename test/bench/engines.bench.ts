@@ -25,7 +25,7 @@ import {
   MAX_TOKENS,
   MODEL_NAME,
 } from './engines/arms.js';
-import { type Answered, askCounted, failuresOf, Journal, sumOf } from './engines/measured.js';
+import { ANSWER_TOKENS, type Answered, askCounted, failuresOf, Journal, sumOf } from './engines/measured.js';
 import { planFromWarmUp, publishEmptyPlan } from './engines/planning.js';
 import { askFromEveryPlace, similarityByPlace, timeEveryPlace, writeProfiles } from './engines/quality.js';
 import { printReport } from './engines/report.js';
@@ -48,6 +48,7 @@ const { values, positionals } = parseArgs({
     'disk-rate': { type: 'string', default: '240e6' },
     'disk-folder': { type: 'string' },
     alpha: { type: 'string', default: '1' },
+    'answer-tokens': { type: 'string', default: String(ANSWER_TOKENS) },
     'profile-contexts': { type: 'string', default: '1000' },
   },
 });
@@ -202,11 +203,12 @@ async function measureAll(
 ): Promise<void> {
   const arms = armsUp();
   const engines = await Promise.all(arms.map((arm) => connectEngine(arm.stack.api)));
+  const answerTokens = Number(values['answer-tokens']);
   const journal = new Journal<Answered>(join(folder, 'measured.ndjson'));
   for (let r = Math.floor(journal.rows.length / arms.length); r < requests.length; r++) {
     for (let k = journal.rows.length % arms.length; k < arms.length; k++) {
       const a = (k + r) % arms.length;
-      journal.add(await askCounted(arms[a]!, engines[a]!, contexts, requests[r]!));
+      journal.add(await askCounted(arms[a]!, engines[a]!, contexts, requests[r]!, { answerTokens }));
     }
     if (r % 10 === 9) console.error(`measured: ${r + 1} of ${requests.length}`);
   }

@@ -14,6 +14,8 @@ export interface Answered extends BenchRequest {
   readonly ttftSeconds: number;
   readonly text: string;
   readonly inputTokens: number;
+  /** How many tokens were asked for. */
+  readonly answerTokens?: number;
   /** Chunks, by the place that served them: `dram`, `ssd int8`; for stock arms `l1` and `l2`, in tokens. */
   readonly hits: Readonly<Record<string, number>>;
 }
@@ -30,7 +32,15 @@ export async function askCounted(
   const prompt = promptOf(contexts, request);
   const { ttftSeconds, text } = await engine.complete(prompt, answerTokens, salt);
   const hits = Object.fromEntries(servedBetween(before, await served(arm)));
-  return { arm: salt ?? arm.name, ...request, ttftSeconds, text, inputTokens: prompt.length, hits };
+  return {
+    arm: salt ?? arm.name,
+    ...request,
+    ttftSeconds,
+    text,
+    inputTokens: prompt.length,
+    answerTokens,
+    hits,
+  };
 }
 
 /** What each place has served so far. */

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { loadavg } from 'node:os';
 import { join } from 'node:path';
 import { type Budgets, CHUNK_TOKENS } from './arms.js';
-import { type Answered, Journal } from './measured.js';
+import { ANSWER_TOKENS, type Answered, Journal } from './measured.js';
 import type { Similarity } from './quality.js';
 import { mean, quantile, ratioOfMeans } from './statistics.js';
 
@@ -108,12 +108,14 @@ async function printSimilarity(
       .map((row) => [`${row.context} ${row.query}`, row.text]),
   );
   const found = new Map<string, number[]>();
-  for (const { arm, context, query, text } of rows) {
+  for (const { arm, context, query, text, answerTokens = ANSWER_TOKENS } of rows) {
+    // A shorter answer cannot be compared with a whole one.
+    if (answerTokens < ANSWER_TOKENS) continue;
     const reference = cold.get(`${context} ${query}`);
     if (reference !== undefined)
       found.set(arm, [...(found.get(arm) ?? []), await similarity(reference, text)]);
   }
-  console.log('Answers of this run beside cold ones, all requests whose question was also asked cold:');
+  console.log('Answers of this run beside cold ones, whole ones whose question was also asked cold:');
   console.table(
     Object.fromEntries(
       [...found].map(([arm, all]) => [arm, { pairs: all.length, similarity: mean(all).toFixed(3) }]),
