@@ -48,6 +48,7 @@ const { values, positionals } = parseArgs({
     'disk-rate': { type: 'string', default: '240e6' },
     'disk-folder': { type: 'string' },
     alpha: { type: 'string', default: '1' },
+    skip: { type: 'string', default: '0' },
     'answer-tokens': { type: 'string', default: String(ANSWER_TOKENS) },
     'profile-contexts': { type: 'string', default: '1000' },
   },
@@ -231,6 +232,7 @@ async function report(): Promise<void> {
   await printReport(folder, {
     profiles,
     seed,
+    skip: Number(values.skip),
     budgets,
     totalBytes: contextsUp().reduce((sum, { tokens }) => sum + tokens.length * KV_BYTES_PER_TOKEN, 0),
     similarity: existsSync(join(profiles, 'quality.ndjson')) ? await similarity() : undefined,

@@ -22,18 +22,21 @@ export async function printReport(
   {
     profiles,
     seed,
+    skip,
     budgets,
     totalBytes,
     similarity,
   }: {
     profiles: string;
     seed: number;
+    skip: number;
     budgets: Budgets;
     totalBytes: number;
     similarity: Similarity | undefined;
   },
 ): Promise<void> {
-  const { rows } = new Journal<Answered>(join(folder, 'measured.ndjson'));
+  const all = new Journal<Answered>(join(folder, 'measured.ndjson')).rows;
+  const rows = all.slice(skip * new Set(all.map((row) => row.arm)).size);
   const facts = JSON.parse(readFileSync(join(folder, 'measured.facts.json'), 'utf8')) as Facts[];
   const arms = [...new Set(rows.map((row) => row.arm))];
   const times = new Map(
