@@ -107,11 +107,13 @@ export class RunLevels {
       const run = runs.path[i]!;
       const block = runs.first.data[run]!;
       const known = i < runs.knownLength;
+      const planned = this.planned?.[block] ?? UNPLANNED;
       if (!known || store.tierOf[block] === -1) {
-        const planned = this.planned?.[block] ?? UNPLANNED;
         this.set(run, known, planned !== UNPLANNED ? planned : this.levelAt(block, Math.min(wanted, worst)));
         this.size.data[run] = size;
         this.regret.data[run] = 0;
+      } else if (planned !== UNPLANNED) {
+        // What the plan names stays as it asks.
       } else if (level.data[run] === 0) {
         if (this.shared.data[run] === 1 || !continued) this.size.data[run] = 0;
         else this.compressWhole(run, this.levelAt(block, Math.min(wanted, worst)), size);
