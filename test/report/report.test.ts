@@ -1,8 +1,8 @@
-import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rename, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { readPlan } from '../../src/formats/plan.js';
 import { answerOf, bestPossibleTtft } from '../../src/report/answer.js';
 import { gatherEvidence } from '../../src/report/evidence.js';
@@ -87,7 +87,11 @@ describe('the page', () => {
 
   it('is made from whatever exists', async () => {
     const folder = await resultsFolder();
-    const tiersOnly = await gatherEvidence({ tiers: join(folder, '.evicpress', 'tiers.json') }, {});
+    const here = process.cwd();
+    onTestFinished(() => process.chdir(here));
+    process.chdir(folder);
+    await rename('.evicpress', 'results');
+    const tiersOnly = await gatherEvidence({ tiers: join(folder, 'results', 'tiers.json') }, {});
     expect(drawFigures(tiersOnly).map((figure) => figure.id)).toEqual(['tiers']);
     expect(await htmlPage(tiersOnly, 'Tiers', new Date(0))).toContain('There is no plan yet');
   });
