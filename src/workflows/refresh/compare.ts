@@ -54,6 +54,17 @@ export function scorePlan(
   };
 }
 
+/** A plan beside a log: by block, the row that it belongs to, UNPLANNED where none does. */
+export interface PlanOnLog {
+  readonly plan: Plan;
+  readonly rowOfBlock: Int32Array;
+}
+
+/** Finds the rows of a plan in a log. */
+export function planOnLog(plan: Plan, trace: Trace): PlanOnLog {
+  return { plan, rowOfBlock: planRowOfBlocks(trace, plan.rows) };
+}
+
 /** The plan in force, looked at with the new demand. */
 export interface StandingPlan {
   /** Its utility in a period, by the plan's own sums. */
@@ -71,15 +82,13 @@ export interface StandingPlan {
  * @param choices of the new plan, and @param prices its prices per byte, by tier.
  */
 export function judgeStanding(
-  plan: Plan,
-  trace: Trace,
+  onLog: PlanOnLog,
   demand: SegmentDemand,
   problem: Problem,
   choices: Int32Array,
   prices: readonly number[],
 ): StandingPlan {
-  const rowOfBlock = planRowOfBlocks(trace, plan.rows);
-  const { standing, covered } = standingChoices(plan, rowOfBlock, demand, problem);
+  const { standing, covered } = standingChoices(onLog, demand, problem);
   const used = new Float64Array(problem.tiers.length);
   const coveredBytes = new Float64Array(problem.tiers.length);
   const forms = problem.forms.storedBytes.length;
@@ -114,8 +123,7 @@ function lastBlocks(demand: SegmentDemand): Int32Array {
  * The rows of a plan under the names that today's segments have: segments split and merge as counts change, and a
  * cache is where it was whatever it is called.
  */
-export function rowsOfSegments(plan: Plan, trace: Trace, demand: SegmentDemand): Placement[] {
-  const rowOfBlock = planRowOfBlocks(trace, plan.rows);
+export function rowsOfSegments({ plan, rowOfBlock }: PlanOnLog, demand: SegmentDemand): Placement[] {
   const rows: Placement[] = [];
   lastBlocks(demand).forEach((block, i) => {
     const row = rowOfBlock[block]!;
@@ -125,8 +133,7 @@ export function rowsOfSegments(plan: Plan, trace: Trace, demand: SegmentDemand):
 }
 
 function standingChoices(
-  plan: Plan,
-  rowOfBlock: Int32Array,
+  { plan, rowOfBlock }: PlanOnLog,
   demand: SegmentDemand,
   problem: Problem,
 ): { standing: Int32Array; covered: Uint8Array } {

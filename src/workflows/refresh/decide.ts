@@ -9,7 +9,7 @@ import { planContexts } from '../../plan/plan-contexts.js';
 import { knownConstraints } from '../../plan/problem.js';
 import type { Trace } from '../../traces/trace.js';
 import { formatSeconds, formatShare } from '../../units.js';
-import { judgeStanding, type PlanScore, rowsOfSegments, scorePlan } from './compare.js';
+import { judgeStanding, type PlanScore, planOnLog, rowsOfSegments, scorePlan } from './compare.js';
 import { demandsOf, keepsToOther } from './demands.js';
 import type { MadeFor } from './drift/identity.js';
 import type { TurnInputs, TurnOptions } from './options.js';
@@ -72,6 +72,7 @@ export function makeCandidate(
   const usable = corrected.tiers.filter((tier) => !corrected.gone.includes(tier.name));
   const { offered, forbidden } = offerOf(options.engine, usable);
   const constraints = knownConstraints(options.constraints, demand);
+  const before = inForce === undefined ? undefined : planOnLog(inForce, trace);
   const planned = planContexts({
     ...constraints,
     ...(offered === undefined ? {} : { offered }),
@@ -84,8 +85,9 @@ export function makeCandidate(
     solver: options.solver,
     ...(options.meanQuality === undefined ? {} : { target: { meanQuality: options.meanQuality } }),
     ...(options.confidence === undefined ? {} : { confidence: options.confidence }),
-    ...(inForce === undefined ? {} : { previous: inForce.header }),
-    ...(inForce === undefined ? {} : { previousRows: rowsOfSegments(inForce, trace, demand) }),
+    ...(before === undefined
+      ? {}
+      : { previous: before.plan.header, previousRows: rowsOfSegments(before, demand) }),
     migrationSecondsPerGb: options.migrationSecondsPerByte * 1e9,
     inputs: inputs.files,
   });
@@ -113,11 +115,11 @@ export function makeCandidate(
   };
   const score = scorePlan({ header, rows }, yardstick, alpha);
   const candidate = { header, rows, score, solveSeconds: planned.solveSeconds };
-  if (inForce === undefined) return candidate;
-  const old = scorePlan(inForce, yardstick, alpha);
+  if (before === undefined) return candidate;
+  const old = scorePlan(before.plan, yardstick, alpha);
   const prices = header.tiers.map((tier) => tier.price);
   const { problem, solution } = planned;
-  const standing = judgeStanding(inForce, trace, demand, problem, solution.choices, prices);
+  const standing = judgeStanding(before, demand, problem, solution.choices, prices);
   const requests = demand.accesses.reduce((sum, f, i) => sum + f * demand.requestShare[i]!, 0);
   const moving = standing.bytesToMove * options.migrationSecondsPerByte;
   const perRequest = (header.summary.utility - standing.utility - moving) / Math.max(requests, 1e-9);
