@@ -5,12 +5,12 @@
  *   npm run bench -- planner [--sizes 1000,10000,...] [--only sizes,own,tree,changed,sweep] [--python PYTHON]
  *
  * Every row is a process of its own. Seconds are of CPU, the median of several solves where they are short; memory is
- * the highest resident size during the solve over that before it. With a Python that has highspy, HiGHS solves
+ * the highest resident size of the whole process up to the end of the first solve, the instance included. With a Python that has highspy, HiGHS solves
  * the linear relaxation and the whole problem of the small sizes beside it.
  */
 
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -188,8 +188,6 @@ function besideHighs(problem: Problem, ours: Solution, python: string): Row {
 
 function measured<T>(run: () => T, repeats: number): { found: T; seconds: number; bytes: number } {
   globalThis.gc?.();
-  writeFileSync('/proc/self/clear_refs', '5');
-  const before = residentBytes('VmRSS');
   const seconds: number[] = [];
   let found: T | undefined;
   for (let k = 0; k < repeats; k++) {
@@ -199,11 +197,5 @@ function measured<T>(run: () => T, repeats: number): { found: T; seconds: number
     seconds.push((user + system) / 1e6);
   }
   seconds.sort((a, b) => a - b);
-  return { found: found!, seconds: seconds[repeats >> 1]!, bytes: residentBytes('VmHWM') - before };
-}
-
-/** A size in the kernel's account of this process. */
-function residentBytes(field: string): number {
-  const line = readFileSync('/proc/self/status', 'utf8').match(new RegExp(`${field}:\\s+(\\d+) kB`));
-  return Number(line?.[1] ?? 0) * 1024;
+  return { found: found!, seconds: seconds[repeats >> 1]!, bytes: 1024 * process.resourceUsage().maxRSS };
 }
