@@ -120,7 +120,7 @@ describe.skipIf(reason !== undefined)("exports are understood by the engine's ow
     );
     expect(server!.shift()).toBe('evicpress-lmcache');
     expect(understood('lmcache', server!)).toMatchObject({
-      plan: '/work/.evicpress/state/in-force.ndjson',
+      plan: '/srv/evicpress/.evicpress/state/in-force.ndjson',
       stores: 'evicpress',
       l1Bytes: 64 * 2 ** 30,
       routes: [
