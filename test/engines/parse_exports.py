@@ -15,9 +15,12 @@ def lmcache(words):
     from evicpress.lmcache.routes import Routes
     from evicpress.lmcache.serdes import register_serdes
     from lmcache.v1.distributed.config import add_storage_manager_args, parse_args_to_config
+    from lmcache.v1.mp_observability.config import add_observability_args
     from lmcache.v1.multiprocess.config import (
+        add_coordinator_args,
         add_http_frontend_args,
         add_mp_server_args,
+        add_p2p_args,
         parse_args_to_http_frontend_config,
         parse_args_to_mp_server_config,
     )
@@ -27,7 +30,15 @@ def lmcache(words):
     register_serdes()
     register_policies(Director(Routes(options.l1_tier, tuple(routes))))
     parser = argparse.ArgumentParser()
-    for add in (add_mp_server_args, add_storage_manager_args, add_http_frontend_args):
+    # All groups of `lmcache server`.
+    for add in (
+        add_mp_server_args,
+        add_p2p_args,
+        add_storage_manager_args,
+        add_http_frontend_args,
+        add_observability_args,
+        add_coordinator_args,
+    ):
         add(parser)
     arguments = parser.parse_args([*passed, "--l2-store-policy", NAME, "--l2-prefetch-policy", NAME])
     config = parse_args_to_config(arguments)
@@ -45,11 +56,10 @@ def lmcache(words):
 
 
 def vllm(words):
-    from vllm.engine.arg_utils import EngineArgs
+    from vllm.entrypoints.launchers.cli_args import make_arg_parser
     from vllm.utils.argparse_utils import FlexibleArgumentParser
 
-    parser = EngineArgs.add_cli_args(FlexibleArgumentParser())
-    args = parser.parse_args(["--model", words[0], *words[1:]])
+    args = make_arg_parser(FlexibleArgumentParser()).parse_args(words)
     connector = args.kv_transfer_config
     return {
         "offloadingGiB": args.kv_offloading_size,
