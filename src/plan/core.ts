@@ -1,5 +1,6 @@
 import { KEEP_NOTHING, type Problem, storedBytesOf, utilityOf } from './problem.js';
-import { addUse, BytePrices, type Row } from './rows.js';
+import { BytePrices } from './row-cells.js';
+import { addUse, type Row } from './rows.js';
 
 /** States expanded, per unit of width, before the search ends with what it has. */
 const WORK_PER_WIDTH = 500;

@@ -2,7 +2,8 @@ import type { ExplainedOption, Flips } from '../formats/explained.js';
 import { RECOMPUTE, UNCOMPRESSED } from '../formats/plan.js';
 import { IndependentLagrangian } from './independent.js';
 import { KEEP_NOTHING, type Problem, qualityOf, storedBytesOf, ttftOf, utilityOf } from './problem.js';
-import { BytePrices, couplingRows } from './rows.js';
+import { BytePrices } from './row-cells.js';
+import { couplingRows } from './rows.js';
 import { TreeLagrangian } from './tree.js';
 
 export interface Explanation {

@@ -1,6 +1,7 @@
 import type { Lagrangian } from './lagrangian.js';
 import type { Problem } from './problem.js';
 import type { Row } from './rows.js';
+import { pickContexts } from './sample.js';
 import { Scan, type Split } from './scan.js';
 
 /**
@@ -9,28 +10,37 @@ import { Scan, type Split } from './scan.js';
  */
 export class IndependentLagrangian implements Lagrangian {
   readonly limits: Float64Array;
+  private readonly scan: Scan;
 
   constructor(
     private readonly problem: Problem,
     private readonly rows: readonly Row[],
-    private readonly scan = new Scan(problem, rows),
     /** Whose choices are settled; none when undefined. */
     readonly split?: Split,
   ) {
     this.limits = Float64Array.from(rows, (row) => row.limit);
+    // The open contexts lie scattered; side by side they are read many times faster.
+    this.scan = new Scan(split === undefined ? problem : pickContexts(problem, split.open), rows);
   }
 
   /** @param choices filled for the contexts that are not settled. */
   choose(prices: Float64Array, use: Float64Array, choices?: Int32Array): number {
     const { split, scan } = this;
-    use.fill(0);
-    if (split === undefined) return scan.choose(prices, undefined, use, choices);
+    if (split === undefined) {
+      use.fill(0);
+      return scan.choose(prices, use, choices);
+    }
     use.set(split.loose.use);
-    return split.loose.utility + scan.choose(prices, split.open, use, choices);
+    const own = choices === undefined ? undefined : new Int32Array(split.open.length);
+    const utility = split.loose.utility + scan.choose(prices, use, own);
+    own?.forEach((choice, k) => {
+      choices![split.open[k]!] = choice;
+    });
+    return utility;
   }
 
-  /** The same inside a box of prices. */
+  /** The same inside a box of prices; of a Lagrangian that is not restricted yet. */
   restrict(low: Float64Array, high: Float64Array): IndependentLagrangian {
-    return new IndependentLagrangian(this.problem, this.rows, this.scan, this.scan.split(low, high));
+    return new IndependentLagrangian(this.problem, this.rows, this.scan.split(low, high));
   }
 }

@@ -43,15 +43,36 @@ export function couplingRows(problem: Problem): Row[] {
   }
   // What allows nothing is not offered at all, and needs no row.
   const finite = rows.filter(({ limit }) => Number.isFinite(limit) && limit > 0);
-  const most = mostUse(problem, finite);
-  return finite.filter(({ limit }, r) => most[r]! > limit);
+  return overstepped(problem, finite);
 }
 
-/** What every context in its largest form would use of each row, each in the tier that uses most. */
-function mostUse(problem: Problem, rows: readonly Row[]): Float64Array {
-  const { demand, forms, curveOf, tiers } = problem;
+/** The rows that would be overstepped if every context were in its largest form, each in the tier that uses most. */
+function overstepped(problem: Problem, rows: readonly Row[]): Row[] {
+  const { demand, curveOf, tiers } = problem;
+  const { share, asIs } = largestForms(problem);
+  const dearest = Math.max(0, ...tiers.map((tier) => tier.moneyPerByte));
+  const most = new Float64Array(rows.length);
+  // Most limits are overstepped long before the last context.
+  let unsure = rows.map((_, r) => r);
+  for (let i = 0; i < demand.contexts && unsure.length > 0; i++) {
+    const curve = curveOf[i]!;
+    const bytes = Math.max(Math.ceil(demand.fullBytes[i]! * share[curve]!), asIs[curve]!);
+    let over = false;
+    for (const r of unsure) {
+      const { kind, tenant, limit } = rows[r]!;
+      if (kind === 'bandwidth') most[r]! += bytes * demand.accesses[i]!;
+      else if (kind === 'money') most[r]! += bytes * dearest;
+      else if (kind !== 'tenant' || tenant === demand.tenantOf[i]) most[r]! += bytes;
+      if (most[r]! > limit) over = true;
+    }
+    if (over) unsure = unsure.filter((r) => most[r]! <= rows[r]!.limit);
+  }
+  return rows.filter((_, r) => !unsure.includes(r));
+}
+
+/** By curve: the largest share of the full bytes, and the largest bytes as they are. */
+function largestForms({ forms }: Problem): { share: Float64Array; asIs: Float64Array } {
   const curves = forms.offsets.length - 1;
-  // Per curve: largest share of the full bytes, and largest bytes as they are.
   const share = new Float64Array(curves);
   const asIs = new Float64Array(curves);
   for (let c = 0; c < curves; c++) {
@@ -61,19 +82,7 @@ function mostUse(problem: Problem, rows: readonly Row[]): Float64Array {
       else share[c] = Math.max(share[c]!, forms.storedBytes[form]! / forms.ofBytes[form]!);
     }
   }
-  const dearest = Math.max(0, ...tiers.map((tier) => tier.moneyPerByte));
-  const most = new Float64Array(rows.length);
-  for (let i = 0; i < demand.contexts; i++) {
-    const curve = curveOf[i]!;
-    const bytes = Math.max(Math.ceil(demand.fullBytes[i]! * share[curve]!), asIs[curve]!);
-    for (let r = 0; r < rows.length; r++) {
-      const { kind, tenant } = rows[r]!;
-      if (kind === 'bandwidth') most[r]! += bytes * demand.accesses[i]!;
-      else if (kind === 'money') most[r]! += bytes * dearest;
-      else if (kind !== 'tenant' || tenant === demand.tenantOf[i]) most[r]! += bytes;
-    }
-  }
-  return most;
+  return { share, asIs };
 }
 
 /** The names of a row's tier and tenant, as plans have them. */
@@ -129,51 +138,4 @@ export function totalUse(problem: Problem, rows: readonly Row[], choices: Int32A
 /** Whether use keeps every limit, but for the rounding of sums. */
 export function withinLimits(rows: readonly Row[], use: Float64Array): boolean {
   return rows.every((row, r) => use[r]! <= row.limit * (1 + 1e-12));
-}
-
-/** What a stored byte costs at given prices of the rows: tables by tier, and rows that look at the context. */
-export class BytePrices {
-  /** Price per byte by tier, and per byte and access; rows of one tier that apply to every context. */
-  readonly perByte: Float64Array;
-  readonly perAccess: Float64Array;
-  private readonly particular: readonly number[];
-  private prices: Float64Array = new Float64Array(0);
-
-  constructor(
-    private readonly problem: Problem,
-    private readonly rows: readonly Row[],
-  ) {
-    this.perByte = new Float64Array(problem.tiers.length);
-    this.perAccess = new Float64Array(problem.tiers.length);
-    this.particular = rows.flatMap(({ kind }, r) => (kind === 'tenant' || kind === 'writes' ? [r] : []));
-  }
-
-  /** Whether the tables say it all, for every context alike. */
-  get tabled(): boolean {
-    return this.particular.length === 0;
-  }
-
-  /** Takes new prices, utility per unit of each row. */
-  set(prices: Float64Array): void {
-    const { problem, rows, perByte, perAccess } = this;
-    this.prices = prices;
-    perByte.fill(0);
-    perAccess.fill(0);
-    rows.forEach(({ kind, tier }, r) => {
-      if (kind === 'capacity') perByte[tier]! += prices[r]!;
-      else if (kind === 'bandwidth') perAccess[tier]! += prices[r]!;
-      else if (kind === 'money')
-        perByte.forEach((_, t) => {
-          perByte[t]! += prices[r]! * problem.tiers[t]!.moneyPerByte;
-        });
-    });
-  }
-
-  /** Price of a byte that a choice of context i stores in a tier. */
-  of(i: number, tier: number, choice: number): number {
-    const { problem, rows, prices, particular } = this;
-    let price = this.perByte[tier]! + problem.demand.accesses[i]! * this.perAccess[tier]!;
-    for (const r of particular) price += prices[r]! * usePerByte(problem, rows[r]!, i, tier, choice);
-    return price;
-  }
 }

@@ -1,34 +1,20 @@
-import type { Budgets } from './budgets.js';
 import type { Problem } from './problem.js';
 
-/**
- * A part of a problem without parents, capacities scaled with it: every k-th context in a scrambled order, so
- * that an order in the input does not bias it.
- */
-export function sampleProblem(problem: Problem, size: number): Problem {
+/** Some contexts of a problem without parents, on their own: every column picked, everything else as it is. */
+export function pickContexts(problem: Problem, which: Int32Array): Problem {
   const { demand } = problem;
-  const n = demand.contexts;
-  const stride = coprimeNear(Math.floor(n * 0.6180339887), n);
-  const rows = new Int32Array(size);
-  for (let k = 0, at = 0; k < size; k++, at = (at + stride) % n) rows[k] = at;
-  const share = size / n;
+  const size = which.length;
   const pick = <T extends Float64Array | Int32Array | Uint32Array>(column: T): T => {
     const picked = new (column.constructor as new (length: number) => T)(size);
-    for (let k = 0; k < size; k++) picked[k] = column[rows[k]!]!;
+    for (let k = 0; k < size; k++) picked[k] = column[which[k]!]!;
     return picked;
   };
   return {
     ...problem,
-    tiers: problem.tiers.map((tier) => ({
-      ...tier,
-      capacityBytes: tier.capacityBytes * share,
-      bytesPerSecondBudget: tier.bytesPerSecondBudget * share,
-    })),
     curveOf: pick(problem.curveOf),
     allowed: pick(problem.allowed),
     recomputeSeconds: pick(problem.recomputeSeconds),
     ...(problem.inForce === undefined ? {} : { inForce: pick(problem.inForce) }),
-    ...(problem.budgets === undefined ? {} : { budgets: scaled(problem.budgets, share) }),
     demand: {
       ...demand,
       contexts: size,
@@ -45,13 +31,12 @@ export function sampleProblem(problem: Problem, size: number): Problem {
   };
 }
 
-/** Budgets for a part of the contexts; a tenant's share is one of the capacity, which is scaled already. */
-function scaled(budgets: Budgets, share: number): Budgets {
-  return {
-    ...budgets,
-    writtenBytes: budgets.writtenBytes.map((bytes) => bytes * share),
-    moneyPerMonth: budgets.moneyPerMonth * share,
-  };
+/** So many of n contexts: every k-th in a scrambled order, so that an order in the input does not bias them. */
+export function sampleOf(n: number, size: number): Int32Array {
+  const stride = coprimeNear(Math.floor(n * 0.6180339887), n);
+  const which = new Int32Array(size);
+  for (let k = 0, at = 0; k < size; k++, at = (at + stride) % n) which[k] = at;
+  return which;
 }
 
 function coprimeNear(start: number, n: number): number {

@@ -8,7 +8,8 @@ import {
   storedBytesOf,
   utilityOf,
 } from './problem.js';
-import { addUse, BytePrices, type Row } from './rows.js';
+import { BytePrices } from './row-cells.js';
+import { addUse, type Row } from './rows.js';
 
 /** The state of a path on which nothing lossy is kept yet. */
 const WHOLE_PATH = -1;

@@ -18,6 +18,7 @@ import { parseArgs } from 'node:util';
 import { gapOfSpan } from '../../src/plan/baseline.js';
 import type { Problem } from '../../src/plan/problem.js';
 import { couplingRows } from '../../src/plan/rows.js';
+import { pickContexts } from '../../src/plan/sample.js';
 import { Scan } from '../../src/plan/scan.js';
 import { logSpaced, Sweep } from '../../src/plan/sizing.js';
 import { dual, exact, pricedPlan } from '../../src/plan/solvers/dual.js';
@@ -130,12 +131,12 @@ function changed(size: number): Row {
   const problem = ordinaryInstance({ contexts: size, classes: CLASSES, seed: 1, named: false });
   const { prices } = dual.solve(problem);
   const couplings = couplingRows(problem);
-  const scan = new Scan(problem, couplings);
   const which = Int32Array.from({ length: 1000 }, (_, k) => Math.floor((k * size) / 1000));
-  const choices = new Int32Array(size);
+  const choices = new Int32Array(which.length);
   const use = new Float64Array(couplings.length);
-  const { seconds } = measured(() => scan.choose(prices, which, use, choices), REPEATS);
-  const whole = measured(() => new Scan(problem, couplings), REPEATS);
+  const choose = () => new Scan(pickContexts(problem, which), couplings).choose(prices, use, choices);
+  const { seconds } = measured(choose, REPEATS);
+  const whole = measured(() => new Scan({ ...problem, forms: { ...problem.forms } }, couplings), REPEATS);
   return {
     contexts: size.toLocaleString('en'),
     'with the curves at hand': `${(seconds * 1e3).toFixed(2)} ms`,
@@ -169,7 +170,9 @@ function besideHighs(problem: Problem, ours: Solution, python: string): Row {
     const path = join(folder, 'instance.json');
     writeFileSync(path, JSON.stringify(linearProgram(problem)));
     const script = fileURLToPath(new URL('highs.py', import.meta.url));
-    const { lp, mip } = JSON.parse(execFileSync(python, [script, path], { encoding: 'utf8' })) as Record<
+    // HiGHS greets on the same stream.
+    const last = execFileSync(python, [script, path], { encoding: 'utf8' }).trim().split('\n').at(-1)!;
+    const { lp, mip } = JSON.parse(last) as Record<
       'lp' | 'mip',
       { seconds: number; value: number | null; bound: number | null }
     >;
