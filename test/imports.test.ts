@@ -32,6 +32,22 @@ function importsOf(file: string): string[] {
   );
 }
 
+/** Names, other than of types, that a file imports or exports from files of ours, by the names they have there. */
+function valuesOf(file: string, clause: 'import' | 'export'): { name: string; from: string }[] {
+  const text = readFileSync(join(SOURCE, file), 'utf8');
+  const pattern = new RegExp(`^${clause} \\{([^}]*)\\} from '(\\.[^']+)'`, 'gm');
+  return [...text.matchAll(pattern)].flatMap(([, names, path]) =>
+    names!
+      .split(',')
+      .map((name) => name.trim().split(' as ')[0]!)
+      .filter((name) => name !== '' && !name.startsWith('type '))
+      .map((name) => ({
+        name,
+        from: relative(SOURCE, join(SOURCE, dirname(file), path!)).replace(/\.js$/, '.ts'),
+      })),
+  );
+}
+
 describe('imports', () => {
   it('gives every file a place in the picture', () => {
     expect(files.filter((file) => rowOf(part(file)) < 0)).toEqual([]);
@@ -49,5 +65,16 @@ describe('imports', () => {
         .map((to) => `${file} → ${to}`),
     );
     expect(upwards).toEqual([]);
+  });
+
+  it('of the commands are what the library exports; of their own they have what is printed and asked', () => {
+    const shown = /^(commands|report)\/|^(errors|registry|units)\.ts$|^formats\/(files|schema)\.ts$/;
+    const exported = new Set(valuesOf('index.ts', 'export').map(({ name }) => name));
+    const missing = files
+      .filter((file) => part(file) === 'commands')
+      .flatMap((file) => valuesOf(file, 'import'))
+      .filter(({ from, name }) => !shown.test(from) && !exported.has(name));
+    expect(missing).toEqual([]);
+    expect(exported.size).toBeGreaterThan(100);
   });
 });
