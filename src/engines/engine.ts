@@ -30,6 +30,7 @@ export interface ExportSetting {
   readonly modelPath: string;
 }
 
+/** A file for the engine: where it belongs and its whole text. */
 export interface ExportFile {
   /** Relative to the export's folder. */
   readonly path: string;

@@ -38,6 +38,7 @@ export const contextRowSchema = z.looseObject({
   /** Per query the right answer, or several that are right. */
   answers: z.array(z.union([z.string(), z.array(z.string())])).optional(),
 });
+/** One context with text, queries or tokens; accesses per second. */
 export type ContextRow = z.infer<typeof contextRowSchema>;
 
 /** The fields of `contextRowSchema` that rows for planning have. */
@@ -59,8 +60,10 @@ export const contextsHeaderSchema = z.looseObject({
   version: z.number(),
   periodSeconds: positive.optional(),
 });
+/** The first line of a contexts file. */
 export type ContextsHeader = z.infer<typeof contextsHeaderSchema>;
 
+/** A contexts file as read. */
 export interface ContextsFile {
   readonly header: Partial<ContextsHeader>;
   readonly rows: readonly ContextRow[];

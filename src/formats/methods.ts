@@ -47,6 +47,7 @@ export const methodRowSchema = z.looseObject({
   model: z.string().optional(),
   runner: z.string().optional(),
 });
+/** Quality of one method at one compressionRatio (the fraction removed) on one context, or pooled. */
 export type MethodRow = z.infer<typeof methodRowSchema>;
 
 export const methodsHeaderSchema = z.looseObject({
@@ -78,6 +79,7 @@ export const methodsHeaderSchema = z.looseObject({
   /** Mean of |quality − quality on the queries held out|. */
   heldOutError: z.number().optional(),
 });
+/** The first line of a methods profile: model, runner, metric. */
 export type MethodsHeader = z.infer<typeof methodsHeaderSchema>;
 
 /** A method profile, whole in memory. */

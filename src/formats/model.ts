@@ -18,6 +18,7 @@ export const modelSchema = z.looseObject({
   }),
   source: z.union([source, z.string()]).optional(),
 });
+/** What decides the bytes of a token and the seconds of a prefill. */
 export type Model = z.infer<typeof modelSchema>;
 
 /** Checks a model that is already parsed. @throws EvicpressError */

@@ -52,6 +52,7 @@ export const rulesSchema = z.looseObject({
   prefillSecondsPerToken: nonNegative.optional(),
   classes: z.array(classRuleSchema).optional(),
 });
+/** What a plan says of contexts it does not name: prices, rates and levels by class. */
 export type Rules = z.infer<typeof rulesSchema>;
 
 export const planTierSchema = z.looseObject({
@@ -107,6 +108,7 @@ export const planHeaderSchema = z.looseObject({
   rules: rulesSchema,
   inputs: z.array(z.looseObject({ path: z.string(), sha256: z.string() })),
 });
+/** The first line of a plan: inputs, prices, bound and summary. */
 export type PlanHeader = z.infer<typeof planHeaderSchema>;
 
 export const placementSchema = z.looseObject({
@@ -149,6 +151,7 @@ const isPlainPlacement = plainShape<Placement>(
   },
 );
 
+/** A plan read whole: its header and a placement for every context. */
 export interface Plan {
   readonly header: PlanHeader;
   readonly rows: readonly Placement[];

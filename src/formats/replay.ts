@@ -59,6 +59,7 @@ export const policyResultSchema = z.looseObject({
   series: z.array(seriesPointSchema).optional(),
   sweep: loadSweepSchema.optional(),
 });
+/** What one policy did on one log: shares, seconds and bytes, weighted by accesses. */
 export type PolicyResult = z.infer<typeof policyResultSchema>;
 
 export const replaySchema = z.looseObject({
@@ -78,6 +79,7 @@ export const replaySchema = z.looseObject({
   /** What LRU would serve at other capacities, one tier or the first of several: ascending. */
   lruCurve: z.array(z.looseObject({ capacityBytes: nonNegative, prefixHitRate: fraction })).optional(),
 });
+/** A replay.json: one log, one setting, a result for every policy. */
 export type ReplayResult = z.infer<typeof replaySchema>;
 
 /**

@@ -22,6 +22,7 @@ export const transferSchema = z.looseObject({
   /** Replaces the affine law; interpolated log-log, sizes ascending. */
   table: z.array(z.looseObject({ bytes: positive, seconds: positive })).optional(),
 });
+/** How long bytes take to or from a tier: a line or a table over sizes, per number of streams; bytes and seconds. */
 export type Transfer = z.infer<typeof transferSchema>;
 
 export const tierSchema = z.looseObject({
@@ -42,6 +43,7 @@ export const tierSchema = z.looseObject({
   pricePerGbMonth: nonNegative.optional(),
   samples: z.array(z.looseObject({ bytes: positive, streams: count.min(1), seconds: positive })).optional(),
 });
+/** One tier: capacity in bytes, its transfers, its verdict and how each figure is known. */
 export type Tier = z.infer<typeof tierSchema>;
 
 export const tiersSchema = z.looseObject({
@@ -51,6 +53,7 @@ export const tiersSchema = z.looseObject({
   tiers: z.array(tierSchema).min(1, 'expected at least one tier'),
   host: z.looseObject({}).optional(),
 });
+/** A tiers.json: the host and its tiers, fastest first. */
 export type TierProfile = z.infer<typeof tiersSchema>;
 
 /**

@@ -13,6 +13,7 @@ export const DEFAULT_METHODS = [
   'snapkv+int8',
   'snapkv+int4',
 ];
+/** Fractions removed that are measured where none are asked for. */
 export const DEFAULT_RATIOS = [0.3, 0.5, 0.7, 0.9];
 
 /**

@@ -14,6 +14,7 @@ import {
   type Wanted,
 } from './runner.js';
 
+/** What a profiling run needs: contexts, configurations, a runner and the journal it resumes from. */
 export interface ProfileRun {
   readonly runner: Runner;
   readonly contexts: readonly ProfiledContext[];

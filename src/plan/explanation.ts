@@ -6,6 +6,7 @@ import { BytePrices } from './row-cells.js';
 import { couplingRows } from './rows.js';
 import { TreeLagrangian } from './tree.js';
 
+/** Why a context is where it is: its best options, priced, and what would change the choice. */
 export interface Explanation {
   /** Every option that is allowed, the highest net first. */
   readonly options: readonly ExplainedOption[];

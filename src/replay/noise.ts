@@ -11,14 +11,17 @@ export interface WindowedFigure {
   readonly weight: (window: SeriesPoint) => number;
 }
 
+/** Share of reusable tokens that were found, per window. */
 export const HIT_SHARE: WindowedFigure = {
   value: (window) => window.hitShare,
   weight: (window) => window.reusableTokens ?? window.requests,
 };
+/** Mean TTFT in seconds, per window. */
 export const MEAN_TTFT: WindowedFigure = {
   value: (window) => window.meanTtftSeconds,
   weight: (window) => window.requests,
 };
+/** Mean quality of what was served, per window. */
 export const MEAN_QUALITY: WindowedFigure = {
   value: (window) => window.meanQuality,
   weight: (window) => window.requests,

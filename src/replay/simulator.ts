@@ -36,6 +36,7 @@ export interface ReplaySetting extends QueueOptions {
   readonly replanEvery?: number;
 }
 
+/** The result of one policy, its scores over time and the store as it stands at the end. */
 export interface ReplayOutcome {
   readonly result: PolicyResult;
   readonly scores: Scores;

@@ -12,11 +12,13 @@ export interface Solver {
   readonly solve: (problem: Problem, options?: SolveOptions) => Solution;
 }
 
+/** Limits of one solve and what it may start from. */
 export interface SolveOptions {
   /** Prices to begin from, by row: those of the plan in force. */
   readonly start?: Float64Array;
 }
 
+/** A choice for every context, with the prices and the bound that judge it. */
 export interface Solution {
   readonly solver: string;
   /** A choice per context: KEEP_NOTHING, or tier · forms + form. */

@@ -25,6 +25,7 @@ export interface DriftThresholds {
   readonly enoughRequests: number;
 }
 
+/** From where on a change counts as drift; a gap of 0.3 in quality is the paper's trigger. */
 export const DEFAULT_THRESHOLDS: DriftThresholds = {
   slowdown: 1.5,
   qualityGap: 0.3,
