@@ -142,6 +142,14 @@ describe.skipIf(CHROMIUM === undefined)('the report in Chromium', () => {
     expect(faults).toEqual([]);
   });
 
+  it('draws every chart without a scroll', async () => {
+    const { page, faults } = await open({ viewport: { width: 1280, height: 900 } });
+    await expect
+      .poll(() => page.locator('.chart svg.marks').count(), { timeout: 60_000 })
+      .toBe(await page.locator('.chart').count());
+    expect(faults).toEqual([]);
+  });
+
   it('prints with a chart of its own for paper', async () => {
     const { page } = await open({ viewport: { width: 1280, height: 900 }, colorScheme: 'dark' });
     await expect

@@ -23,7 +23,7 @@ function loadLibrary(): Promise<Embed> {
   return library;
 }
 
-/** Draws each chart when it comes near the screen, and anew whenever the theme changes. */
+/** Draws the charts near the screen at once, the others while the page is idle, and all anew when the theme changes. */
 export function showCharts(charts: PageData['charts'], theme: () => ThemeName): { redraw(): void } {
   const hosts = charts.flatMap(({ id, spec }) => {
     const host = document.getElementById(id);
@@ -42,7 +42,10 @@ export function showCharts(charts: PageData['charts'], theme: () => ThemeName): 
     { rootMargin: '400px' },
   );
   for (const { host } of hosts) observer.observe(host);
-  void drawForPrint(hosts);
+  void drawWhileIdle(hosts, async (host) => {
+    observer.unobserve(host);
+    if (!drawn.has(host)) await draw(host);
+  });
   return {
     redraw() {
       for (const host of drawn.keys()) void draw(host);
@@ -84,27 +87,43 @@ function nameControls(host: HTMLElement): void {
   }
 }
 
-/** Paper has one width and a white ground: its charts are drawn apart, while the reader looks at the page. */
-async function drawForPrint(hosts: readonly { host: HTMLElement; spec: Spec }[]): Promise<void> {
-  for (const { host, spec } of hosts) {
-    await new Promise((resolve) => {
-      if ('requestIdleCallback' in globalThis) requestIdleCallback(resolve, { timeout: 2000 });
-      else setTimeout(resolve, 100);
-    });
-    const paper = document.createElement('div');
-    paper.className = 'on-paper';
-    paper.setAttribute('aria-hidden', 'true');
-    host.after(paper);
-    const inner = document.createElement('div');
-    paper.append(inner);
-    const embed = await loadLibrary();
-    const bare = withoutControls(inTheme(spec, 'light'));
-    await embed(
-      inner,
-      { ...bare, width: PRINT_WIDTH, autosize: { type: 'fit-x', contains: 'padding' } },
-      { ...OPTIONS, config: chartConfig('light', PRINT_WIDTH), actions: false, tooltip: false },
-    );
+/** First what is still to be drawn on the screen, so that nobody scrolls into a blank, then the charts for paper. */
+async function drawWhileIdle(
+  hosts: readonly { host: HTMLElement; spec: Spec }[],
+  drawOnScreen: (host: HTMLElement) => Promise<void>,
+): Promise<void> {
+  for (const { host } of hosts) {
+    await idle();
+    await drawOnScreen(host);
   }
+  for (const { host, spec } of hosts) {
+    await idle();
+    await drawOnPaper(host, spec);
+  }
+}
+
+function idle(): Promise<unknown> {
+  return new Promise((resolve) => {
+    if ('requestIdleCallback' in globalThis) requestIdleCallback(resolve, { timeout: 2000 });
+    else setTimeout(resolve, 100);
+  });
+}
+
+/** Paper has one width and a white ground: its charts are drawn apart. */
+async function drawOnPaper(host: HTMLElement, spec: Spec): Promise<void> {
+  const paper = document.createElement('div');
+  paper.className = 'on-paper';
+  paper.setAttribute('aria-hidden', 'true');
+  host.after(paper);
+  const inner = document.createElement('div');
+  paper.append(inner);
+  const embed = await loadLibrary();
+  const bare = withoutControls(inTheme(spec, 'light'));
+  await embed(
+    inner,
+    { ...bare, width: PRINT_WIDTH, autosize: { type: 'fit-x', contains: 'padding' } },
+    { ...OPTIONS, config: chartConfig('light', PRINT_WIDTH), actions: false, tooltip: false },
+  );
 }
 
 /** Parameters keep their value on paper, but lose the control that sets it. */
