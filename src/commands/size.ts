@@ -10,7 +10,7 @@ import { planMeans } from '../plan/make-plan.js';
 import type { Problem } from '../plan/problem.js';
 import { fixedRule, kneeOf, leastSize, logSpaced, type SizedPlan, Sweep } from '../plan/sizing.js';
 import { dual } from '../plan/solvers/dual.js';
-import { type ParetoPoint, paretoTable, sizeSentence, sizeTable } from '../report/size-text.js';
+import { type Knee, type ParetoPoint, paretoTable, sizeSentence, sizeTable } from '../report/size-text.js';
 import { openTerminal, type TerminalFlags } from '../report/terminal.js';
 import { formatBytes, formatSeconds, parseBytes, parseNumber, parseSeconds } from '../units.js';
 import { collect } from './options.js';
@@ -86,7 +86,7 @@ async function run(flags: SizeFlags): Promise<void> {
     ...formatHeader('size'),
     alpha: problem.alpha,
     points: shown,
-    knee: knee === undefined ? null : { capacities: knee.capacities, rule: KNEE_RULE },
+    knee: knee === undefined ? null : { capacities: knee.point.capacities, rule: KNEE_RULE },
     ...(pareto === undefined ? {} : { pareto }),
     ...(answer === undefined ? {} : { answer: { for: flags.for, ...answer } }),
   };
@@ -94,7 +94,7 @@ async function run(flags: SizeFlags): Promise<void> {
   await writeWhole(output, jsonText(result));
   terminal.finish();
   if (output !== '-') {
-    terminal.table(...sizeTable(shown, names, knee));
+    terminal.table(...sizeTable(shown, names, knee?.point));
     terminal.conclude(sizeSentence(shown, names, knee));
     if (pareto !== undefined) {
       const sizes = problem.tiers.map((tier) => `${tier.name} ${formatBytes(tier.capacityBytes)}`);
@@ -199,11 +199,15 @@ function moneyPerMonth(
   }, 0);
 }
 
-function kneePoint(solved: readonly Solved[]): SizePoint | undefined {
+/** Where the curve bends, and the share of the utility to be gained over the whole range that is reached there. */
+function kneePoint(solved: readonly Solved[]): Knee | undefined {
   const bytes = (point: SizePoint) => Object.values(point.capacities).reduce((sum, size) => sum + size, 0);
   const costs = solved.map(({ point, utility }) => ({ cost: point.moneyPerMonth ?? bytes(point), utility }));
   const k = kneeOf(costs);
-  return k === undefined ? undefined : solved[k]!.point;
+  if (k === undefined) return undefined;
+  const utilities = solved.map(({ utility }) => utility);
+  const gained = Math.max(...utilities) - utilities[0]!;
+  return { point: solved[k]!.point, share: (utilities[k]! - utilities[0]!) / gained };
 }
 
 /** The front over alpha, and the fixed rules beside it. */

@@ -69,20 +69,27 @@ export function paretoTable(points: readonly ParetoPoint[]): [string[], string[]
   ];
 }
 
+/** Where more room begins to gain less than on average. */
+export interface Knee {
+  readonly point: SizePoint;
+  /** Of the utility to be gained over the whole range, what is reached here, 0 to 1. */
+  readonly share: number;
+}
+
 /** What the sweep says, in a sentence or two. */
 export function sizeSentence(
   points: readonly SizePoint[],
   tiers: readonly string[],
-  knee: SizePoint | undefined,
+  knee: Knee | undefined,
 ): string {
   const [first, last] = [points[0]!, points.at(-1)!];
   const room = (point: SizePoint) =>
     tiers.map((tier) => `${formatBytes(point.capacities[tier]!)} of ${tier}`).join(' and ');
-  const range = `From ${room(first)} to ${room(last)} mean TTFT goes from ${formatSeconds(first.meanTtftSeconds)} to ${formatSeconds(last.meanTtftSeconds)}.`;
+  const qualities = [first, last].map(({ meanQuality }) => meanQuality.toFixed(3));
+  const quality = qualities[0] === qualities[1] ? '' : ` and quality from ${qualities[0]} to ${qualities[1]}`;
+  const range = `From ${room(first)} to ${room(last)} mean TTFT goes from ${formatSeconds(first.meanTtftSeconds)} to ${formatSeconds(last.meanTtftSeconds)}${quality}.`;
   if (knee === undefined) return `${range} There is no knee in this range: look at another.`;
-  const gained = first.meanTtftSeconds - last.meanTtftSeconds;
-  const share = gained > 0 ? (first.meanTtftSeconds - knee.meanTtftSeconds) / gained : 0;
-  const most = share > 0 ? `, with ${significant(100 * share)} % of that improvement` : '';
-  const money = knee.moneyPerMonth === undefined ? '' : `, ${knee.moneyPerMonth.toFixed(2)} a month`;
-  return `${range} The knee is at ${room(knee)} (${formatSeconds(knee.meanTtftSeconds)}, quality ${knee.meanQuality.toFixed(4)}${money})${most}: past it a GB gains less than on average.`;
+  const { point, share } = knee;
+  const money = point.moneyPerMonth === undefined ? '' : `, ${point.moneyPerMonth.toFixed(2)} a month`;
+  return `${range} The knee is at ${room(point)} (${formatSeconds(point.meanTtftSeconds)}, quality ${point.meanQuality.toFixed(4)}${money}), with ${significant(100 * share)} % of that improvement: past it a GB gains less than on average.`;
 }
