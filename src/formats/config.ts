@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { type Document, parseDocument } from 'yaml';
+import type { Document } from 'yaml';
 import * as z from 'zod';
 import { errors, printable } from '../errors.js';
 import { readText, systemFault } from './files.js';
@@ -72,15 +72,17 @@ export async function readConfig(folder: string): Promise<Config> {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return {};
     throw systemFault(error, path);
   }
-  return checkShape(configSchema, parsedYaml(content, path) ?? {}, path);
+  return checkShape(configSchema, (await parsedYaml(content, path)) ?? {}, path);
 }
 
 /** A configuration larger than this, or nested deeper, is none; the parser would exhaust memory or stack on it. */
 const LARGEST_CHARACTERS = 2 ** 20;
 const DEEPEST = 100;
 
-function parsedYaml(content: string, path: string): unknown {
+async function parsedYaml(content: string, path: string): Promise<unknown> {
   refuseExcess(content, path);
+  // Loaded where there is something to read: most folders have no configuration.
+  const { parseDocument } = await import('yaml');
   const document = parseDocument(content, { prettyErrors: true });
   const fault = document.errors[0];
   if (fault !== undefined) {

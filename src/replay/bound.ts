@@ -207,6 +207,8 @@ function reusesOf({ trace, facts, model, warm }: ReplaySetting, tiers: readonly 
     let start = 0;
     let requestBytes = 0;
     let open = -1;
+    let openLast = -1;
+    let openCurve = -1;
     for (let k = blockOffsets[r]!; k < end && left > 0; k++) {
       const block = blocks[k]!;
       const last = lastUse[block]!;
@@ -215,13 +217,14 @@ function reusesOf({ trace, facts, model, warm }: ReplaySetting, tiers: readonly 
       // A document asked for twice in one request counts once.
       if (!prefix) lastUse[block] = r;
       const tokens = Math.min(left, tokensOfBlock[block]!);
-      const slots = r - Math.max(last, warm);
-      const continues = open !== -1 && reuses.slots[open] === slots && reuses.curve[open] === curveOf[block];
-      if (!continues) {
+      const curve = curveOf[block]!;
+      if (open === -1 || curve !== openCurve || Math.max(last, warm) !== openLast) {
+        openLast = Math.max(last, warm);
+        openCurve = curve;
         open = reuses.count++;
         reuses.request[open] = r;
-        reuses.curve[open] = curveOf[block]!;
-        reuses.slots[open] = slots;
+        reuses.curve[open] = curve;
+        reuses.slots[open] = r - openLast;
       }
       reuses.tokens[open]! += tokens;
       reuses.bytes[open]! += tokensOfBlock[block]! * model.kvBytesPerToken;
@@ -236,9 +239,10 @@ function reusesOf({ trace, facts, model, warm }: ReplaySetting, tiers: readonly 
       start += tokens;
       left -= tokens;
     }
-    tiers.forEach((tier, t) => {
-      reuses.secondsPerByte[r * tiers.length + t] = leastSecondsPerByte(tier.read, requestBytes);
-    });
+    if (requestBytes > 0) {
+      for (let t = 0; t < tiers.length; t++)
+        reuses.secondsPerByte[r * tiers.length + t] = leastSecondsPerByte(tiers[t]!.read, requestBytes);
+    }
     for (let k = blockOffsets[r]!; k < end; k++) lastUse[blocks[k]!] = r;
   }
   return reuses;
@@ -246,7 +250,8 @@ function reusesOf({ trace, facts, model, warm }: ReplaySetting, tiers: readonly 
 
 /** The least that a byte of a load of at most so many bytes takes. */
 function leastSecondsPerByte(read: Transfer, bytes: number): number {
-  if (bytes === 0) return 0;
-  const sizes = [bytes, ...(read.table ?? []).map((point) => point.bytes).filter((size) => size < bytes)];
-  return Math.min(...sizes.map((size) => transferSeconds(read, size) / size));
+  let least = transferSeconds(read, bytes) / bytes;
+  for (const point of read.table ?? [])
+    if (point.bytes < bytes) least = Math.min(least, transferSeconds(read, point.bytes) / point.bytes);
+  return least;
 }

@@ -96,8 +96,9 @@ export function levelNamed(compression: Compression, name: string): number {
 
 /** By block: its curve, that of the class of the first request that has it. */
 export function curveOfBlocks(trace: Trace): Int32Array {
-  const curves = new Int32Array(trace.tokensOfBlock.length).fill(-1);
-  if (trace.classes.length === 0) return curves.fill(0);
+  const curves = new Int32Array(trace.tokensOfBlock.length);
+  if (trace.classes.length === 0) return curves;
+  curves.fill(-1);
   for (let r = 0; r < trace.requests; r++) {
     const curve = trace.classOf[r]! + 1;
     for (let k = trace.blockOffsets[r]!; k < trace.blockOffsets[r + 1]!; k++) {

@@ -10,7 +10,8 @@ export class LogFacts {
 
   /** By request: tokens that an unlimited cache would serve. */
   get unlimitedTokens(): Float64Array {
-    this.unlimited ??= unlimitedTokens(this.trace);
+    this.unlimited ??=
+      this.trace.blockTokens > 0 && this.chained ? unlimitedChains(this.trace) : unlimitedTokens(this.trace);
     return this.unlimited;
   }
 
@@ -32,6 +33,20 @@ export class LogFacts {
 
 function unlimitedTokens(trace: Trace): Float64Array {
   return trace.reuse === 'prefix' ? unlimitedPrefixes(trace) : unlimitedDocuments(trace);
+}
+
+/** Chained ids numbered by first appearance: what is new in a request are its last blocks, numbered one by one. */
+function unlimitedChains({ requests, blocks, blockOffsets, blockTokens, inputTokens }: Trace): Float64Array {
+  const tokens = new Float64Array(requests);
+  let known = 0;
+  for (let r = 0; r < requests; r++) {
+    const end = blockOffsets[r + 1]!;
+    const length = end - blockOffsets[r]!;
+    const fresh = length === 0 ? 0 : Math.max(0, blocks[end - 1]! + 1 - known);
+    known += fresh;
+    tokens[r] = Math.min((length - fresh) * blockTokens, inputTokens[r]!);
+  }
+  return tokens;
 }
 
 /** Blocks are numbered by first appearance: what came before has a smaller number than what is new. */

@@ -34,61 +34,57 @@ export interface Summary {
 export function summarise(summary: Summary): PolicyResult {
   const { trace, tiers, scores, warm, before, after } = summary;
   const n = trace.requests;
-  const sum = (of: (r: number) => number): number => {
-    let total = 0;
-    for (let r = warm; r < n; r++) total += of(r);
-    return total;
-  };
+  const sum = (column: Column) => sumOf(column, warm, n);
   const scored = Math.max(1, n - warm);
-  const unlimited = sum((r) => summary.unlimitedTokens[r]!);
-  const input = sum((r) => trace.inputTokens[r]!);
+  const unlimited = sum(summary.unlimitedTokens);
+  const input = sum(trace.inputTokens);
   const byTier = (of: (t: number) => number) =>
     Object.fromEntries([
       ...tiers.map((tier, t) => [tier.name, of(t)] as const),
       ...summary.emptyTiers.map((name) => [name, 0] as const),
     ]);
-  const ofTier = (column: Float64Array, t: number) => sum((r) => column[r * tiers.length + t]!);
+  const ofTier = (column: Column, t: number) => sumOf(column, warm, n, tiers.length, t);
   const ttft = scores.ttftSeconds.slice(warm).sort();
   const quality = scores.quality.slice(warm).sort();
   const seconds =
     n > warm ? (trace.timestampSeconds[n - 1]! - trace.timestampSeconds[warm]!) / summary.load : 0;
-  const busy = sum((r) => scores.prefillSeconds[r]!);
+  const busy = sum(scores.prefillSeconds);
   const utilization = seconds > 0 ? busy / seconds / (summary.engines ?? 1) : 0;
   const written = (t: number) => after.writtenBytes[t]! - before.writtenBytes[t]!;
   return {
     policy: summary.policy,
     hitShare: byTier((t) => share(ofTier(scores.hitTokensOfTier, t), unlimited)),
-    prefixHitRate: share(
-      sum((r) => scores.hitTokens[r]!),
-      input,
-    ),
+    prefixHitRate: share(sum(scores.hitTokens), input),
     ...(trace.reuse === 'documents' && {
-      documentHitRate: share(
-        sum((r) => scores.documentsHit[r]!),
-        sum((r) => scores.documentsAsked[r]!),
-      ),
+      documentHitRate: share(sum(scores.documentsHit), sum(scores.documentsAsked)),
     }),
     ttft: {
-      mean: sum((r) => scores.ttftSeconds[r]!) / scored,
+      mean: sum(scores.ttftSeconds) / scored,
       p50: quantile(ttft, 0.5),
       p90: quantile(ttft, 0.9),
       p99: quantile(ttft, 0.99),
       percentiles: Array.from({ length: 101 }, (_, percent) => quantile(ttft, percent / 100)),
     },
-    meanQuality: n > warm ? sum((r) => scores.quality[r]!) / scored : 1,
+    meanQuality: n > warm ? sum(scores.quality) / scored : 1,
     p10Quality: n > warm ? quantile(quality, 0.1) : 1,
     bytesRead: byTier((t) => ofTier(scores.loadedBytesOfTier, t)),
     bytesWritten: byTier(written),
     bytesWrittenPerDay: byTier((t) => (seconds > 0 ? (written(t) / seconds) * 86_400 : 0)),
     bytesMoved: after.movedBytes - before.movedBytes,
-    recomputedHitShare: share(
-      sum((r) => scores.hitTokens[r]! - scores.loadedTokens[r]!),
-      sum((r) => scores.hitTokens[r]!),
-    ),
+    recomputedHitShare: share(sum(scores.hitTokens) - sum(scores.loadedTokens), sum(scores.hitTokens)),
     utilization,
     series: seriesOf(trace, scores, summary.unlimitedTokens, warm),
     ...(summary.engines !== undefined && utilization > SATURATED && { saturated: true }),
   };
+}
+
+type Column = Float64Array | Int32Array;
+
+/** The sum over requests from one on, of a column that has `width` entries for each. */
+function sumOf(column: Column, from: number, to: number, width = 1, entry = 0): number {
+  let total = 0;
+  for (let at = from * width + entry; at < to * width; at += width) total += column[at]!;
+  return total;
 }
 
 function share(part: number, whole: number): number {

@@ -64,7 +64,7 @@ export class Scorekeeper {
       documentsHit: new Int32Array(documents ? n : 0),
       documentsAsked: new Int32Array(documents ? n : 0),
     };
-    this.uniform = trace.blockTokens > 0 && store.compression.levels.length === 1;
+    this.uniform = store.bytesOfEach !== undefined;
     let longest = 0;
     for (let r = 0; r < n; r++)
       longest = Math.max(longest, trace.blockOffsets[r + 1]! - trace.blockOffsets[r]!);
@@ -89,7 +89,7 @@ export class Scorekeeper {
   private findUniformPrefix(request: number): void {
     const { blocks, blockOffsets, blockTokens, inputTokens } = this.trace;
     const { tierOf } = this.store;
-    const bytesOfBlock = this.store.blocks.fullBytes[0]!;
+    const bytesOfBlock = this.store.bytesOfEach!;
     const end = blockOffsets[request + 1]!;
     let left = inputTokens[request]!;
     let run = -1;

@@ -3,7 +3,7 @@ import type { Plan } from '../formats/plan.js';
 import type { PolicyResult } from '../formats/replay.js';
 import type { Tier } from '../formats/tiers.js';
 import type { Trace } from '../traces/trace.js';
-import { type Compression, curveOfBlocks } from './compression.js';
+import type { Compression } from './compression.js';
 import { sweepLoad, type TtftTarget } from './load-sweep.js';
 import type { LogFacts } from './log-facts.js';
 import { summarise } from './metrics.js';
@@ -12,7 +12,7 @@ import type { Objective } from './policy.js';
 import { type QueueOptions, Queues } from './queues.js';
 import type { PolicyRun } from './runs.js';
 import { Scorekeeper, type Scores } from './scorekeeper.js';
-import { TieredStore } from './store.js';
+import { StoreBlocks, TieredStore } from './store.js';
 
 /** Seconds of TTFT one unit of quality is worth where nobody says, as in planning. */
 const DEFAULT_ALPHA = 1;
@@ -107,10 +107,7 @@ function createStore(
       name: tier.name,
       capacityBytes: usableBytes(tier),
     })),
-    {
-      fullBytes: new Float64Array(trace.tokensOfBlock).map((tokens) => tokens * model.kvBytesPerToken),
-      curveOf: curveOfBlocks(trace),
-    },
+    new StoreBlocks(trace, model.kvBytesPerToken),
     compression,
     storesWhole,
   );

@@ -1,4 +1,5 @@
-import type { Compression } from './compression.js';
+import type { Trace } from '../traces/trace.js';
+import { type Compression, curveOfBlocks } from './compression.js';
 
 /** A tier as the replay sees it: how much it holds. */
 export interface StoreTier {
@@ -7,12 +8,37 @@ export interface StoreTier {
   readonly capacityBytes: number;
 }
 
-/** What the store knows of the blocks of a log. */
-export interface StoreBlocks {
+/** What the store knows of the blocks of a log; columns are made when first asked for. */
+export class StoreBlocks {
+  readonly count: number;
+  /** Uncompressed bytes of every block, where all have the same; undefined for documents. */
+  readonly bytesOfEach: number | undefined;
+  private full: Float64Array | undefined;
+  private curves: Int32Array | undefined;
+
+  constructor(
+    private readonly trace: Trace,
+    private readonly bytesPerToken: number,
+  ) {
+    this.count = trace.tokensOfBlock.length;
+    this.bytesOfEach = trace.blockTokens > 0 ? trace.blockTokens * bytesPerToken : undefined;
+  }
+
   /** Uncompressed bytes by block. */
-  readonly fullBytes: Float64Array;
+  get fullBytes(): Float64Array {
+    if (this.full === undefined) {
+      const { tokensOfBlock } = this.trace;
+      this.full = new Float64Array(this.count);
+      for (let b = 0; b < this.count; b++) this.full[b] = tokensOfBlock[b]! * this.bytesPerToken;
+    }
+    return this.full;
+  }
+
   /** Curve by block (compression.ts). */
-  readonly curveOf: Int32Array;
+  get curveOf(): Int32Array {
+    this.curves ??= curveOfBlocks(this.trace);
+    return this.curves;
+  }
 }
 
 /**
@@ -24,10 +50,8 @@ export class TieredStore {
   readonly tierOf: Int8Array;
   /** By block: index into the compression's levels; of a kept block only. */
   readonly levelOf: Uint16Array;
-  /** By block: what it takes in its tier. */
-  readonly storedBytes: Float64Array;
-  /** By block: what is loaded of it; the same array where caches are stored as they are loaded. */
-  readonly loadedBytes: Float64Array;
+  /** What every kept block takes, where all are of one size and nothing is compressed. */
+  readonly bytesOfEach: number | undefined;
   readonly usedBytes: Float64Array;
   readonly capacityBytes: Float64Array;
   /** Bytes put into each tier since the start, from outside or from another tier. */
@@ -37,6 +61,8 @@ export class TieredStore {
   /** Bytes moved between tiers. */
   movedBytes = 0;
   private readonly levels: number;
+  private stored: Float64Array | undefined;
+  private loaded: Float64Array | undefined;
 
   constructor(
     readonly tiers: readonly StoreTier[],
@@ -45,16 +71,29 @@ export class TieredStore {
     /** Caches are stored whole whatever their level, and only the level's share of them is loaded. */
     private readonly storesWhole = false,
   ) {
-    const count = blocks.fullBytes.length;
+    const { count } = blocks;
+    this.bytesOfEach = compression.levels.length === 1 ? blocks.bytesOfEach : undefined;
     this.tierOf = new Int8Array(count).fill(-1);
     this.levelOf = new Uint16Array(count);
-    this.storedBytes = new Float64Array(count);
-    this.loadedBytes = storesWhole ? new Float64Array(count) : this.storedBytes;
     this.usedBytes = new Float64Array(tiers.length);
     this.capacityBytes = Float64Array.from(tiers, (tier) => tier.capacityBytes);
     this.writtenBytes = new Float64Array(tiers.length);
     this.leftBytes = new Float64Array(tiers.length);
     this.levels = compression.levels.length;
+  }
+
+  /** By block: what it takes in its tier; of a kept block only. */
+  get storedBytes(): Float64Array {
+    this.stored ??=
+      this.bytesOfEach === undefined ? new Float64Array(this.blocks.count) : this.blocks.fullBytes;
+    return this.stored;
+  }
+
+  /** By block: what is loaded of it; the same array where caches are stored as they are loaded. */
+  get loadedBytes(): Float64Array {
+    if (!this.storesWhole) return this.storedBytes;
+    this.loaded ??= new Float64Array(this.blocks.count);
+    return this.loaded;
   }
 
   /** A store of the same tiers and blocks that keeps nothing yet. */
@@ -119,6 +158,32 @@ export class TieredStore {
     this.tierOf[block] = -1;
     this.usedBytes[tier]! -= this.storedBytes[block]!;
     this.leftBytes[tier]! += this.storedBytes[block]!;
+  }
+
+  /** Counts blocks that were not kept into a tier, where all are of one size; who calls it sets `tierOf`. */
+  addEach(blocks: number, tier: number): void {
+    const bytes = blocks * this.bytesOfEach!;
+    this.usedBytes[tier]! += bytes;
+    this.writtenBytes[tier]! += bytes;
+  }
+
+  /** Counts kept blocks from a tier into another one, as `addEach`. */
+  moveEach(blocks: number, from: number, to: number): void {
+    this.dropEach(blocks, from);
+    this.addEach(blocks, to);
+    this.movedBytes += blocks * this.bytesOfEach!;
+  }
+
+  /** Counts kept blocks out of a tier for good, as `addEach`. */
+  dropEach(blocks: number, tier: number): void {
+    const bytes = blocks * this.bytesOfEach!;
+    this.usedBytes[tier]! -= bytes;
+    this.leftBytes[tier]! += bytes;
+  }
+
+  /** How many blocks of one size a tier has too many. */
+  excessOf(tier: number): number {
+    return Math.ceil((this.usedBytes[tier]! - this.capacityBytes[tier]!) / this.bytesOfEach!);
   }
 
   overflows(tier: number): boolean {

@@ -1,12 +1,14 @@
 import { Cascade, type EvictionOrder } from '../cascade.js';
 import { Lists } from '../lists.js';
 import type { PolicyKind } from '../policy.js';
+import { RunLru } from '../run-lru.js';
 
 /** Least recently used, over exclusive tiers: what engines do by default. */
 export const lru: PolicyKind = {
   name: 'lru',
   create(setting) {
-    const { trace, tiers } = setting;
+    const { trace, tiers, store, facts } = setting;
+    if (store.bytesOfEach !== undefined && facts.chained) return new RunLru(setting);
     const lists = new Lists(trace.tokensOfBlock.length, tiers.length);
     return new Cascade(
       setting,
