@@ -85,35 +85,34 @@ export class TraceBuilder {
       );
     }
     const n = this.requests;
-    const pick = <T extends Int32Array | Float64Array>(column: T, of: (r: number) => number): T => {
-      for (let r = 0; r < n; r++) column[r] = of(order === undefined ? r : order[r]!);
+    const pick = <T extends Int32Array | Float64Array>(column: T, from: T, width = 1, entry = 0): T => {
+      for (let r = 0; r < n; r++) column[r] = from[(order === undefined ? r : order[r]!) * width + entry]!;
       return column;
     };
-    const times = pick(new Float64Array(n), (r) => this.times[r]!);
+    const times = pick(new Float64Array(n), this.times);
     const first = times[0] ?? 0;
     for (let r = 0; r < n; r++) times[r] = times[r]! - first;
     const { blocks, offsets, renumbered } = this.blocksInOrder(order);
     const tokensOfBlock = new Int32Array(this.ids.size);
     if (blockTokens > 0) tokensOfBlock.fill(blockTokens);
     else
-      renumbered.forEach((b, i) => {
-        tokensOfBlock[b] = this.tokensOfBlock[i] ?? 0;
-      });
+      for (let i = 0; i < this.ids.size; i++)
+        tokensOfBlock[renumbered?.[i] ?? i] = this.tokensOfBlock[i] ?? 0;
     return withBlockIds({
       reuse: this.reuse,
       ...(this.engineKeys === undefined ? {} : { engineKeys: this.engineKeys }),
       requests: n,
       timestampSeconds: times,
-      inputTokens: pick(new Int32Array(n), (r) => this.input[r]!),
-      outputTokens: pick(new Int32Array(n), (r) => this.output[r]!),
+      inputTokens: pick(new Int32Array(n), this.input),
+      outputTokens: pick(new Int32Array(n), this.output),
       blockOffsets: offsets,
       blocks,
       tokensOfBlock,
       blockTokens,
       ids: this.ids.toColumns(renumbered),
-      classOf: pick(new Int32Array(n), (r) => this.labels[3 * r]!),
-      sessionOf: pick(new Int32Array(n), (r) => this.labels[3 * r + 1]!),
-      tenantOf: pick(new Int32Array(n), (r) => this.labels[3 * r + 2]!),
+      classOf: pick(new Int32Array(n), this.labels, 3, 0),
+      sessionOf: pick(new Int32Array(n), this.labels, 3, 1),
+      tenantOf: pick(new Int32Array(n), this.labels, 3, 2),
       classes: this.classes.list,
       sessions: this.sessions.list,
       tenants: this.tenants.list,
@@ -128,17 +127,16 @@ export class TraceBuilder {
     );
   }
 
-  /** Blocks request by request in the final order, and renumbered to keep "in order of first appearance" true. */
+  /** Blocks request by request in the final order, and renumbered where "in order of first appearance" would not be true else. */
   private blocksInOrder(order: Uint32Array | undefined) {
-    const renumbered = Int32Array.from({ length: this.ids.size }, (_, i) => i);
     if (order === undefined && this.numberedByAppearance()) {
       return {
         blocks: this.blocks.slice(0, this.blockCount),
         offsets: this.offsets.slice(0, this.requests + 1),
-        renumbered,
+        renumbered: undefined,
       };
     }
-    renumbered.fill(-1);
+    const renumbered = new Int32Array(this.ids.size).fill(-1);
     const blocks = new Int32Array(this.blockCount);
     const offsets = new Float64Array(this.requests + 1);
     let next = 0;

@@ -2,16 +2,20 @@ import { crc32 } from 'node:zlib';
 import { type Trace, withBlockIds } from './trace.js';
 
 /** Changes with the layout below and with what a parser makes of a log: older files are then read no more. */
-export const COLUMNS_VERSION = 1;
+export const COLUMNS_VERSION = 2;
 
 const MAGIC = 'evicpress.columns';
 const ALIGNMENT = 8;
 
-/** The columns of a trace, in the order in which they lie in the file. */
+/**
+ * The columns of a trace, in the order in which they lie in the file. Only documents have lengths of their own;
+ * ids that are small whole numbers lie in `smallIdNumbers`, others in `idNumbers`.
+ */
 const COLUMNS = [
   ['timestampSeconds', Float64Array],
   ['blockOffsets', Float64Array],
   ['idNumbers', Float64Array],
+  ['smallIdNumbers', Int32Array],
   ['inputTokens', Int32Array],
   ['outputTokens', Int32Array],
   ['blocks', Int32Array],
@@ -56,7 +60,7 @@ export function columnsToBytes(trace: Trace): Buffer[] {
     lengths: Object.fromEntries(
       COLUMNS.map(([name]) => [name, columnOf(trace, name).length]),
     ) as Header['lengths'],
-    crc: columns.reduce((crc, bytes) => crc32(bytes, crc), 0),
+    crc: columns.reduce((crc, bytes) => checksum(bytes, crc), 0),
   };
   const text = Buffer.from(JSON.stringify(header));
   const size = Buffer.alloc(4);
@@ -77,17 +81,19 @@ export function traceFromColumns(bytes: Uint8Array): Trace | undefined {
     const length = header.value.lengths[name];
     const size = length * Kind.BYTES_PER_ELEMENT;
     if (!(size >= 0) || at + size > bytes.length) return undefined;
-    crc = crc32(bytes.subarray(at, at + size), crc);
+    crc = checksum(bytes.subarray(at, at + size), crc);
     columns[name] = new Kind(bytes.buffer as ArrayBuffer, bytes.byteOffset + at, length);
     at += size + padding(size);
   }
   if (crc !== header.value.crc || at !== bytes.length) return undefined;
   const { magic, version, lengths, crc: _, idTexts, ...small } = header.value;
-  const { idNumbers, ...rest } = columns;
+  const { idNumbers, smallIdNumbers, ...rest } = columns;
+  const numbers = smallIdNumbers.length > 0 ? smallIdNumbers : idNumbers;
+  if (small.blockTokens > 0) rest.tokensOfBlock = new Int32Array(numbers.length).fill(small.blockTokens);
   return withBlockIds({
     ...small,
-    ...(rest as unknown as Pick<Trace, Exclude<ColumnName, 'idNumbers'>>),
-    ids: { numbers: idNumbers as Float64Array, texts: idTexts },
+    ...(rest as unknown as Pick<Trace, Exclude<ColumnName, 'idNumbers' | 'smallIdNumbers'>>),
+    ids: { numbers, texts: idTexts },
   });
 }
 
@@ -106,7 +112,16 @@ function headerOf(bytes: Uint8Array): { value: Header; end: number } | undefined
 }
 
 function columnOf(trace: Trace, name: ColumnName): Float64Array | Int32Array {
-  return name === 'idNumbers' ? trace.ids.numbers : trace[name];
+  const { numbers } = trace.ids;
+  if (name === 'idNumbers') return numbers instanceof Float64Array ? numbers : new Float64Array(0);
+  if (name === 'smallIdNumbers') return numbers instanceof Int32Array ? numbers : new Int32Array(0);
+  if (name === 'tokensOfBlock' && trace.blockTokens > 0) return new Int32Array(0);
+  return trace[name];
+}
+
+/** The checksum so far with more bytes; of none, zlib starts anew. */
+function checksum(bytes: Uint8Array, crc: number): number {
+  return bytes.length === 0 ? crc : crc32(bytes, crc);
 }
 
 function bytesOf(column: Float64Array | Int32Array): Buffer {

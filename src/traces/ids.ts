@@ -10,19 +10,21 @@ const LARGEST_TABLE = 1 << 26;
  * table, everything else through hash maps; ids that a double cannot hold exactly are kept as text.
  */
 export class DenseIds {
-  private table = new Int32Array(FIRST_TABLE).fill(-1);
+  /** By id: its dense number plus 1, 0 where it has none yet; memory that nobody wrote to costs nothing. */
+  private table = new Int32Array(FIRST_TABLE);
   private readonly large = new Map<number, number>();
   private readonly texts = new Map<string, number>();
   private numbers = new Float64Array(1024);
   private readonly textOf = new Map<number, string>();
+  private allSmall = true;
   size = 0;
 
   /** The dense number of a whole, non-negative id below 2^53. */
   ofNumber(id: number): number {
     if (id < this.table.length) {
       const known = this.table[id]!;
-      if (known >= 0) return known;
-      this.table[id] = this.size;
+      if (known > 0) return known - 1;
+      this.table[id] = this.size + 1;
       return this.append(id);
     }
     return this.ofLargeNumber(id);
@@ -38,11 +40,13 @@ export class DenseIds {
     return this.append(Number.NaN);
   }
 
-  /** The ids in columns, the id with dense number i at place `renumbered[i]`. */
-  toColumns(renumbered: Int32Array): IdColumns {
-    const numbers = new Float64Array(this.size);
-    for (let i = 0; i < this.size; i++) numbers[renumbered[i]!] = this.numbers[i]!;
-    const placed = [...this.textOf].map(([dense, text]) => [renumbered[dense]!, text] as const);
+  /** The ids in columns, the id with dense number i at place `renumbered[i]`, at i itself without it. */
+  toColumns(renumbered?: Int32Array): IdColumns {
+    const numbers = this.allSmall ? new Int32Array(this.size) : new Float64Array(this.size);
+    if (renumbered === undefined) numbers.set(this.numbers.subarray(0, this.size));
+    if (renumbered !== undefined)
+      for (let i = 0; i < this.size; i++) numbers[renumbered[i]!] = this.numbers[i]!;
+    const placed = [...this.textOf].map(([dense, text]) => [renumbered?.[dense] ?? dense, text] as const);
     placed.sort(([a], [b]) => a - b);
     return { numbers, texts: placed.map(([, text]) => text) };
   }
@@ -67,11 +71,11 @@ export class DenseIds {
   private growTable(id: number): void {
     let length = this.table.length;
     while (length <= id) length *= 2;
-    const table = new Int32Array(length).fill(-1);
+    const table = new Int32Array(length);
     table.set(this.table);
     for (const [known, dense] of this.large) {
       if (known < length) {
-        table[known] = dense;
+        table[known] = dense + 1;
         this.large.delete(known);
       }
     }
@@ -85,13 +89,17 @@ export class DenseIds {
       this.numbers = grown;
     }
     this.numbers[this.size] = id;
+    this.allSmall &&= id < 2 ** 31;
     return this.size++;
   }
 }
 
-/** A log's own ids by dense number: those that are numbers, and NaN where the next of the texts stands. */
+/**
+ * A log's own ids by dense number: those that are numbers, and NaN where the next of the texts stands; whole
+ * numbers below 2^31 only take half the room.
+ */
 export interface IdColumns {
-  readonly numbers: Float64Array;
+  readonly numbers: Float64Array | Int32Array;
   readonly texts: readonly string[];
 }
 

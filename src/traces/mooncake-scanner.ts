@@ -3,6 +3,7 @@ import type { RequestFields, TraceBuilder } from './builder.js';
 const QUOTE = 34;
 const COMMA = 44;
 const COLON = 58;
+const ZERO = 48;
 const OPEN_BRACKET = 91;
 const BACKSLASH = 92;
 const CLOSE_BRACKET = 93;
@@ -80,23 +81,35 @@ export class MooncakeScanner {
     return true;
   }
 
+  /** The list of ids: most of a log's bytes, so in local variables only. */
   private ids(): boolean {
     this.hasIds = true;
     if (!this.take(OPEN_BRACKET)) return false;
     if (this.take(CLOSE_BRACKET)) return true;
-    const { builder, bytes } = this;
-    do {
-      this.blanks();
-      const from = this.at;
-      const id = this.number();
-      if (id < 0) return false;
+    const { builder, bytes, end } = this;
+    const { ids } = builder;
+    let at = this.at;
+    for (;;) {
+      while (at < end && isBlank(bytes[at]!)) at++;
+      const from = at;
+      let value = 0;
+      for (; at < end; at++) {
+        const digit = bytes[at]! - ZERO;
+        if (digit < 0 || digit > 9) break;
+        value = 10 * value + digit;
+      }
+      const digits = at - from;
+      if (digits === 0 || (digits > 1 && bytes[from] === ZERO)) return false;
       builder.push(
-        this.digits <= EXACT_DIGITS
-          ? builder.ids.ofNumber(id)
-          : builder.ids.ofText(bytes.toString('latin1', from, this.at)),
+        digits <= EXACT_DIGITS ? ids.ofNumber(value) : ids.ofText(bytes.toString('latin1', from, at)),
       );
-    } while (this.take(COMMA));
-    return this.take(CLOSE_BRACKET);
+      while (at < end && isBlank(bytes[at]!)) at++;
+      if (at === end) return false;
+      const next = bytes[at++];
+      if (next === COMMA) continue;
+      this.at = at;
+      return next === CLOSE_BRACKET;
+    }
   }
 
   /** A whole number without sign, fraction, exponent or leading zero; −1 where there is none. */
@@ -107,14 +120,14 @@ export class MooncakeScanner {
     let at = from;
     let value = 0;
     for (; at < end; at++) {
-      const digit = bytes[at]! - 48;
+      const digit = bytes[at]! - ZERO;
       if (digit < 0 || digit > 9) break;
       value = 10 * value + digit;
     }
     this.at = at;
     this.digits = at - from;
     const next = at < end ? bytes[at]! : COMMA;
-    if (at === from || (bytes[from] === 48 && at - from > 1)) return -1;
+    if (at === from || (bytes[from] === ZERO && at - from > 1)) return -1;
     return next === 46 || next === 69 || next === 101 ? -1 : value;
   }
 
@@ -128,8 +141,7 @@ export class MooncakeScanner {
   private blanks(): void {
     const { bytes, end } = this;
     while (this.at < end) {
-      const byte = bytes[this.at]!;
-      if (byte !== 32 && byte !== 9 && byte !== 13) return;
+      if (!isBlank(bytes[this.at]!)) return;
       this.at++;
     }
   }
@@ -139,4 +151,8 @@ export class MooncakeScanner {
     for (let i = 0; i < name.length; i++) if (this.bytes[from + i] !== name[i]) return false;
     return true;
   }
+}
+
+function isBlank(byte: number): boolean {
+  return byte === 32 || byte === 9 || byte === 13;
 }

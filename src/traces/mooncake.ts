@@ -24,8 +24,9 @@ export const mooncake: TraceFormat = {
     return {
       line(bytes, start, end) {
         if (scanner.scan(bytes, start, end)) {
-          guess.see(scanner.fields.inputTokens, builder.pending);
-          builder.endRequest(scanner.fields);
+          const { fields } = scanner;
+          guess.see(fields.inputTokens, builder.pending);
+          builder.endRequest(fields);
           return undefined;
         }
         builder.abandon();

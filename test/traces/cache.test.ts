@@ -5,6 +5,7 @@ import {
   rmSync,
   statSync,
   truncateSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -33,7 +34,10 @@ function writeLog(name = 'requests.jsonl', first = 0): string {
   return path;
 }
 
-const entries = () => readdirSync(cacheFolder).map((name) => join(cacheFolder, name));
+const entries = () =>
+  readdirSync(cacheFolder)
+    .filter((name) => name.endsWith('.columns'))
+    .map((name) => join(cacheFolder, name));
 /** Everything of a trace, quick to compare. */
 const bytesOf = (trace: Trace) => Buffer.concat(columnsToBytes(trace));
 const expectSame = (a: Trace, b: Trace) => {
@@ -99,6 +103,23 @@ describe('the cache of parsed logs', () => {
     const changed = await loadTrace(writeLog('requests.jsonl', 1000), { cacheFolder });
     expect(changed.blockIds[0]).toBe('1000');
     expect(entries()).toHaveLength(3);
+  });
+
+  it('reads a log again whose content, size or time changed, and only such a one', async () => {
+    const path = writeLog();
+    const old = new Date(Date.now() - 3_600_000);
+    utimesSync(path, old, old);
+    await loadTrace(path, { cacheFolder });
+    const seen = () => readdirSync(cacheFolder).filter((name) => name.endsWith('.seen'));
+    expect(seen()).toHaveLength(1);
+    await loadTrace(path, { cacheFolder });
+    expect(entries()).toHaveLength(1);
+    // As long as before, and as old: the file system still knows that it was written to.
+    writeFileSync(path, readFileSync(path, 'utf8').replace('tail-17', 'TAIL-17'));
+    utimesSync(path, old, old);
+    const changed = await loadTrace(path, { cacheFolder });
+    expect(changed.blockIds).toContain('TAIL-17');
+    expect(entries()).toHaveLength(2);
   });
 
   it('makes a damaged or torn entry anew', async () => {
