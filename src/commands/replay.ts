@@ -13,8 +13,9 @@ import { ReplayBound } from '../replay/bound.js';
 import { compressionOf } from '../replay/compression.js';
 import { LogFacts } from '../replay/log-facts.js';
 import type { Objective } from '../replay/policy.js';
+import { replayPolicies } from '../replay/run-policies.js';
 import { policyRun } from '../replay/runs.js';
-import { type ReplaySetting, replay } from '../replay/simulator.js';
+import type { ReplaySetting } from '../replay/simulator.js';
 import { replaySentence } from '../report/answer.js';
 import { replayCharts } from '../report/replay-charts.js';
 import { openTerminal, type Terminal, type TerminalFlags } from '../report/terminal.js';
@@ -176,12 +177,13 @@ async function replayLog(
   };
   const names = flags.policies?.split(',') ?? config.replay?.policies ?? defaultPolicies(inputs);
   const runs = names.map((name) => policyRun(name.trim(), trace, compression));
-  const policies = runs.map((policy, done) => {
-    terminal.progress({ stage: policy.name, done, total: runs.length });
-    return replay(setting, policy).result;
-  });
+  const running = replayPolicies(setting, runs, terminal.progress);
+  // Beside the threads, where there are any.
+  const bound = new ReplayBound(setting);
+  const prefixHitRate = bound.prefixHitRate();
+  const policies = await running;
   terminal.progress({ stage: 'bound', done: runs.length, total: runs.length });
-  const bound = boundOf(setting, policies);
+  const ttft = ttftBounds(bound, policies);
   const curve = flags.lruCurve === undefined ? undefined : lruCurveOf(setting);
   if (curve !== undefined && typeof flags.lruCurve === 'string')
     await writeWhole(flags.lruCurve, curveCsv(curve));
@@ -193,19 +195,18 @@ async function replayLog(
     warm,
     reuse: trace.reuse,
     policies,
-    bound,
+    bound: { prefixHitRate, ttft },
     ...(curve !== undefined && { lruCurve: curvePoints(curve) }),
   };
 }
 
-/** The bounds at the mean qualities that the policies reached. */
-function boundOf(setting: ReplaySetting, policies: readonly PolicyResult[]): ReplayResult['bound'] {
-  const bound = new ReplayBound(setting);
+/** The least mean TTFT at the mean qualities that the policies reached. */
+function ttftBounds(
+  bound: ReplayBound,
+  policies: readonly PolicyResult[],
+): NonNullable<ReplayResult['bound']>['ttft'] {
   const qualities = [...new Set(policies.map((policy) => policy.meanQuality))].sort((a, b) => b - a);
-  return {
-    prefixHitRate: bound.prefixHitRate(),
-    ttft: qualities.map((meanQuality) => ({ meanQuality, meanSeconds: bound.meanTtftSeconds(meanQuality) })),
-  };
+  return qualities.map((meanQuality) => ({ meanQuality, meanSeconds: bound.meanTtftSeconds(meanQuality) }));
 }
 
 /** The log as it is to be replayed: at another log's arrival times, with classes drawn, where asked. */

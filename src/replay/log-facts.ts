@@ -6,7 +6,14 @@ export class LogFacts {
   private next: Int32Array | undefined;
   private isChained: boolean | undefined;
 
-  constructor(readonly trace: Trace) {}
+  /** @param known what another thread has found out about the same log. */
+  constructor(
+    readonly trace: Trace,
+    known?: Pick<LogFacts, 'chained' | 'unlimitedTokens'>,
+  ) {
+    this.unlimited = known?.unlimitedTokens;
+    this.isChained = known?.chained;
+  }
 
   /** By request: tokens that an unlimited cache would serve. */
   get unlimitedTokens(): Float64Array {

@@ -56,5 +56,7 @@ export interface PolicyKind extends Named {
   readonly storesWhole?: boolean;
   /** What a number behind the name means: `lfu@500`; kinds without take none. */
   readonly parameter?: string;
+  /** What an access costs, beside 1 for LRU block by block: the longest of several runs start first. */
+  readonly cost?: number;
   create(setting: PolicySetting): Policy;
 }

@@ -2,7 +2,7 @@ import type { MethodRow } from '../../src/formats/methods.js';
 import type { Model } from '../../src/formats/model.js';
 import type { Tier } from '../../src/formats/tiers.js';
 import { fitCurves } from '../../src/plan/curves.js';
-import { compressionOf } from '../../src/replay/compression.js';
+import { type Compression, compressionOf } from '../../src/replay/compression.js';
 import { LogFacts } from '../../src/replay/log-facts.js';
 import { policyRun } from '../../src/replay/runs.js';
 import { type ReplayOutcome, type ReplaySetting, replay } from '../../src/replay/simulator.js';
@@ -35,8 +35,7 @@ export interface TestSetting extends Partial<ReplaySetting> {
 
 /** Replays a trace, the second half scored unless the setting says otherwise. */
 export function run(policy: string, setting: TestSetting): ReplayOutcome {
-  const curves = setting.rows === undefined ? undefined : fitCurves(setting.rows);
-  const compression = compressionOf(setting.trace, curves);
+  const compression = compressionFor(setting.trace, setting.rows);
   const full: ReplaySetting = {
     model,
     facts: new LogFacts(setting.trace),
@@ -45,6 +44,11 @@ export function run(policy: string, setting: TestSetting): ReplayOutcome {
     ...setting,
   };
   return replay(full, policyRun(policy, setting.trace, compression));
+}
+
+/** What a method profile of such rows offers for a log; nothing without rows. */
+export function compressionFor(trace: Trace, rows?: readonly MethodRow[]): Compression {
+  return compressionOf(trace, rows === undefined ? undefined : fitCurves(rows));
 }
 
 /** A pooled row of a method profile. */

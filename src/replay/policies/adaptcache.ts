@@ -9,6 +9,7 @@ import type { PolicyKind } from '../policy.js';
  */
 export const adaptcache: PolicyKind = {
   name: 'adaptcache',
+  cost: 10,
   create(setting) {
     const { alpha } = setting.objective;
     const secondsPerByte = setting.tiers.map((tier) => 1 / tier.read.bytesPerSecond);

@@ -11,6 +11,7 @@ import type { TieredStore } from '../store.js';
  */
 export const arc: PolicyKind = {
   name: 'arc',
+  cost: 5,
   create(setting) {
     const blocks = setting.store.storedBytes.length;
     const again = new Uint8Array(blocks);

@@ -10,6 +10,7 @@ import type { PolicyKind } from '../policy.js';
  */
 export const evicpressGreedy: PolicyKind = {
   name: 'evicpress-greedy',
+  cost: 10,
   create(setting) {
     const { alpha } = setting.objective;
     const { tiers } = setting;

@@ -18,6 +18,7 @@ const FIRST_REPLAN = 16;
  */
 export const evicpress: PolicyKind = {
   name: 'evicpress',
+  cost: 40,
   create: (setting) => new Evicpress(setting),
 };
 

@@ -9,6 +9,7 @@ import type { PolicyKind } from '../policy.js';
  */
 export const gdsf: PolicyKind = {
   name: 'gdsf',
+  cost: 10,
   create(setting) {
     const { store, tiers } = setting;
     const blocks = store.storedBytes.length;

@@ -10,6 +10,7 @@ import { DecayedFrequency } from './lfu.js';
  */
 export const impress: PolicyKind = {
   name: 'impress',
+  cost: 10,
   storesWhole: true,
   create: (setting) => new DecayedFrequency(setting, tunedHalfLife(setting, DecayedFrequency)),
 };

@@ -9,6 +9,7 @@ import type { Policy, PolicyKind, PolicySetting } from '../policy.js';
  */
 export const lfu: PolicyKind = {
   name: 'lfu',
+  cost: 10,
   parameter: 'half-life in requests',
   create: (setting) =>
     new DecayedFrequency(setting, setting.parameter ?? tunedHalfLife(setting, DecayedFrequency)),

@@ -17,6 +17,7 @@ const KEPT_SHARE = 0.9;
  */
 export const lhd: PolicyKind = {
   name: 'lhd',
+  cost: 40,
   create: (setting) => new LeastHitDensity(setting),
 };
 

@@ -18,6 +18,7 @@ const USES_TO_STAY = 2;
  */
 export const s3Fifo: PolicyKind = {
   name: 's3-fifo',
+  cost: 10,
   create(setting) {
     const blocks = setting.store.storedBytes.length;
     const shared = {

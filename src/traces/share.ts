@@ -1,0 +1,39 @@
+import type { Trace } from './trace.js';
+
+/** A trace that another thread can be handed: plain data over shared memory; `withBlockIds` makes it whole there. */
+export type SharedTrace = Omit<Trace, 'blockIds'>;
+
+/**
+ * A trace's columns in memory that threads share; those that lie there already are not copied.
+ * @param withTexts whether ids that are text go along: they are copied for every thread.
+ */
+export function sharedTrace(trace: Trace, withTexts: boolean): SharedTrace {
+  return {
+    ...withoutBlockIds(trace),
+    timestampSeconds: shared(trace.timestampSeconds),
+    inputTokens: shared(trace.inputTokens),
+    outputTokens: shared(trace.outputTokens),
+    blockOffsets: shared(trace.blockOffsets),
+    blocks: shared(trace.blocks),
+    tokensOfBlock: shared(trace.tokensOfBlock),
+    ids: { numbers: shared(trace.ids.numbers), texts: withTexts ? trace.ids.texts : [] },
+    classOf: shared(trace.classOf),
+    sessionOf: shared(trace.sessionOf),
+    tenantOf: shared(trace.tenantOf),
+  };
+}
+
+/** The fields of a trace that are there already; asking for `blockIds` would make them. */
+function withoutBlockIds(trace: Trace): SharedTrace {
+  const names = (Object.keys(trace) as (keyof Trace)[]).filter((name) => name !== 'blockIds');
+  return Object.fromEntries(names.map((name) => [name, trace[name]])) as unknown as SharedTrace;
+}
+
+/** A column over shared memory. */
+export function shared<T extends Float64Array | Int32Array>(column: T): T {
+  if (column.buffer instanceof SharedArrayBuffer) return column;
+  const buffer = new SharedArrayBuffer(column.byteLength);
+  const copy = column instanceof Float64Array ? new Float64Array(buffer) : new Int32Array(buffer);
+  copy.set(column);
+  return copy as T;
+}
