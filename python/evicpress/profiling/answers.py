@@ -10,13 +10,22 @@ from transformers import PreTrainedModel
 
 from .attention import GrowingLayer, attending
 from .caches import Layer
+from .drafts import Drafts
+
+
+class Distribution:
+    """What the model expects behind every token of an answer, [tokens, vocabulary]. @param logits of the same shape."""
+
+    def __init__(self, logits: torch.Tensor):
+        self.logarithms = logits.log_softmax(-1)
+        self.probabilities = self.logarithms.exp()
 
 
 @dataclass
 class Reference:
     answers: list[list[int]]
-    #: Per query [tokens of the answer, vocabulary], log-probabilities.
-    distributions: list[torch.Tensor]
+    #: Per query.
+    distributions: list[Distribution]
 
     def of(self, queries: Iterable[int]) -> Reference:
         """The part of it that belongs to these queries."""
@@ -41,7 +50,7 @@ class PackedRow:
         self.model, self.context_tokens = model, context_tokens
         self.per_cache = len(queries)
         self.queries = queries * len(caches)
-        # What is read twice (where an answer differs, its token takes another's place) is the row's twice.
+        # The answers are read once as they are expected and once more where they differ.
         room = sum(len(query) for query in queries) + 2 * limit * len(queries)
         self._caches = [[GrowingLayer(layer, room) for layer in layers] for layers in caches]
         #: Per cache, which query an own token belongs to, and its place in it.
@@ -94,10 +103,15 @@ def greedy_answers(
     chosen: list[torch.Tensor],
     limit: int,
     end_tokens: set[int],
+    drafts: Drafts | None = None,
     choose: Callable[[torch.Tensor], int] = lambda logits: int(logits.argmax()),
 ) -> list[list[int]]:
     """The greedy answers, given what the model chooses after each token of `answers`: each is kept up to where the
-    choice differs and continued from there. @param choose takes logits to a token; greedy if not given."""
+    choice differs and continued from there.
+
+    @param drafts guesses that are checked along the way; what is right of them costs no pass of its own.
+    @param choose takes logits to a token; greedy if not given.
+    """
     result, open_queries = [list(answer) for answer in answers], []
     for q, answer in enumerate(answers):
         choices = chosen[q].tolist()
@@ -112,16 +126,25 @@ def greedy_answers(
         # As in kvpress's pipeline, an answer has one token at least besides the one that ends it.
         return len(result[q]) >= limit or (len(result[q]) > 1 and result[q][-1] in end_tokens)
 
+    def guess(q: int) -> list[int]:
+        return list(drafts.guess(q % row.per_cache, result[q], limit - len(result[q]) - 1)) if drafts is not None else []
+
     open_queries = [q for q in open_queries if not ended(q)]
     while open_queries:
-        tokens: list[list[int]] = [[] for _ in result]
-        for q in open_queries:
-            tokens[q] = result[q][-1:]
+        guesses = {q: guess(q) for q in open_queries}
+        tokens = [result[q][-1:] + guesses[q] if q in guesses else [] for q in range(len(result))]
         starts = [len(query) + len(answer) - 1 for query, answer in zip(row.queries, result, strict=True)]
-        logits = row.read(tokens, starts, [[0] if ids else [] for ids in tokens])
+        logits = row.read(tokens, starts, [list(range(len(each))) for each in tokens])
         for q in open_queries:
-            result[q].append(choose(logits[q][0]))
+            for place, guessed in enumerate([*guesses[q], None]):
+                result[q].append(choose(logits[q][place]))
+                if ended(q) or result[q][-1] != guessed:
+                    break
+            row.forget_after(q, len(row.queries[q]) + len(result[q]) - 1)
         open_queries = [q for q in open_queries if not ended(q)]
+    if drafts is not None:
+        for q, answer in enumerate(result):
+            drafts.learn(q % row.per_cache, answer)
     return result
 
 
@@ -133,14 +156,16 @@ def read_answers(row: PackedRow, answers: list[list[int]]) -> list[torch.Tensor]
     return row.read(tokens, [0] * len(tokens), wanted)
 
 
-def reference_answers(row: PackedRow, limit: int, end_tokens: set[int]) -> list[list[int]]:
+def reference_answers(row: PackedRow, limit: int, end_tokens: set[int], drafts: Drafts) -> list[list[int]]:
     """Greedy answers from scratch."""
     empty: list[list[int]] = [[] for _ in row.queries]
     logits = read_answers(row, empty)
-    return greedy_answers(row, empty, [each.argmax(-1) for each in logits], limit, end_tokens)
+    return greedy_answers(row, empty, [each.argmax(-1) for each in logits], limit, end_tokens, drafts)
 
 
-def compare(row: PackedRow, reference: Reference, limit: int, end_tokens: set[int], answer: bool = True) -> list[Candidate]:
+def compare(
+    row: PackedRow, reference: Reference, limit: int, end_tokens: set[int], drafts: Drafts, answer: bool = True
+) -> list[Candidate]:
     """What each of the row's caches makes of the reference answers. @param answer False: only read, write none."""
     caches = len(row.queries) // row.per_cache
     given = reference.answers * caches
@@ -149,9 +174,10 @@ def compare(row: PackedRow, reference: Reference, limit: int, end_tokens: set[in
     agreement, divergence = [], []
     for expected_ids, expected, scores, choice in zip(given, reference.distributions * caches, logits, choices, strict=True):
         agreement.append(float((choice.cpu() == torch.tensor(expected_ids)).float().mean()))
-        log_candidate = scores.log_softmax(-1)
-        divergence.append(max(0.0, float((expected.exp() * (expected - log_candidate)).sum(-1).mean())))
+        # Σ p (log p − log q), with log q = scores − logsumexp(scores).
+        surprise = scores.logsumexp(-1) + torch.linalg.vecdot(expected.probabilities, expected.logarithms - scores)
+        divergence.append(max(0.0, float(surprise.mean())))
     del logits
-    answers = greedy_answers(row, given, choices, limit, end_tokens) if answer else [[] for _ in given]
+    answers = greedy_answers(row, given, choices, limit, end_tokens, drafts) if answer else [[] for _ in given]
     of = lambda cache: slice(cache * row.per_cache, (cache + 1) * row.per_cache)  # noqa: E731
     return [Candidate(answers[of(c)] if answer else [], agreement[of(c)], divergence[of(c)]) for c in range(caches)]

@@ -37,6 +37,9 @@ class GrowingLayer:
     def append(self, keys: torch.Tensor, values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Takes in the row's next tokens; returns all keys and values so far, [1, heads, length, channels]."""
         end = self.length + keys.shape[2]
+        if end > self._keys.shape[2]:
+            # Guesses that proved wrong have filled the room.
+            self._keys, self._values = (_longer(each, 2 * (end - self.cached)) for each in (self._keys, self._values))
         self._keys[:, :, self.length : end] = keys
         self._values[:, :, self.length : end] = values
         self.length = end
@@ -49,6 +52,11 @@ class GrowingLayer:
         else:
             cached = ~self.hidden_from[:, None].expand(-1, own.shape[0], -1)
         return torch.cat([cached, own.expand(cached.shape[0], *own.shape)], dim=-1)
+
+
+def _longer(tensor: torch.Tensor, room: int) -> torch.Tensor:
+    heads, length, channels = tensor.shape[1:]
+    return torch.cat([tensor, tensor.new_empty(1, heads, room, channels)], dim=2)
 
 
 @contextmanager

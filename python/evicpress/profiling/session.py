@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
-from .answers import PackedRow, Reference, compare, greedy_answers, read_answers, reference_answers
-from .caches import VALUE_BYTES, Prefill, attention_layers, compress, prefill
+from .answers import Distribution, PackedRow, Reference, compare, greedy_answers, read_answers, reference_answers
+from .caches import VALUE_BYTES, Prefill, compress, prefill
+from .drafts import Drafts
 from .features import features
+from .models import check_layers
 from .presses import PRESSES
 from .quantizers import FIXED_RATIOS, GROUP_SIZE
 
@@ -19,7 +20,7 @@ from .quantizers import FIXED_RATIOS, GROUP_SIZE
 _TEMPERATURE = 0.8
 _QUESTION_TOKENS = 48
 #: How many configurations are measured at once; with more, more would be lost when a run is killed.
-TOGETHER = 5
+TOGETHER = 10
 
 
 class Session:
@@ -28,10 +29,9 @@ class Session:
     def __init__(self, model: str, dtype: str, device: str, threads: int | None = None):
         if threads is not None:
             torch.set_num_threads(threads)
-        _check(model)
+        config = _config(model)
         self.tokenizer = AutoTokenizer.from_pretrained(model)
-        self.model = AutoModelForCausalLM.from_pretrained(model, dtype=getattr(torch, dtype)).to(device).eval()
-        _check_layers(self.model)
+        self.model = AutoModelForCausalLM.from_pretrained(model, config=config, dtype=getattr(torch, dtype)).to(device).eval()
         end = self.model.generation_config.eos_token_id
         self.end_tokens = {end} if isinstance(end, int) else set(end or [])
         self.full: Prefill | None = None
@@ -59,9 +59,10 @@ class Session:
             )
         self.limit = limit
         self.full = self._prefilled(ids[:room])
-        answers = reference_answers(self._full_row(), limit, self.end_tokens)
+        self.drafts = Drafts(self.full.ids[0].tolist(), len(self.queries))
+        answers = reference_answers(self._full_row(), limit, self.end_tokens, self.drafts)
         logits = read_answers(self._full_row(), answers)
-        self.reference = Reference(answers, [each.log_softmax(-1) for each in logits])
+        self.reference = Reference(answers, [Distribution(each) for each in logits])
         return {
             "tokens": self.full.tokens,
             "fullBytes": sum((layer.keys.numel() + layer.values.numel()) * VALUE_BYTES for layer in self.full.layers),
@@ -86,7 +87,7 @@ class Session:
         places = range(len(self.queries)) if asked is None else asked
         queries = [self.queries[place] for place in places]
         row = PackedRow(self.model, [each.layers for each in compressed], self.full.tokens, queries, self.limit)
-        candidates = compare(row, self.reference.of(places), self.limit, self.end_tokens, answer)
+        candidates = compare(row, self.reference.of(places), self.limit, self.end_tokens, self.drafts.of(places), answer)
         return [
             {
                 "storedBytes": each.stored_bytes,
@@ -112,7 +113,7 @@ class Session:
         )
         empty: list[list[int]] = [[] for _ in queries]
         first = [torch.tensor([choose(each[0])]) for each in read_answers(row, empty)]
-        return self._decode(greedy_answers(row, empty, first, _QUESTION_TOKENS, self.end_tokens, choose))
+        return self._decode(greedy_answers(row, empty, first, _QUESTION_TOKENS, self.end_tokens, choose=choose))
 
     def _prefilled(self, ids: list[int]) -> Prefill:
         """Prefills a context, unless it is the one that is there."""
@@ -153,28 +154,14 @@ class Session:
         return window - beside
 
 
-def _check(model: str) -> None:
-    """@raises ValueError where there is nothing to load, before anything large is read."""
-    looks_like_path = model.startswith((".", "/", "~")) or model.count("/") != 1
-    if looks_like_path and not Path(model).is_dir():
-        raise ValueError(f'Model "{model}": there is no such folder. Give a folder with a Hugging Face model (config.json, weights, tokenizer).')
-    if Path(model).is_dir() and not (Path(model) / "config.json").is_file():
-        raise ValueError(f'Model "{model}": the folder has no config.json. Give a folder with a Hugging Face model (config.json, weights, tokenizer).')
+
+def _config(model: str) -> Any:
+    """The model's configuration, and a look at its layers before the weights are read. @raises ValueError"""
     try:
         config = AutoConfig.from_pretrained(model)
-    except Exception as error:
-        raise ValueError(f'Model "{model}" cannot be read: {str(error).splitlines()[0]}') from error
-    if getattr(config, "use_cache", True) is False or getattr(config, "is_encoder_decoder", False):
-        raise ValueError(f'Model "{model}" ({config.model_type}) keeps no KV cache of its context: there is nothing to compress.')
-
-
-def _check_layers(model: Any) -> None:
-    try:
-        complete = all(hasattr(module, "k_proj") or hasattr(module, "qkv_proj") for module in attention_layers(model))
-    except AttributeError:
-        complete = False
-    if not complete:
-        raise ValueError(
-            f"A model of type {model.config.model_type} keeps no KV cache that kvpress can compress: it needs a decoder "
-            "with attention in every layer (Llama, Mistral, Phi 3, Qwen 2 and 3, and what is built like them)."
-        )
+        with torch.device("meta"):
+            empty = AutoModelForCausalLM.from_config(config)
+    except Exception as error:  # whatever a model's files make the library raise
+        raise ValueError(f'Model "{model}" cannot be read: {str(error).strip().splitlines()[0]}') from error
+    check_layers(empty, model)
+    return config

@@ -6,6 +6,8 @@ import sys
 import traceback
 from typing import Any
 
+from .models import check_folder
+
 #: What torch says where memory runs out on a CPU; on a GPU it has an exception of its own.
 _NO_MEMORY = ("can't allocate memory", "out of memory", "not enough memory")
 
@@ -52,6 +54,8 @@ class Worker:
     def _answer(self, request: dict[str, Any]) -> Any:
         arguments = {name: value for name, value in request.items() if name not in ("id", "op", "lane")}
         if request["op"] == "open":
+            # First what costs nothing: torch alone takes seconds to import.
+            check_folder(arguments["model"])
             from .session import Session
 
             self.session = Session(**arguments)
