@@ -222,15 +222,19 @@ function chooser(
   const weight = leading > 0 ? PILOT_WEIGHT : 1;
   const weights = waiting + leading * (PILOT_WEIGHT - 1);
   const share = ((budgetSeconds - contextStart) * lanes * weight) / weights;
-  return () =>
-    spentSeconds() - contextStart >= share
-      ? undefined
-      : spender.next(context.context, context.queries.length);
+  return () => {
+    const left = share - (spentSeconds() - contextStart);
+    if (left <= 0) return undefined;
+    // Several at once where that costs less, but no more than there is time for by what each has taken so far.
+    const each = state.measured === 0 ? left : (lanes * spentSeconds()) / state.measured;
+    const most = Math.max(1, Math.min(runner.together ?? 1, Math.floor(left / each)));
+    return spender.next(context.context, context.queries.length, most);
+  };
 }
 
 /** One context in so many goes first and gets several shares of the time. */
 const PILOT_EVERY = 12;
-const PILOT_WEIGHT = 3;
+const PILOT_WEIGHT = 5;
 
 type Result = Omit<JournalEntry, 'context' | 'inputs' | 'method' | 'compressionRatio'>;
 

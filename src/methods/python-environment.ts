@@ -33,7 +33,11 @@ export async function installKvpress(python: string, onProgress: OnProgress): Pr
   try {
     onProgress({ stage: 'making a Python environment', done: 0, total: 0 });
     await run(python, ['-m', 'venv', folder]);
-    onProgress({ stage: `installing ${PINNED.join(', ')} (some 3 GB)`, done: 0, total: 0 });
+    onProgress({
+      stage: `installing ${PINNED.join(', ')} (3 GB to download, 5.4 GB on disk)`,
+      done: 0,
+      total: 0,
+    });
     const inside = join(folder, 'bin', 'python');
     await run(inside, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', ...PINNED]);
     onProgress({ stage: 'trying it', done: 0, total: 0 });

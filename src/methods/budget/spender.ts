@@ -17,8 +17,11 @@ export interface Choice {
 export interface Spender {
   /** Takes in a measured configuration. */
   learn(context: string, entry: JournalEntry): void;
-  /** The next measurement of a context with so many queries, undefined when nothing more is worth it. */
-  next(context: string, queries: number): Choice | undefined;
+  /**
+   * The next measurement of a context with so many queries, undefined when nothing more is worth it.
+   * @param most how many configurations it may take at once.
+   */
+  next(context: string, queries: number, most: number): Choice | undefined;
   /** What is believed of a context's configurations by now, measured ones included. */
   belief(context: string): Belief;
   /** The share of its bytes a configuration stores, as measured in other contexts; else by its ratio. */
@@ -33,6 +36,8 @@ export interface Spender {
 
 /** The first look at a configuration takes this share of the queries; the rest is asked where it could matter. */
 const FIRST_LOOK = 0.6;
+/** Fewer queries than this are asked at once: a standard error of three or four is hardly known itself. */
+const LEAST_LOOK = 5;
 
 export function createSpender(cells: readonly Configuration[], qualityOf: QualityOf): Spender {
   const entries = new Map<string, Map<number, JournalEntry>>();
@@ -49,9 +54,25 @@ export function createSpender(cells: readonly Configuration[], qualityOf: Qualit
       if (values === undefined || values.length === 0) return [];
       return [{ cell, quality: mean(values), error: standardError(values) ?? 0.1 }];
     });
+  /** Its own prefill, else that of any other context, scaled by nothing: the ratio to decompression is what counts. */
+  const prefillOf = (context: string) => {
+    const own = [...(entries.get(context)?.values() ?? [])];
+    const any = [...own, ...[...entries.values()].flatMap((each) => [...each.values()])];
+    const known = any.find((entry) => (entry.prefillSeconds ?? 0) > 0 && entry.fullBytes !== undefined);
+    return { prefillSeconds: known?.prefillSeconds ?? 1, fullBytes: known?.fullBytes ?? 0 };
+  };
+  /** As measured; of a configuration nobody has measured, as its method's at other ratios. */
+  const decompressSeconds = (cell: number, fullBytes: number) => {
+    const alike = totals.filter((_, i) =>
+      totals[cell]!.full > 0 ? i === cell : cells[i]!.method === cells[cell]!.method,
+    );
+    const full = alike.reduce((sum, each) => sum + each.full, 0);
+    return full === 0 ? 0 : (alike.reduce((sum, each) => sum + each.decompress, 0) / full) * fullBytes;
+  };
+  const observationsOfOthers = (context: string) =>
+    [...entries.keys()].filter((other) => other !== context).map(observations);
   const belief = (context: string): Belief => {
-    const others = [...entries.keys()].filter((other) => other !== context).map(observations);
-    return believe(cells, observations(context), others);
+    return believe(cells, observations(context), observationsOfOthers(context));
   };
   return {
     belief,
@@ -76,26 +97,42 @@ export function createSpender(cells: readonly Configuration[], qualityOf: Qualit
       total.compress += measurement.compressSeconds;
       total.decompress += measurement.decompressSeconds;
     },
-    next(context, queries) {
+    next(context, queries, most) {
       const own = entries.get(context);
-      const first = Math.ceil(FIRST_LOOK * queries);
-      const remaining = cells.map((_, cell) => {
+      const first = queries <= LEAST_LOOK ? queries : Math.ceil(FIRST_LOOK * queries);
+      const askedOf = (cell: number) => {
         const entry = own?.get(cell);
-        if (entry === undefined) return 1;
-        const asked = entry.measurement === undefined ? queries : (qualityOf(entry)?.length ?? queries);
-        // The rest of the queries takes the error from that of `asked` to that of all of them.
-        return asked >= queries ? 0 : Math.sqrt(1 - asked / queries);
-      });
-      const cell = mostWorth(
-        belief(context),
-        cells.map((_, i) => storedShare(i)),
+        if (entry === undefined) return 0;
+        return entry.measurement === undefined ? queries : (qualityOf(entry)?.length ?? queries);
+      };
+      // The rest of the queries takes the error from that of those asked to that of all of them.
+      const remaining = cells.map((_, cell) => Math.sqrt(1 - Math.min(1, askedOf(cell) / queries)));
+      const { prefillSeconds, fullBytes } = prefillOf(context);
+      const costs = {
+        shares: cells.map((_, i) => storedShare(i)),
+        decompress: cells.map((_, i) => decompressSeconds(i, fullBytes) / prefillSeconds),
         remaining,
-      );
-      if (cell === undefined) return undefined;
-      const asked = own?.has(cell) ? first : 0;
+      };
+      const known = observations(context);
+      const others = observationsOfOthers(context);
+      // What each choice will show, for those after it: what is believed of it now, for certain.
+      const chosen: Observation[] = [];
+      while (chosen.length < most) {
+        const now = believe(cells, [...known, ...chosen], others);
+        const cell = mostWorth(now, costs);
+        // What is measured together is asked the same queries.
+        if (cell === undefined || (chosen[0] && askedOf(cell) !== askedOf(chosen[0].cell))) break;
+        chosen.push({ cell, quality: now.mean[cell]!, error: 0 });
+        remaining[cell] = 0;
+      }
+      if (chosen.length === 0) return undefined;
+      const asked = askedOf(chosen[0]!.cell);
       const until = asked === 0 ? first : queries;
       const places = Array.from({ length: until - asked }, (_, i) => asked + i);
-      return { configurations: [cells[cell]!], wanted: places.length === queries ? {} : { queries: places } };
+      return {
+        configurations: chosen.map(({ cell }) => cells[cell]!),
+        wanted: places.length === queries ? {} : { queries: places },
+      };
     },
   };
 }

@@ -1,0 +1,69 @@
+import { describe, expect, it } from 'vitest';
+import { createSpender } from '../../../src/methods/budget/spender.js';
+import { mostWorth } from '../../../src/methods/budget/worth.js';
+import type { JournalEntry } from '../../../src/methods/journal.js';
+
+const cells = [0.3, 0.6, 0.9].flatMap((compressionRatio) =>
+  ['drop', 'quant'].map((method) => ({ method, compressionRatio })),
+);
+
+function entry(
+  context: string,
+  cell: number,
+  values: readonly number[],
+  decompressSeconds = 0,
+): JournalEntry {
+  const { method, compressionRatio } = cells[cell]!;
+  return {
+    ...{ context, inputs: '', method, compressionRatio, tokens: 100, fullBytes: 1000, prefillSeconds: 1 },
+    measurement: {
+      storedBytes: 1000 * (1 - compressionRatio),
+      compressSeconds: 0,
+      decompressSeconds,
+      answers: [],
+      tokenAgreement: values,
+      klDivergence: [],
+    },
+  };
+}
+const spender = () => createSpender(cells, (each) => each.measurement?.tokenAgreement);
+
+describe('what a budget is spent on', () => {
+  const costs = (remaining: readonly number[]) => ({ shares: [0.5, 0.5], decompress: [0, 0], remaining });
+
+  it('is what could change a choice, not what is merely unsure', () => {
+    const hopeless = { mean: Float64Array.of(0.9, 0.1), deviation: Float64Array.of(0.05, 0.06) };
+    expect(mostWorth(hopeless, costs([1, 1]))).toBe(0);
+    const near = { mean: Float64Array.of(0.9, 0.89), deviation: Float64Array.of(0, 0.06) };
+    expect(mostWorth(near, costs([0, 1]))).toBe(1);
+  });
+
+  it('is nothing where all is known', () => {
+    const belief = { mean: Float64Array.of(0.9, 0.8), deviation: Float64Array.of(0.1, 0.1) };
+    expect(mostWorth(belief, costs([0, 0]))).toBeUndefined();
+  });
+
+  it('is not a form that takes longer to unpack than to compute anew', () => {
+    const belief = { mean: Float64Array.of(0.8, 0.8), deviation: Float64Array.of(0.1, 0.1) };
+    expect(mostWorth(belief, { shares: [0.3, 0.3], decompress: [5, 0], remaining: [1, 1] })).toBe(1);
+  });
+
+  it('takes as many configurations at once as there is time for, each only once', () => {
+    const { configurations } = spender().next('a', 5, 4)!;
+    expect(new Set(configurations).size).toBe(configurations.length);
+    expect(configurations.length).toBeGreaterThan(1);
+    expect(configurations.length).toBeLessThanOrEqual(4);
+    expect(spender().next('a', 5, 1)!.configurations).toEqual(configurations.slice(0, 1));
+  });
+
+  it('asks a part of many queries first, all of few, and the rest where it matters', () => {
+    expect(spender().next('a', 5, 1)!.wanted).toEqual({});
+    const many = createSpender(cells.slice(2, 3), (each) => each.measurement?.tokenAgreement);
+    const { configurations, wanted } = many.next('a', 10, 1)!;
+    expect(wanted.queries).toEqual([0, 1, 2, 3, 4, 5]);
+    many.learn('a', entry('a', 2, [1, 0, 1, 0, 1, 0]));
+    expect(many.next('a', 10, 1)).toEqual({ configurations, wanted: { queries: [6, 7, 8, 9] } });
+    many.learn('a', entry('a', 2, [1, 0, 1, 0, 1, 0, 1, 0, 1, 0]));
+    expect(many.next('a', 10, 1)).toBeUndefined();
+  });
+});
