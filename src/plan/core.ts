@@ -1,6 +1,6 @@
-import { KEEP_NOTHING, type Problem, storedBytesOf, utilityOf } from './problem.js';
-import { BytePrices } from './row-cells.js';
-import { addUse, type Row } from './rows.js';
+import { PricedOptions } from './priced-options.js';
+import type { Problem } from './problem.js';
+import { addUse, type Row, totalUse } from './rows.js';
 
 /** States expanded, per unit of width, before the search ends with what it has. */
 const WORK_PER_WIDTH = 500;
@@ -9,8 +9,8 @@ const WORK_PER_WIDTH = 500;
 export interface CoreResult {
   /** Better choices than the incumbent's, where found. */
   readonly choices?: Int32Array;
-  /** No plan reaches more than this. */
-  readonly bound: number;
+  /** No plan is better than the best one known, found or incumbent, by more than this; 0 where that is proved optimal. */
+  readonly gap: number;
 }
 
 /** A context of the core: its other choices near the Lagrangian optimum. */
@@ -34,88 +34,68 @@ interface Item {
  * limits what is proved. (The
  * idea is the expanding core of Pisinger's minimal algorithm for the multiple-choice knapsack, 1995.)
  * @param start choices near the Lagrangian optimum, ties already split.
- * @param incumbent utility of the best plan known.
+ * @param incumbent choices of the best plan known.
  */
 export function searchCore(
   problem: Problem,
   rows: readonly Row[],
   prices: Float64Array,
   start: Int32Array,
-  incumbent: number,
+  incumbent: Int32Array,
   width: number,
 ): CoreResult {
-  const { base, bound, items } = openCore(problem, rows, prices, start, incumbent);
-  const search = new CoreSearch(
-    problem,
-    rows,
-    prices,
-    base,
-    items.slice(0, 4 * width),
-    bound - incumbent,
-    width,
-  );
+  const { base, gap, items } = openCore(problem, rows, prices, start, incumbent);
+  const search = new CoreSearch(problem, rows, prices, base, items.slice(0, 4 * width), gap, width);
   for (const item of items.slice(4 * width))
     search.leastDropped = Math.min(search.leastDropped, Math.min(...item.losses));
   search.run();
   const improved = search.best();
   return {
     ...(improved === undefined ? {} : { choices: improved }),
-    bound: bound - Math.max(0, Math.min(search.gap, search.leastDropped)),
+    gap: Math.max(0, search.gap - search.leastDropped),
   };
 }
 
-/** The Lagrangian optimum at the prices, its bound, and every choice that loses less than the incumbent's gap. */
+/**
+ * The Lagrangian optimum at the prices, what the incumbent loses against its bound, and every choice that loses less
+ * than that. The gap is a sum of losses and of priced room: the difference of two large utilities would have lost
+ * its digits where alpha is huge.
+ */
 function openCore(
   problem: Problem,
   rows: readonly Row[],
   prices: Float64Array,
   start: Int32Array,
-  incumbent: number,
+  incumbent: Int32Array,
 ) {
-  const { demand, forms, allowed, curveOf, tiers } = problem;
-  const n = demand.contexts;
+  const n = problem.demand.contexts;
   const R = rows.length;
-  const count = forms.storedBytes.length;
-  const bytePrices = new BytePrices(problem, rows);
-  bytePrices.set(prices);
-  const pricedValue = (i: number, choice: number): number => {
-    const utility = utilityOf(problem, i, choice);
-    if (choice === KEEP_NOTHING) return utility;
-    const tier = Math.floor(choice / count);
-    return utility - bytePrices.of(i, tier, choice) * storedBytesOf(problem, i, choice % count);
-  };
-  const each = (i: number, visit: (choice: number, value: number) => void) => {
-    if (allowed[i]! & (1 << tiers.length)) visit(KEEP_NOTHING, pricedValue(i, KEEP_NOTHING));
-    for (let t = 0; t < tiers.length; t++) {
-      if ((allowed[i]! & (1 << t)) === 0) continue;
-      for (let form = forms.offsets[curveOf[i]!]!; form < forms.offsets[curveOf[i]! + 1]!; form++) {
-        visit(t * count + form, pricedValue(i, t * count + form));
-      }
-    }
-  };
+  const options = new PricedOptions(problem, rows);
+  options.set(prices);
   const base = new Int32Array(n);
   const bestValue = new Float64Array(n);
-  let bound = rows.reduce((sum, row, r) => sum + prices[r]! * row.limit, 0);
+  const used = totalUse(problem, rows, incumbent);
+  let gap = rows.reduce((sum, row, r) => sum + prices[r]! * Math.max(0, row.limit - used[r]!), 0);
   for (let i = 0; i < n; i++) {
     let best = Number.NEGATIVE_INFINITY;
-    each(i, (choice, value) => {
+    options.forEach(i, (choice) => {
+      const value = options.value(i, choice);
       if (value > best) {
         best = value;
         base[i] = choice;
       }
     });
     bestValue[i] = best;
-    bound += best;
+    gap += Math.max(0, best - options.value(i, incumbent[i]!));
   }
-  const gap = bound - incumbent;
   const tie = gap * 1e-9;
   const items: Item[] = [];
   const change = new Float64Array(R);
   for (let i = 0; i < n; i++) {
-    if (bestValue[i]! - pricedValue(i, start[i]!) <= tie) base[i] = start[i]!;
+    if (bestValue[i]! - options.value(i, start[i]!) <= tie) base[i] = start[i]!;
     const near: { choice: number; loss: number; change: Float64Array }[] = [];
-    each(i, (choice, value) => {
-      const loss = Math.max(0, bestValue[i]! - value);
+    options.forEach(i, (choice) => {
+      const loss = Math.max(0, bestValue[i]! - options.value(i, choice));
       if (choice === base[i] || loss >= gap) return;
       change.fill(0);
       addUse(problem, rows, i, base[i]!, change, -1);
@@ -141,7 +121,7 @@ function openCore(
     });
   }
   items.sort((a, b) => a.rate - b.rate || a.context - b.context);
-  return { base, bound, items };
+  return { base, gap, items };
 }
 
 /** States in columns: `use[s · rows + r]`, loss, and the deviation that led there. */

@@ -18,10 +18,12 @@ export interface Relaxation {
   readonly split?: Split;
   /** The zero of the span. */
   readonly baseline: number;
+  /** A utility below that of all choices at any prices. */
+  readonly floor: number;
 }
 
 /** How near the bound and the mix must come, as a share of the span; for prices found on a sample less will do. */
-const TOLERANCE = 1e-10;
+export const TOLERANCE = 1e-10;
 const SAMPLE_TOLERANCE = 1e-8;
 /** From here on prices are first found on a sample. */
 const SAMPLE_FROM = 40_000;
@@ -59,7 +61,8 @@ function minimized(
   answers: readonly Answer[],
 ): Relaxation {
   const { baseline, least, most } = spanOf(problem);
-  const common = { answers, tolerance, baseline, floor: least - Math.max(1e-9, most - least) };
+  const floor = least - Math.max(1e-9, most - least);
+  const common = { answers, tolerance, baseline, floor };
   const whole = problem.hasParents
     ? new TreeLagrangian(problem, rows)
     : new IndependentLagrangian(problem, rows);
@@ -70,6 +73,7 @@ function minimized(
       lagrangian: whole,
       optimum: minimizeBound(whole, { ...common, ...(start && { start }) }),
       baseline,
+      floor,
     };
   const size = Math.max(SAMPLE, Math.floor(n / SAMPLE_SHARE));
   const ofSample = rows.map((row) => ({ ...row, limit: (row.limit * size) / n }));
@@ -81,10 +85,11 @@ function minimized(
     const near = whole.restrict(low, high);
     const optimum = minimizeBound(near, { ...common, start: prices, low, high });
     if (!optimum.atEdge && optimum.bound - optimum.mixed <= 1e3 * tolerance * (optimum.bound - baseline))
-      return { rows, lagrangian: near, optimum, split: near.split!, baseline };
+      return { rows, lagrangian: near, optimum, split: near.split!, baseline, floor };
     prices = optimum.prices;
   }
-  return { rows, lagrangian: whole, optimum: minimizeBound(whole, { ...common, start: prices }), baseline };
+  const optimum = minimizeBound(whole, { ...common, start: prices });
+  return { rows, lagrangian: whole, optimum, baseline, floor };
 }
 
 /** What choices reach and use: where most are settled, only the open ones are summed up. */

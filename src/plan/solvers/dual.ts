@@ -4,6 +4,7 @@ import { blendAnswers } from '../blend.js';
 import { searchCore } from '../core.js';
 import type { Answer, DualOptimum } from '../dual.js';
 import { exchange } from '../exchange.js';
+import { tightened } from '../fitting.js';
 import { IndependentLagrangian } from '../independent.js';
 import { InfeasibleError } from '../infeasible.js';
 import type { Problem } from '../problem.js';
@@ -21,6 +22,8 @@ const REPAIR_ALL = 2_000;
 const NEAR = 0.02;
 /** Up to here a plan that is not near enough is polished: the core searched, the greedies tried. */
 const POLISH_ALL = 20_000;
+/** Up to here any gap that is left is worth a quick search of the core and a try of the greedies. */
+const POLISH_FULLY = 2_000;
 /** With parents a repaired plan may be poor: the answers at prices this much dearer are tried beside it. */
 const DEARER = [1, 1.01, 1.03, 1.06, 1.1, 1.2, 1.4, 1.8, 2.5];
 /** Rounds of exchanges. */
@@ -57,32 +60,35 @@ function solveByPrices(
   { widths, enough }: Effort,
   options: SolveOptions = {},
 ): Solution {
-  const relaxation = solveRelaxation(problem, options.start);
+  const n = problem.demand.contexts;
+  const loose = solveRelaxation(problem, options.start);
+  const relaxation = problem.hasParents || n > POLISH_ALL ? loose : tightened(problem, loose);
   const { optimum, rows, baseline } = relaxation;
   const blended = blendAnswers(problem, relaxation);
   let best = repairedPlan(problem, relaxation, blended.slice());
-  let { bound } = optimum;
+  let bound = Math.min(loose.optimum.bound, optimum.bound);
   const gap = () => (best === undefined ? 1 : gapOfSpan(bound, best.utility, baseline));
   // Each width starts from the plan of the one before: a better plan makes the core smaller.
   const polish = (width: number) => {
-    if (best === undefined || problem.hasParents || gap() <= enough) return;
-    const found = searchCore(problem, rows, optimum.prices, blended, best.utility, width);
+    if (best === undefined || problem.hasParents || bound <= best.utility) return;
+    const found = searchCore(problem, rows, optimum.prices, blended, best.choices, width);
     if (found.choices !== undefined)
       best = better(best, { choices: found.choices, utility: totalUtility(problem, found.choices) });
-    bound = Math.min(bound, Math.max(found.bound, best!.utility));
+    bound = Math.min(bound, best!.utility + found.gap);
   };
-  if (problem.hasParents && problem.demand.contexts <= POLISH_ALL && gap() > HARD) {
+  if (problem.hasParents && n <= POLISH_ALL && gap() > HARD) {
     for (const scale of DEARER) best = better(best, plannedAt(problem, relaxation, scale));
   }
-  if (best !== undefined && (!problem.hasParents || problem.demand.contexts <= POLISH_ALL))
+  if (n <= POLISH_FULLY) polish(widths[0]!);
+  if (best !== undefined && gap() > 0 && (!problem.hasParents || n <= POLISH_ALL))
     best = exchangedPlan(problem, relaxation, blended, best, enough * (bound - baseline));
-  if (problem.demand.contexts <= POLISH_ALL) {
-    polish(widths[0]!);
-    if (gap() > HARD) {
+  if (n <= POLISH_ALL) {
+    if (n <= POLISH_FULLY || gap() > enough) polish(widths[0]!);
+    if (n <= POLISH_FULLY ? gap() > 0 : gap() > HARD) {
       for (const score of ['drop', 'drop-per-byte'] as const)
         best = better(best, greedyPlan(problem, relaxation, score));
     }
-    for (const width of widths.slice(1)) if (gap() > HARD || name === 'exact') polish(width);
+    for (const width of widths.slice(1)) if (gap() > (name === 'exact' ? enough : HARD)) polish(width);
   }
   if (best === undefined) throw new InfeasibleError();
   return {
@@ -90,9 +96,9 @@ function solveByPrices(
     ...best,
     baseline,
     bound,
-    relaxationBound: optimum.bound,
-    prices: optimum.prices,
-    evaluations: optimum.evaluations,
+    relaxationBound: loose.optimum.bound,
+    prices: loose.optimum.prices,
+    evaluations: loose.optimum.evaluations,
   };
 }
 
