@@ -70,9 +70,9 @@ export { learnClassRules } from './plan/class-rules.js';
 export { fitCurves } from './plan/curves.js';
 export { demandOfContexts } from './plan/demand-of-contexts.js';
 export { type Explanation, explainChoice } from './plan/explanation.js';
+export { choicesInForce } from './plan/in-force.js';
 export { planMeans } from './plan/make-plan.js';
 export {
-  choicesInForce,
   type PlannedContexts,
   type PlanRequest,
   planContexts,

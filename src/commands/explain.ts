@@ -4,7 +4,8 @@ import { EvicpressError, nearestName, printable } from '../errors.js';
 import { RESULTS_FOLDER } from '../formats/bundled.js';
 import { type Placement, scanPlan } from '../formats/plan.js';
 import { explainChoice } from '../plan/explanation.js';
-import { choicesInForce, pricesOf } from '../plan/plan-contexts.js';
+import { choiceInForce } from '../plan/in-force.js';
+import { pricesOf } from '../plan/plan-contexts.js';
 import { explainSentence, flipLines, optionsTable } from '../report/explain-text.js';
 import { openTerminal, type TerminalFlags } from '../report/terminal.js';
 import { addProblemOptions, type ProblemFlags, readProblem } from './problem-inputs.js';
@@ -53,7 +54,7 @@ async function run(context: string, flags: ExplainFlags): Promise<void> {
       `Context "${printable(context)}" is in ${path} but not in the demand given. Name the log or contexts the plan was made from.`,
     );
   const priceOf = (name: string) => header.tiers.find((tier) => tier.name === name)?.price ?? 0;
-  const choice = choicesInForce(problem, [found])[i]!;
+  const choice = choiceInForce(problem, i, found);
   const explanation = explainChoice(problem, i, choice, pricesOf(header, problem));
   const { options, chosen, rival, flips } = explanation;
   const shown = options.filter((option, k) => k < TOP || option.chosen);

@@ -1,14 +1,15 @@
 import type { Demand } from '../formats/demand.js';
 import type { MethodRow } from '../formats/methods.js';
 import type { Model } from '../formats/model.js';
-import { type Placement, type PlanHeader, type Rules, UNCOMPRESSED } from '../formats/plan.js';
+import type { Placement, PlanHeader, Rules } from '../formats/plan.js';
 import type { Tier } from '../formats/tiers.js';
 import { baselineUtility, totalUtility } from './baseline.js';
 import { conflictIn } from './conflict.js';
 import { fitCurves } from './curves.js';
+import { choicesInForce } from './in-force.js';
 import { InfeasibleError } from './infeasible.js';
 import { placements, planHeader, usedByTier } from './make-plan.js';
-import { buildProblem, KEEP_NOTHING, type Problem, type ProblemOptions } from './problem.js';
+import { buildProblem, type Problem, type ProblemOptions } from './problem.js';
 import { solveRelaxation } from './relaxation.js';
 import { couplingRows, namesOf } from './rows.js';
 import { pricedPlan } from './solvers/dual.js';
@@ -155,27 +156,6 @@ function uncharged({ problem, solution }: { problem: Problem; solution: Solution
       relaxationBound: solution.relaxationBound + charged,
     },
   };
-}
-
-/** The choices a plan's rows stand for; KEEP_NOTHING where a context, its tier or its form is no longer offered. */
-export function choicesInForce(problem: Problem, rows: readonly Placement[]): Int32Array {
-  const { demand, tiers, forms, curveOf } = problem;
-  const rowOf = new Map(rows.map((row) => [row.context, row]));
-  const count = forms.storedBytes.length;
-  return Int32Array.from(demand.ids, (id, i) => {
-    const row = rowOf.get(id);
-    const tier = row === undefined ? -1 : tiers.findIndex((entry) => entry.name === row.tier);
-    if (row === undefined || tier < 0) return KEEP_NOTHING;
-    for (let form = forms.offsets[curveOf[i]!]!; form < forms.offsets[curveOf[i]! + 1]!; form++) {
-      const lossy = forms.lossyNames[forms.lossyOf[form]!];
-      if (
-        (lossy?.method ?? UNCOMPRESSED) === row.method &&
-        (lossy?.compressionRatio ?? 0) === row.compressionRatio
-      )
-        return tier * count + form;
-    }
-    return KEEP_NOTHING;
-  });
 }
 
 /** A plan's prices, by row of a problem; 0 where the plan had none. */

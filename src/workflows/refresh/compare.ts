@@ -1,9 +1,10 @@
 import type { MethodRow } from '../../formats/methods.js';
 import type { Model } from '../../formats/model.js';
-import { type Placement, type Plan, RECOMPUTE, UNCOMPRESSED } from '../../formats/plan.js';
+import type { Placement, Plan } from '../../formats/plan.js';
 import type { PolicyResult } from '../../formats/replay.js';
 import type { Tier } from '../../formats/tiers.js';
 import { fitCurves } from '../../plan/curves.js';
+import { choiceInForce } from '../../plan/in-force.js';
 import { KEEP_NOTHING, type Problem, storedBytesOf, utilityOf } from '../../plan/problem.js';
 import { compressionOf } from '../../replay/compression.js';
 import { LogFacts } from '../../replay/log-facts.js';
@@ -149,7 +150,7 @@ function standingChoices(
     const row = rowOfBlock[lastBlock[i]!]!;
     if (row === UNPLANNED) choices[i] = choiceByPrices(problem, i, oldPrices);
     else {
-      choices[i] = choiceOf(problem, i, plan.rows[row]!);
+      choices[i] = choiceInForce(problem, i, plan.rows[row]!);
       covered[i] = 1;
     }
   }
@@ -174,21 +175,4 @@ function choiceByPrices(problem: Problem, i: number, prices: readonly number[]):
     }
   }
   return best;
-}
-
-function choiceOf(problem: Problem, i: number, row: Plan['rows'][number]): number {
-  if (row.tier === RECOMPUTE) return KEEP_NOTHING;
-  const tier = problem.tiers.findIndex((entry) => entry.name === row.tier);
-  if (tier < 0) return KEEP_NOTHING;
-  const { offsets, lossyOf, lossyNames, storedBytes } = problem.forms;
-  const curve = problem.curveOf[i]!;
-  for (let form = offsets[curve]!; form < offsets[curve + 1]!; form++) {
-    const lossy = lossyNames[lossyOf[form]!];
-    const same =
-      lossy === undefined
-        ? row.method === UNCOMPRESSED
-        : lossy.method === row.method && Math.abs(lossy.compressionRatio - row.compressionRatio) < 1e-9;
-    if (same) return tier * storedBytes.length + form;
-  }
-  return KEEP_NOTHING;
 }
