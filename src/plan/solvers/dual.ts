@@ -79,11 +79,15 @@ function solveByPrices(
   if (problem.hasParents && n <= POLISH_ALL && gap() > HARD) {
     for (const scale of DEARER) best = better(best, plannedAt(problem, relaxation, scale));
   }
-  if (n <= POLISH_FULLY) polish(widths[0]!);
-  if (best !== undefined && gap() > 0 && (!problem.hasParents || n <= POLISH_ALL))
+  // A narrow search proves most small instances, and costs less than exchanges.
+  if (n <= POLISH_FULLY) {
+    polish(widths[0]!);
+    if (gap() > enough) polish(widths[1]!);
+  }
+  if (best !== undefined && gap() > enough && (!problem.hasParents || n <= POLISH_ALL))
     best = exchangedPlan(problem, relaxation, blended, best, enough * (bound - baseline));
   if (n <= POLISH_ALL) {
-    if (n <= POLISH_FULLY || gap() > enough) polish(widths[0]!);
+    if (gap() > enough) polish(widths[0]!);
     if (n <= POLISH_FULLY ? gap() > 0 : gap() > HARD) {
       for (const score of ['drop', 'drop-per-byte'] as const)
         best = better(best, greedyPlan(problem, relaxation, score));
