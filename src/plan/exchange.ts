@@ -6,8 +6,11 @@ const SINGLES = 3000;
 const PAIRS = 40_000;
 /** Cells of the grid along each row. */
 const CELLS = 96;
-/** Matches looked at before the search ends with what it has: many equal pairs would all fall into one cell. */
-const MOST_MATCHES = 20_000_000;
+/**
+ * Cells and matches looked at before the search ends with what it has: many equal pairs would all fall into one cell,
+ * and where room is worth little the cells to look at are many.
+ */
+const MOST_WORK = 10_000_000;
 const NONE = -1;
 
 /** Single changes of a plan, in columns. */
@@ -165,7 +168,7 @@ class Grid {
   private readonly rows: readonly number[];
   private readonly low: readonly number[];
   private readonly side: readonly number[];
-  private matches = 0;
+  private work = 0;
 
   constructor(
     private readonly pairs: Pairs,
@@ -213,10 +216,11 @@ class Grid {
     }
     for (let x = from[0] ?? 0; x <= (to[0] ?? 0); x++) {
       for (let y = from[1] ?? 0; y <= (to[1] ?? 0); y++) {
+        if (++this.work > MOST_WORK) return;
         const cell = this.cells.get(this.rows.length === 2 ? x * (CELLS + 1) + y : x);
         if (cell === undefined) continue;
         for (const pair of cell) {
-          if (this.pairs.loss[pair]! >= most || ++this.matches > MOST_MATCHES) break;
+          if (this.pairs.loss[pair]! >= most || ++this.work > MOST_WORK) break;
           see(pair);
         }
       }

@@ -175,12 +175,15 @@ function thinned(open: Int32Array): Int32Array {
 /** Betters the best plan by exchanges, from the blended optimum and then from what that gave. */
 function exchangedPlan(
   problem: Problem,
-  { rows, optimum, split }: Relaxation,
+  relaxation: Relaxation,
   blended: Int32Array,
   best: Candidate,
   tolerance: number,
 ): Candidate {
-  const candidates = split === undefined ? undefined : thinned(split.open);
+  const { rows, optimum, split } = relaxation;
+  const few = split === undefined && problem.demand.contexts <= POLISH_ALL;
+  const open = few ? undefined : openNear(problem, relaxation);
+  const candidates = open === undefined ? undefined : thinned(open);
   let plan = best;
   let from = blended;
   for (let round = 0; round < EXCHANGES && optimum.bound - plan.utility > tolerance; round++) {

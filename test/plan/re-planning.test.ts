@@ -1,0 +1,48 @@
+import { describe, expect, it } from 'vitest';
+import { totalUtility } from '../../src/plan/baseline.js';
+import { KEEP_NOTHING, type Problem, storedBytesOf } from '../../src/plan/problem.js';
+import { dual } from '../../src/plan/solvers/dual.js';
+import { drifted, ordinaryInstance } from '../support/instances.js';
+
+const GB = 1e9;
+
+/** Bytes a change of plan writes, and all that the plan stores. */
+function writtenBytes(problem: Problem, before: Int32Array, after: Int32Array) {
+  const count = problem.forms.storedBytes.length;
+  let written = 0;
+  let stored = 0;
+  after.forEach((choice, i) => {
+    if (choice === KEEP_NOTHING) return;
+    const bytes = storedBytesOf(problem, i, choice % count);
+    stored += bytes;
+    if (choice !== before[i]) written += bytes;
+  });
+  return { written, stored };
+}
+
+describe.each([1, 2])('after a tenth of the rates drifted (seed %i)', (seed) => {
+  const problem = ordinaryInstance({ contexts: 5000, seed });
+  const inForce = dual.solve(problem);
+  const after = drifted(problem, 0.1, seed);
+  const free = dual.solve(after, { start: inForce.prices });
+  const replanned = (secondsPerGb: number) =>
+    dual.solve(
+      { ...after, inForce: inForce.choices, movingSecondsPerByte: secondsPerGb / GB },
+      { start: inForce.prices },
+    ).choices;
+
+  it.each([0.1, 0.3])('%d s per GB move at most 1 % of the bytes for 1e-3 of the span', (secondsPerGb) => {
+    const choices = replanned(secondsPerGb);
+    const { written, stored } = writtenBytes(after, inForce.choices, choices);
+    expect(written).toBeLessThanOrEqual(0.01 * stored);
+    const lost = free.bound - totalUtility(after, choices);
+    expect(lost).toBeLessThanOrEqual(1e-3 * (free.bound - free.baseline));
+  });
+
+  it('the dearer moving is, the less is moved', () => {
+    const moved = [0, 0.01, 0.1, 0.3, 10].map(
+      (secondsPerGb) => writtenBytes(after, inForce.choices, replanned(secondsPerGb)).written,
+    );
+    for (let k = 1; k < moved.length; k++) expect(moved[k]!).toBeLessThanOrEqual(moved[k - 1]!);
+  });
+});
