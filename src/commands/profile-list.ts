@@ -15,6 +15,7 @@ export async function listProfiles(terminal: Terminal): Promise<void> {
     })),
   );
   const models = await Promise.all((await bundledModels()).map((model) => loadModel(model.name)));
+  const withFp8 = await Promise.all(models.map((model) => loadModel(`${model.name}@fp8`)));
   const methods = bundledNames('methods');
 
   terminal.say('Machines, for --tiers:\n');
@@ -36,7 +37,9 @@ export async function listProfiles(terminal: Terminal): Promise<void> {
   terminal.table(
     [
       'name',
+      'cache',
       'KV per token',
+      'as fp8',
       'ranks',
       'per rank',
       'fixed',
@@ -45,9 +48,11 @@ export async function listProfiles(terminal: Terminal): Promise<void> {
       'KV',
       'prefill from',
     ],
-    models.map((model) => [
+    models.map((model, m) => [
       model.name,
+      String(model.kvDtype ?? ''),
       formatBytes(model.kvBytesPerToken),
+      formatBytes(withFp8[m]!.kvBytesPerToken),
       String(model.tensorParallel ?? 1),
       formatBytes(model.kvBytesPerTokenPerRank ?? model.kvBytesPerToken),
       formatBytes(model.kvFixedBytes ?? 0),
