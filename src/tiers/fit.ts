@@ -12,6 +12,11 @@ export interface Sample {
 
 /** A relative error up to this counts squared, a larger one only linearly (Huber). */
 const HUBER_RELATIVE_ERROR = 0.05;
+/**
+ * Of the time of the largest object that was measured, at least this share is put down to its bytes: sizes whose
+ * times hardly grow say that a device is fast, not that it is a thousand times faster than anything it showed.
+ */
+const LEAST_TRANSFER_SHARE = 0.1;
 /** A table must predict sizes it has not seen this much better than the affine law to be worth its points. */
 const TABLE_ADVANTAGE = 0.8;
 /** An affine law this good is kept whatever a table does. */
@@ -114,9 +119,25 @@ function weightedAffine(
   const latency = (ay * bb - by * ab) / determinant;
   const perByte = (by * aa - ay * ab) / determinant;
   if (latency < 0) return [0, by / bb];
-  // Time that does not grow with size: a bandwidth beyond what these sizes can show.
-  if (perByte <= 0) return [ay / aa, (1e-3 * ay) / aa / Math.max(...samples.map((sample) => sample.bytes))];
-  return [latency, perByte];
+  const largest = Math.max(...samples.map((sample) => sample.bytes));
+  const least = LEAST_TRANSFER_SHARE / (1 - LEAST_TRANSFER_SHARE) / largest;
+  return perByte >= least * latency ? [latency, perByte] : inProportion(samples, weights, least);
+}
+
+/** The best law whose seconds per byte are so many times its latency. */
+function inProportion(
+  samples: readonly Pick<Sample, 'bytes' | 'seconds'>[],
+  weights: readonly number[],
+  perLatency: number,
+): [latency: number, perByte: number] {
+  let upper = 0;
+  let lower = 0;
+  samples.forEach(({ bytes, seconds }, i) => {
+    const relative = (1 + perLatency * bytes) / seconds;
+    upper += weights[i]! * relative;
+    lower += weights[i]! * relative * relative;
+  });
+  return [upper / lower, (perLatency * upper) / lower];
 }
 
 /** Geometric mean of the seconds by size, made non-decreasing by pooling neighbours that contradict. */

@@ -3,6 +3,7 @@ import { engine } from './engine.js';
 import { file } from './file.js';
 import { gpu } from './gpu.js';
 import type { BesideKind, TierKind } from './kind.js';
+import { lmcache } from './lmcache.js';
 import { redis } from './redis.js';
 import { s3 } from './s3.js';
 
@@ -10,4 +11,4 @@ import { s3 } from './s3.js';
 export const tierKinds: readonly TierKind[] = [dram, file, redis, s3];
 
 /** What belongs in the profile beside the tiers. */
-export const besideKinds: readonly BesideKind[] = [gpu, engine];
+export const besideKinds: readonly BesideKind[] = [gpu, engine, lmcache];

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { closeSync, constants, openSync, readdirSync, unlinkSync } from 'node:fs';
+import { closeSync, constants, openSync, readdirSync, rmSync, unlinkSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
@@ -8,7 +8,8 @@ import { formatBytes } from '../units.js';
 import { LEAST_SCRATCH_BYTES } from './direct-io.js';
 import { isAlive } from './process.js';
 
-const PREFIX = '.evicpress-scratch-';
+/** What the names of test data begin with; host and process follow, so that the next run finds what is left over. */
+export const SCRATCH_PREFIX = '.evicpress-scratch-';
 /** Share of a disk's free room that test data takes at most, unless told otherwise. */
 const MOST_SHARE_OF_FREE = 0.1;
 
@@ -89,7 +90,10 @@ export function openScratch(folder: string, tier: string): Scratch {
   } catch (error) {
     throw folderFault(error, folder, tier);
   }
-  const path = join(folder, `${PREFIX}${hostname()}-${process.pid}-${randomBytes(4).toString('hex')}`);
+  const path = join(
+    folder,
+    `${SCRATCH_PREFIX}${hostname()}-${process.pid}-${randomBytes(4).toString('hex')}`,
+  );
   const flags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL;
   let fd: number;
   let direct = true;
@@ -117,12 +121,12 @@ export function openScratch(folder: string, tier: string): Scratch {
   };
 }
 
-/** Removes scratch files of runs on this machine that are no longer alive. */
+/** Removes scratch files and folders of runs on this machine that are no longer alive. */
 export function removeLeftovers(folder: string): void {
-  const own = `${PREFIX}${hostname()}-`;
+  const own = `${SCRATCH_PREFIX}${hostname()}-`;
   for (const name of readdirSync(folder)) {
     const pid = name.startsWith(own) ? Number(/^(\d+)-/.exec(name.slice(own.length))?.[1]) : Number.NaN;
-    if (Number.isInteger(pid) && !isAlive(pid)) removeFile(join(folder, name));
+    if (Number.isInteger(pid) && !isAlive(pid)) rmSync(join(folder, name), { recursive: true, force: true });
   }
 }
 

@@ -40,8 +40,9 @@ describe('fitAffine', () => {
 
   it('survives times that do not grow with size', () => {
     const fit = fitAffine(SIZES.map((bytes, i) => ({ bytes, seconds: 0.1 - i * 1e-3 })));
-    expect(fit.bytesPerSecond).toBeGreaterThan(0);
-    expect(Number.isFinite(fit.bytesPerSecond)).toBe(true);
+    const largest = Math.max(...SIZES);
+    expect(fit.bytesPerSecond).toBeCloseTo((9 * largest) / fit.latencySeconds, 0);
+    expect(fit.latencySeconds + largest / fit.bytesPerSecond).toBeCloseTo(0.1, 1);
   });
 });
 
