@@ -10,6 +10,7 @@ import {
 } from './problem.js';
 import { BytePrices } from './row-cells.js';
 import { addUse, type Row } from './rows.js';
+import { PlainTree } from './tree-plain.js';
 
 /** The state of a path on which nothing lossy is kept yet. */
 const WHOLE_PATH = -1;
@@ -33,6 +34,8 @@ export class TreeLagrangian implements Lagrangian {
   private readonly belowWhole: Float64Array;
   private readonly belowLossy: Float64Array;
   private readonly stateOf: Int32Array;
+  /** Does the same in a fraction of the time where nothing lossy is offered. */
+  private readonly plain: PlainTree | undefined;
   /** Per tier. */
   private readonly prices: BytePrices;
   private readonly latency: Float64Array;
@@ -52,6 +55,7 @@ export class TreeLagrangian implements Lagrangian {
     this.n = demand.contexts;
     this.states = forms.lossyNames.length;
     this.subtreeRecompute = subtreeRecompute(problem);
+    this.plain = PlainTree.suits(problem) ? new PlainTree(problem, rows, this.subtreeRecompute) : undefined;
     this.belowWhole = new Float64Array(this.n);
     this.belowLossy = new Float64Array(this.n * this.states);
     this.stateOf = new Int32Array(this.n);
@@ -74,7 +78,9 @@ export class TreeLagrangian implements Lagrangian {
       throw new InfeasibleError();
   }
 
-  choose(prices: Float64Array, use: Float64Array, choices: Int32Array = new Int32Array(this.n)): number {
+  choose(prices: Float64Array, use: Float64Array, into?: Int32Array): number {
+    if (this.plain !== undefined) return this.plain.choose(prices, use, into);
+    const choices = into ?? new Int32Array(this.n);
     this.prices.set(prices);
     this.climb();
     this.descend(choices);

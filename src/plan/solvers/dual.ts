@@ -79,15 +79,11 @@ function solveByPrices(
   if (problem.hasParents && n <= POLISH_ALL && gap() > HARD) {
     for (const scale of DEARER) best = better(best, plannedAt(problem, relaxation, scale));
   }
-  // A narrow search proves most small instances, and costs less than exchanges.
-  if (n <= POLISH_FULLY) {
-    polish(widths[0]!);
-    if (gap() > enough) polish(widths[1]!);
-  }
-  if (best !== undefined && gap() > enough && (!problem.hasParents || n <= POLISH_ALL))
+  if (n <= POLISH_FULLY) polish(widths[0]!);
+  if (best !== undefined && gap() > 0 && (!problem.hasParents || n <= POLISH_ALL))
     best = exchangedPlan(problem, relaxation, blended, best, enough * (bound - baseline));
   if (n <= POLISH_ALL) {
-    if (gap() > enough) polish(widths[0]!);
+    if (n <= POLISH_FULLY || gap() > enough) polish(widths[0]!);
     if (n <= POLISH_FULLY ? gap() > 0 : gap() > HARD) {
       for (const score of ['drop', 'drop-per-byte'] as const)
         best = better(best, greedyPlan(problem, relaxation, score));
@@ -144,9 +140,8 @@ function repairedPlan(problem: Problem, relaxation: Relaxation, choices: Int32Ar
   const wanted = { score: 'priced', prices: optimum.prices } as const;
   const open = openNear(problem, relaxation);
   if (open !== undefined) {
-    const candidates = thinned(open);
-    if (relieve(assignment, { ...wanted, candidates })) {
-      fillRoom(assignment, optimum.prices, candidates);
+    if (relieve(assignment, { ...wanted, candidates: open })) {
+      fillRoom(assignment, optimum.prices, open);
       return { choices, utility: sumsOf(problem, relaxation, choices).utility };
     }
   }
@@ -156,12 +151,23 @@ function repairedPlan(problem: Problem, relaxation: Relaxation, choices: Int32Ar
 }
 
 /** The contexts that choose otherwise where prices differ a little; undefined where all may as well be looked at. */
-function openNear(problem: Problem, { lagrangian, optimum, split }: Relaxation): Int32Array | undefined {
-  if (split !== undefined) return split.open;
-  if (problem.demand.contexts < REPAIR_ALL || !(lagrangian instanceof IndependentLagrangian))
-    return undefined;
+function openNear(
+  problem: Problem,
+  { rows, lagrangian, optimum, split }: Relaxation,
+): Int32Array | undefined {
+  if (split !== undefined) return thinned(split.open);
+  if (problem.demand.contexts < REPAIR_ALL) return undefined;
   const at = (factor: number) => optimum.prices.map((price) => price * factor);
-  return lagrangian.restrict(at(1 - NEAR), at(1 + NEAR)).split!.open;
+  if (lagrangian instanceof IndependentLagrangian)
+    return thinned(lagrangian.restrict(at(1 - NEAR), at(1 + NEAR)).split!.open);
+  if (!problem.hasParents) return undefined;
+  // In a tree a change needs its neighbours' consent: all of them are looked at.
+  const [cheap, dear] = [1 - NEAR, 1 + NEAR].map((factor) => {
+    const choices = new Int32Array(problem.demand.contexts);
+    lagrangian.choose(at(factor), new Float64Array(rows.length), choices);
+    return choices;
+  });
+  return Int32Array.from(cheap!.keys()).filter((i) => cheap![i] !== dear![i]);
 }
 
 /** An even selection of contexts: enough moves to fill the last byte, few enough to look at. */
@@ -175,15 +181,12 @@ function thinned(open: Int32Array): Int32Array {
 /** Betters the best plan by exchanges, from the blended optimum and then from what that gave. */
 function exchangedPlan(
   problem: Problem,
-  relaxation: Relaxation,
+  { rows, optimum, split }: Relaxation,
   blended: Int32Array,
   best: Candidate,
   tolerance: number,
 ): Candidate {
-  const { rows, optimum, split } = relaxation;
-  const few = split === undefined && problem.demand.contexts <= POLISH_ALL;
-  const open = few ? undefined : openNear(problem, relaxation);
-  const candidates = open === undefined ? undefined : thinned(open);
+  const candidates = split === undefined ? undefined : thinned(split.open);
   let plan = best;
   let from = blended;
   for (let round = 0; round < EXCHANGES && optimum.bound - plan.utility > tolerance; round++) {
