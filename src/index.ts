@@ -70,7 +70,7 @@ export { learnClassRules } from './plan/class-rules.js';
 export { fitCurves } from './plan/curves.js';
 export { demandOfContexts } from './plan/demand-of-contexts.js';
 export { type Explanation, explainChoice } from './plan/explanation.js';
-export { choiceInForce, choicesInForce } from './plan/in-force.js';
+export { choicesInForce } from './plan/in-force.js';
 export { planMeans } from './plan/make-plan.js';
 export {
   type PlannedContexts,
@@ -90,7 +90,7 @@ export { compressionOf } from './replay/compression.js';
 export { LogFacts } from './replay/log-facts.js';
 export { HIT_SHARE, MEAN_QUALITY, MEAN_TTFT, withinNoise } from './replay/noise.js';
 export { policies } from './replay/policies/index.js';
-export { replayPolicies } from './replay/run-policies.js';
+export { replayPolicies, type ThreadOptions } from './replay/run-policies.js';
 export { type PolicyRun, policyRun } from './replay/runs.js';
 export { type ReplayOutcome, type ReplaySetting, replay } from './replay/simulator.js';
 export { lruCurve, lruHitRate } from './replay/stack-distance.js';
