@@ -113,7 +113,7 @@ async function run(logs: readonly string[], flags: Flags): Promise<void> {
   if (bundled) terminal.say('No log given: replaying the bundled excerpt of the Mooncake conversation log.');
   const results: ReplayResult[] = [];
   for (const path of paths) {
-    const content = await loadTrace(path, readLogOptions(flags));
+    const content = await loadTrace(path, { ...readLogOptions(flags), onProgress: terminal.progress });
     const inputs = await replayInputs(flags, config, content.blockTokens);
     const trace = await prepared(content, inputs, flags);
     for (const warning of trace.warnings) terminal.warn(`${path}: ${warning}`);

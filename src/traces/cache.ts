@@ -10,6 +10,8 @@ import type { Trace } from './trace.js';
 const WORTH_CACHING_BYTES = 1 << 19;
 /** All cached logs together; those used longest ago go first. */
 const CACHE_BYTES = 4 * 2 ** 30;
+/** The system reads and writes less than 2 GiB at once. */
+const LARGEST_TRANSFER = 2 ** 30;
 const SUFFIX = '.columns';
 const SEEN = '.seen';
 /** A file written within the clock's grain of its last change may change once more and look the same. */
@@ -65,7 +67,7 @@ export class TraceCache {
         // Shared memory, so that threads replay it without a copy.
         const bytes = new Uint8Array(new SharedArrayBuffer(size));
         for (let at = 0; at < size; ) {
-          const { bytesRead } = await file.read(bytes, at, size - at, at);
+          const { bytesRead } = await file.read(bytes, at, Math.min(size - at, LARGEST_TRANSFER), at);
           if (bytesRead === 0) return undefined;
           at += bytesRead;
         }
@@ -128,7 +130,8 @@ export class TraceCache {
 }
 
 async function writeAll(file: Awaited<ReturnType<typeof open>>, piece: Buffer): Promise<void> {
-  for (let at = 0; at < piece.length; ) at += (await file.write(piece, at, piece.length - at)).bytesWritten;
+  for (let at = 0; at < piece.length; )
+    at += (await file.write(piece, at, Math.min(piece.length - at, LARGEST_TRANSFER))).bytesWritten;
 }
 
 function sha256(text: string): string {

@@ -1,19 +1,24 @@
 import { EvicpressError, errors } from '../errors.js';
+import type { OnProgress } from '../progress.js';
 import { pick } from '../registry.js';
 import { TraceBuilder } from './builder.js';
 import { TraceCache } from './cache.js';
 import type { FormatOptions, LineParser, TraceFormat } from './format.js';
 import { formats } from './index.js';
 import { firstLineOf, readLineBatches } from './lines.js';
+import { headsTable, isTable, TABLE } from './table/recognise.js';
 import type { Trace } from './trace.js';
 
 const NEWLINE = 10;
+const table = { name: TABLE } as const;
 
 export interface LoadOptions extends FormatOptions {
   /** Name of the format; recognised by content where it is left out. */
   readonly format?: string;
   /** Count lines that do not parse instead of refusing the log. */
   readonly skipBad?: boolean;
+  /** Is told of work that takes long before reading begins. */
+  readonly onProgress?: OnProgress;
   /** Folder for parsed logs, so that the second reading skips parsing; none without it. */
   readonly cacheFolder?: string;
 }
@@ -36,8 +41,9 @@ export async function loadTrace(path: string, options: LoadOptions = {}): Promis
 }
 
 async function parseTrace(path: string, options: LoadOptions): Promise<Trace> {
-  const format =
-    options.format === undefined ? await recognise(path) : pick('log format', formats, options.format);
+  const format = await formatOf(path, options.format);
+  // DuckDB, and all that goes with it, only where it is needed.
+  if (!('parse' in format)) return (await import('./table/read.js')).readTable(path, options);
   const builder = new TraceBuilder(format.reuse);
   const parser = format.parse(builder, options);
   const skipped = { lines: 0, first: '' };
@@ -54,12 +60,18 @@ async function parseTrace(path: string, options: LoadOptions): Promise<Trace> {
   return builder.finish(parser.blockTokens());
 }
 
-async function recognise(path: string): Promise<TraceFormat> {
+async function formatOf(path: string, name: string | undefined): Promise<TraceFormat | typeof table> {
+  if (name !== undefined) return pick('log format', [...formats, table], name);
+  return isTable(path) ? table : recognise(path);
+}
+
+async function recognise(path: string): Promise<TraceFormat | typeof table> {
   const firstLine = await firstLineOf(path);
   const found = formats.find((format) => format.sniff(firstLine));
   if (found !== undefined) return found;
+  if (headsTable(firstLine)) return table;
   throw new EvicpressError(
-    `${path}:1: this is no request log we know. Name its format with --format (${formats.map((format) => format.name).join(', ')}), or see docs/formats.md for their forms.`,
+    `${path}:1: this is no request log we know. Name its format with --format (${[...formats, table].map((format) => format.name).join(', ')}), or see docs/formats.md for their forms.`,
   );
 }
 

@@ -1,0 +1,175 @@
+import { EvicpressError, errors, printable } from '../../errors.js';
+import type { OnProgress } from '../../progress.js';
+import { BlockSizeGuess } from '../block-size.js';
+import { TraceBuilder } from '../builder.js';
+import type { FormatOptions } from '../format.js';
+import type { Trace } from '../trace.js';
+import { type Chunk, literal, TableEngine, type Vector } from './duckdb.js';
+import { shapeOf, type TableShape } from './shape.js';
+
+/** Whole numbers below are exact in a double, and read as numbers elsewhere, too. */
+const LARGEST_NUMBER = 1e15;
+/** Lengths are kept in 32 bits. */
+const LARGEST_LENGTH = 2 ** 31;
+
+export interface TableOptions extends FormatOptions {
+  readonly skipBad?: boolean;
+  readonly onProgress?: OnProgress;
+}
+
+/**
+ * Reads a table of requests, one row for each or one for each block they use, from a Parquet, CSV or JSON file,
+ * local or in S3. DuckDB reads, checks and sorts it, within bounded memory; what stays in memory is the trace
+ * (some 40 bytes a request and 4 a block access).
+ * @throws EvicpressError where DuckDB is missing or the table is no request log.
+ */
+export async function readTable(path: string, options: TableOptions): Promise<Trace> {
+  const engine = await TableEngine.open(options.onProgress ?? (() => undefined));
+  try {
+    if (path.startsWith('s3://')) await engine.useS3();
+    return await readRequests(engine, path, options);
+  } catch (error) {
+    if (error instanceof EvicpressError) throw error;
+    const [line] = (error as Error).message.split('\n');
+    throw new EvicpressError(`${printable(path)}: DuckDB cannot read this table (${printable(line!, 300)}).`);
+  } finally {
+    await engine.close();
+  }
+}
+
+async function readRequests(engine: TableEngine, path: string, options: TableOptions): Promise<Trace> {
+  const table = sourceOf(path);
+  const columns = await engine.rows(`DESCRIBE SELECT * FROM ${table}`);
+  const shape = shapeOf(
+    path,
+    columns.map((row) => ({ name: String(row.column_name), type: String(row.column_type) })),
+  );
+  const facts = await factsOf(engine, table, shape);
+  if (facts.rows === facts.bad) throw errors.emptyFile(path, 'at least one request');
+  if (facts.bad > 0 && options.skipBad !== true) {
+    throw new EvicpressError(
+      `${printable(path)}: ${facts.bad} of ${facts.rows} rows have no id, or no time or length ≥ 0. Pass --skip-bad to leave them out.`,
+    );
+  }
+  const builder = new TraceBuilder(shape.reuse);
+  if (facts.bad > 0)
+    builder.warnings.push(`${facts.bad} rows were skipped: no id, or no time or length ≥ 0.`);
+  if (!shape.list) builder.reserve(facts.rows - facts.bad);
+  const rows = new RowReader(builder, shape, facts.numeric, options);
+  const ordered = facts.ordered ? '' : ` ORDER BY ${shape.order.join(', ')}`;
+  const source = `(SELECT * FROM ${table} WHERE ${shape.valid}${ordered})`;
+  for await (const chunk of engine.chunks(`SELECT ${shape.select(facts.numeric).join(', ')} FROM ${source}`))
+    rows.read(chunk, path);
+  return rows.finish(path);
+}
+
+function sourceOf(path: string): string {
+  const name = literal(path);
+  if (/\.parquet$/.test(path)) return `read_parquet(${name})`;
+  if (/\.(json|jsonl|ndjson)(\.gz|\.zst)?$/.test(path)) return `read_json(${name})`;
+  return `read_csv(${name})`;
+}
+
+/** What has to be known before the rows are read, in one pass. */
+async function factsOf(engine: TableEngine, table: string, shape: TableShape) {
+  const order = `(${shape.order.join(', ')})`;
+  const [row] = await engine.rows(
+    `SELECT count(*)::DOUBLE AS rows, count(*) FILTER (valid IS NOT TRUE)::DOUBLE AS bad,
+      coalesce(bool_and(ordered), true) AS ordered, max(largest)::DOUBLE AS largest
+    FROM (SELECT ${shape.valid} AS valid, ${order} >= lag(${order}) OVER () AS ordered,
+      ${shape.largestId ?? 'NULL'} AS largest FROM ${table})`,
+  );
+  const { rows, bad, ordered, largest } = row as Record<'rows' | 'bad', number> & {
+    ordered: boolean;
+    largest: number | null;
+  };
+  return { rows, bad, ordered, numeric: largest !== null && largest < LARGEST_NUMBER };
+}
+
+/** Feeds rows to the builder; a request ends where the next one begins. */
+class RowReader {
+  private readonly guess: BlockSizeGuess;
+  private readonly labels: { class?: string; session?: string; tenant?: string } = {};
+  private time = 0;
+  private input = 0;
+  private output = 0;
+  private open = false;
+
+  constructor(
+    private readonly builder: TraceBuilder,
+    private readonly shape: TableShape,
+    private readonly numeric: boolean,
+    private readonly options: TableOptions,
+  ) {
+    this.guess = new BlockSizeGuess(options.blockTokens);
+  }
+
+  read(chunk: Chunk, path: string): void {
+    const { builder, shape, labels } = this;
+    const doubles = (column: number) => chunk.getColumnVector(column).items!;
+    const [begins, time, input, output, tokens] = [0, 1, 2, 3, 4].map(doubles) as [
+      Float64Array,
+      Float64Array,
+      Float64Array,
+      Float64Array,
+      Float64Array,
+    ];
+    const ids = chunk.getColumnVector(5);
+    const texts = shape.labels.map((_, i) => chunk.getColumnVector(6 + i));
+    for (let row = 0; row < chunk.rowCount; row++) {
+      if (begins[row] === 1) {
+        this.endRequest(path);
+        this.open = true;
+        this.time = time[row]!;
+        this.input = input[row]!;
+        this.output = output[row]!;
+        shape.labels.forEach((label, i) => {
+          const text = texts[i]!.getItem(row);
+          if (typeof text === 'string' && text !== '') labels[label] = text;
+          else delete labels[label];
+        });
+      }
+      if (shape.list) for (const id of itemsOf(ids, row)) builder.push(this.dense(id));
+      else {
+        const id = this.numeric ? builder.ids.ofNumber(ids.items![row]!) : this.dense(ids.getItem(row));
+        if (shape.reuse === 'documents') builder.pushDocument(id, tokens[row]!);
+        else builder.push(id);
+      }
+    }
+  }
+
+  finish(path: string): Trace {
+    this.endRequest(path);
+    return this.builder.finish(
+      this.shape.reuse === 'documents' ? 0 : this.guess.blockTokens(this.builder.warnings),
+    );
+  }
+
+  private dense(id: unknown): number {
+    return typeof id === 'number' ? this.builder.ids.ofNumber(id) : this.builder.ids.ofText(String(id));
+  }
+
+  private endRequest(path: string): void {
+    if (!this.open) return;
+    const { builder, guess, labels, options } = this;
+    if (this.input < 0 && options.blockTokens === undefined) {
+      throw new EvicpressError(
+        `${printable(path)}: the table has no inputTokens. Say how long a block is with --block-tokens.`,
+      );
+    }
+    const inputTokens = this.input < 0 ? builder.pending * options.blockTokens! : this.input;
+    if (inputTokens >= LARGEST_LENGTH || this.output >= LARGEST_LENGTH) {
+      throw new EvicpressError(
+        `${printable(path)}: a request of ${Math.max(inputTokens, this.output)} tokens is too long.`,
+      );
+    }
+    guess.see(inputTokens, builder.pending);
+    builder.endRequest({ timestampSeconds: this.time, inputTokens, outputTokens: this.output, ...labels });
+  }
+}
+
+/** The ids of a row that holds a list of them. */
+function itemsOf(vector: Vector, row: number): readonly unknown[] {
+  const list = vector.getItem(row) as { readonly items: readonly unknown[] } | null;
+  return list?.items ?? [];
+}
