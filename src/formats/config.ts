@@ -82,7 +82,7 @@ const DEEPEST = 100;
 async function parsedYaml(content: string, path: string): Promise<unknown> {
   refuseExcess(content, path);
   // Loaded where there is something to read: most folders have no configuration.
-  const { parseDocument } = await import('yaml');
+  const { parseDocument } = await import('./yaml-document.js');
   const document = parseDocument(content, { prettyErrors: true });
   const fault = document.errors[0];
   if (fault !== undefined) {
