@@ -70,7 +70,7 @@ export { learnClassRules } from './plan/class-rules.js';
 export { fitCurves } from './plan/curves.js';
 export { demandOfContexts } from './plan/demand-of-contexts.js';
 export { type Explanation, explainChoice } from './plan/explanation.js';
-export { choicesInForce } from './plan/in-force.js';
+export { choiceInForce, choicesInForce } from './plan/in-force.js';
 export { planMeans } from './plan/make-plan.js';
 export {
   type PlannedContexts,

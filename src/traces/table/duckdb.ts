@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { EvicpressError, printable } from '../../errors.js';
 import { cacheFolder } from '../../formats/cache-folder.js';
-import { loadHeavyPackage } from '../../node-packages.js';
 import type { OnProgress } from '../../progress.js';
+import { loadHeavyPackage } from './heavy-package.js';
 
 const DUCKDB = { name: '@duckdb/node-api', version: '1.5.6-r.1', megabytes: 70 };
 /** What DuckDB may hold in memory, and beyond that in a folder of its own. */

@@ -2,7 +2,7 @@ import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { execa } from 'execa';
-import type { OnProgress } from './progress.js';
+import type { OnProgress } from '../../progress.js';
 
 const TIMEOUT_MS = 600_000;
 
