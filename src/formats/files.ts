@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { randomBytes } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import {
@@ -79,11 +80,13 @@ export async function* readLines(path: string): AsyncGenerator<{ firstLine: numb
   const raw = createReadStream(path, { highWaterMark: 1 << 20 });
   const stream = path.endsWith('.gz') ? raw.pipe(createGunzip({ chunkSize: 1 << 20 })) : raw;
   raw.on('error', (error) => stream.destroy(error));
-  const decoder = new TextDecoder('utf-8');
+  const decoder = new TextDecoder('utf-8', { fatal: true });
   let rest = '';
   let firstLine = 1;
+  let latest: Buffer = Buffer.alloc(0);
   try {
     for await (const chunk of stream) {
+      latest = chunk as Buffer;
       const lines = (rest + decoder.decode(chunk as Buffer, { stream: true })).split('\n');
       rest = lines.pop()!;
       if (rest.length > MAX_LINE_CHARACTERS) {
@@ -98,13 +101,39 @@ export async function* readLines(path: string): AsyncGenerator<{ firstLine: numb
         firstLine += lines.length;
       }
     }
+    latest = Buffer.alloc(0);
+    rest += decoder.decode();
   } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ERR_ENCODING_INVALID_ENCODED_DATA')
+      throw errors.badFile(
+        path,
+        firstLine + newlinesBeforeFault(latest),
+        'the line is not UTF-8. Write the file anew in UTF-8, for example with iconv.',
+      );
     throw fileFault(error, path, firstLine);
   } finally {
     raw.destroy();
   }
-  rest += decoder.decode();
   if (rest !== '') yield { firstLine, lines: [rest] };
+}
+
+/** How many whole lines stand before the first byte that is not UTF-8. A piece's first line may have begun in the
+ *  middle of a character, which is no fault. */
+function newlinesBeforeFault(bytes: Buffer): number {
+  let count = 0;
+  let start = firstCharacter(bytes);
+  for (let end = bytes.indexOf(10); end >= 0 && isUtf8(bytes.subarray(start, end)); count++) {
+    start = end + 1;
+    end = bytes.indexOf(10, start);
+  }
+  return count;
+}
+
+/** Where the first byte stands that begins a character. */
+function firstCharacter(bytes: Buffer): number {
+  let start = 0;
+  while (start < 3 && (bytes[start]! & 0xc0) === 0x80) start++;
+  return start;
 }
 
 function fileFault(error: unknown, path: string, line: number): unknown {

@@ -23,7 +23,8 @@ describe.skipIf(exitCode !== 0)('the kvpress runner with a real worker', () => {
   const start = (output: string, ...more: string[]) => {
     const grid = ['--methods', 'knorm,streaming-llm,keydiff+int4', '--ratios', '0.3,0.5,0.9'];
     const model = ['--runner', 'kvpress', '--python', PYTHON, '--model', file('model')];
-    const length = ['--contexts', file('contexts.ndjson'), '--answer-tokens', '6'];
+    const usual = more.includes('--contexts') ? [] : ['--contexts', file('contexts.ndjson')];
+    const length = [...usual, '--answer-tokens', '6'];
     const cheap = ['--metric', 'token-agreement', '-o', file(output)];
     return execa(
       process.execPath,
@@ -129,11 +130,11 @@ describe.skipIf(exitCode !== 0)('the kvpress runner with a real worker', () => {
 
   it('says in one line what is wrong with a model or a context', async () => {
     await execa(PYTHON, [MAKE_MODEL, file('cacheless'), 'no-cache']);
-    writeFileSync(
-      file('binary.ndjson'),
-      Buffer.from('{"context":"a","text":"\xff\xfe","queries":["q"]}\n', 'latin1'),
-    );
-    const fault = async (...more: string[]) => (await start('fault.ndjson', ...more)).stderr.trim();
+    const context = (text: string, ...queries: string[]) => JSON.stringify({ context: 'a', text, queries });
+    writeFileSync(file('binary.ndjson'), Buffer.from(`${context('\xff\xfe', 'q')}\n`, 'latin1'));
+    writeFileSync(file('long.ndjson'), `${context(words(600, 0), 'w1')}\n`);
+    const fault = async (...more: string[]) => (await alone(...more)).stderr.trim();
+    const alone = (...more: string[]) => start('fault.ndjson', ...more);
     expect(await fault('--model', file('nowhere'))).toMatch(
       /^evicpress: Model ".*nowhere": there is no such folder\..*$/,
     );
@@ -141,8 +142,13 @@ describe.skipIf(exitCode !== 0)('the kvpress runner with a real worker', () => {
       /^evicpress: Model .* keeps no KV cache of its context.*$/,
     );
     expect(await fault('--contexts', file('binary.ndjson'))).toMatch(
-      /^evicpress: .*binary\.ndjson:1.*UTF-8.*$/,
+      /^evicpress: .*binary\.ndjson:1: the line is not UTF-8\..*$/,
     );
+    expect(await fault('--queries', '0')).toMatch(/^evicpress: --queries: .*$/);
+    const length = ['--contexts', file('long.ndjson'), '--long-contexts'];
+    expect(await fault(...length, 'refuse')).toMatch(/^evicpress: Context "a" has .* tokens; .* fit.*$/);
+    const cut = await alone(...length, 'cut');
+    expect([cut.exitCode, cut.stderr]).toEqual([0, expect.stringMatching(/context a is \d+ tokens longer/)]);
   });
 });
 
