@@ -14,6 +14,7 @@ import { buildProfile, type ProfileResult } from '../methods/profile.js';
 import { runProfile } from '../methods/profile-run.js';
 import { completeQueries } from '../methods/queries.js';
 import type { ProfiledContext, Runner } from '../methods/runner.js';
+import { contextTable } from '../report/context-table.js';
 import { findings, methodsTable } from '../report/methods-table.js';
 import { openTerminal, type Terminal } from '../report/terminal.js';
 import { formatSeconds } from '../units.js';
@@ -162,10 +163,9 @@ function show(
   output: string,
   elapsedSeconds: number,
 ): void {
-  methodsTable(
-    terminal,
-    result.rows.filter((row) => row.metric === metrics[0]),
-  );
+  const rows = result.rows.filter((row) => row.metric === metrics[0]);
+  methodsTable(terminal, rows);
+  contextTable(terminal, rows);
   for (const line of findings(header, result.rows)) terminal.say(line);
   terminal.say(
     `${contexts.length} contexts × ${header.configurations} configurations in ${formatSeconds(elapsedSeconds)} (measured; ${header.runner} runner, ${header.model}): ${output}`,

@@ -31,7 +31,9 @@ const TIMEOUT_MS = 300_000;
 /** @throws EvicpressError when there is no server, or none that lists a model. */
 export async function openServer(url: string, servedModel?: string): Promise<Server> {
   const base = url.replace(/\/+$/, '').replace(/\/v1$/, '');
-  const listed = (await ask(base, '/v1/models')) as { data?: { id: string; max_model_len?: number }[] };
+  const listed = (await ask(base, '/v1/models')) as {
+    data?: { id: string; max_model_len?: number; meta?: { n_ctx?: number } }[];
+  };
   const found = listed.data?.find((each) => servedModel === undefined || each.id === servedModel);
   if (found === undefined) {
     const names = listed.data?.map((each) => each.id).join(', ') || 'none';
@@ -45,7 +47,8 @@ export async function openServer(url: string, servedModel?: string): Promise<Ser
     const reply = (await ask(base, '/tokenize', { model, ...body }).catch(() => undefined)) as
       | { tokens?: number[] }
       | undefined;
-    return reply?.tokens;
+    // llama.cpp knows other fields under this path, and finds no tokens in what it does not know.
+    return reply?.tokens?.length === 0 ? undefined : reply?.tokens;
   };
   /** Tokens of a prompt, the frame of the chat template included. */
   const countOf = async (prompt: string) =>
@@ -57,7 +60,8 @@ export async function openServer(url: string, servedModel?: string): Promise<Ser
       stream(base, { model, messages: messages(prompt), max_tokens, temperature, seed, stream: true }),
     async fit(text, query, answerTokens) {
       const tokens = await countOf(text);
-      const window = found.max_model_len;
+      // As vLLM and as llama.cpp's server say it.
+      const window = found.max_model_len ?? found.meta?.n_ctx;
       if (window === undefined) return { text, tokens, cutTokens: 0 };
       const room = window - answerTokens - (await countOf(query));
       if (tokens <= room) return { text, tokens, cutTokens: 0 };
@@ -70,7 +74,7 @@ export async function openServer(url: string, servedModel?: string): Promise<Ser
       if (!canReadBack || answer === '') return undefined;
       const before = await idsOf({ messages: messages(prompt), add_generation_prompt: true });
       const given = await idsOf({ prompt: answer, add_special_tokens: false });
-      if (before === undefined || given === undefined || given.length === 0) {
+      if (before === undefined || given === undefined) {
         canReadBack = false;
         return undefined;
       }

@@ -46,14 +46,13 @@ if (flags.python !== undefined && flags.model !== undefined) await besideKvpress
 async function benchBudget(): Promise<void> {
   const { rows } = await readMethods(flags.profile);
   for (const metric of ['answer-similarity', 'token-agreement'] as const) {
-    const full = rows
-      .filter(
-        (row) =>
-          row.context !== ANY_CONTEXT && (row.metric === undefined || row.metric === 'answer-similarity'),
-      )
-      .map((row) =>
-        metric === 'token-agreement' ? { ...row, quality: row.tokenAgreement!, metric } : { ...row, metric },
-      );
+    // A grid of agreements has no similarities; one of similarities has both.
+    const full = rows.flatMap((row) => {
+      if (row.context === ANY_CONTEXT || (row.metric ?? metric) === 'calibrated-similarity') return [];
+      if ((row.metric ?? metric) === metric) return [{ ...row, metric }];
+      return metric === 'token-agreement' ? [{ ...row, quality: row.tokenAgreement!, metric }] : [];
+    });
+    if (full.length === 0) continue;
     const table: string[][] = [];
     for (const share of [0.1, 0.2, 0.4]) {
       const results = await Promise.all(SEEDS.map((seed) => tryBudget(full, metric, share, seed)));

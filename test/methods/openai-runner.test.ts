@@ -13,7 +13,7 @@ interface Fake {
   /** The word of the prompt with which it begins to repeat it. */
   readonly from: number;
   readonly window?: number;
-  /** Whether it can tokenize and read given tokens back, as vLLM can. */
+  /** Whether it can tokenize and read given tokens back, as vLLM can; else it is as llama.cpp's server. */
   readonly readsBack?: boolean;
 }
 
@@ -32,9 +32,10 @@ async function serve({ from, window, readsBack = true }: Fake): Promise<string> 
     const reply = (value: object) => response.end(JSON.stringify(value));
     const prompt = body.messages?.[0].content ?? body.prompt;
     if (request.url === '/v1/models') {
-      reply({ data: [{ id: 'small', ...(window && { max_model_len: window }) }] });
-    } else if (request.url === '/tokenize' && readsBack) {
-      reply({ tokens: idsOf(prompt) });
+      const length = readsBack ? { max_model_len: window } : { meta: { n_ctx: window } };
+      reply({ data: [{ id: 'small', ...(window && length) }] });
+    } else if (request.url === '/tokenize') {
+      reply({ tokens: readsBack ? idsOf(prompt) : [] });
     } else if (request.url === '/v1/completions' && readsBack) {
       const given = (prompt as number[]).map((id) => words[id]!);
       // It would have answered with the first words from `from` on.
@@ -112,6 +113,11 @@ describe('the openai runner', () => {
     // Nine tokens, less three of the answer and two of the longest query.
     expect(cut.tokens).toBeLessThanOrEqual(4);
     expect(cut.tokens + cut.cutTokens).toBe(5);
+    const other = await (await open({ from: 0, window: 9, readsBack: false }, { from: 0 })).prepare(
+      context,
+      3,
+    );
+    expect(other).toMatchObject({ tokens: cut.tokens, cutTokens: cut.cutTokens });
     const strict = await open({ from: 0, window: 9 }, { from: 0 }, 'refuse');
     await expect(strict.prepare(context, 3)).rejects.toThrow(
       /Context "a" has 5 tokens; .*--long-contexts cut/,

@@ -78,6 +78,7 @@ describe('the page', () => {
       'stored',
       'prices',
       'quality',
+      'contexts',
       'tiers',
     ]);
     const html = await htmlPage(evidence, 'A title', new Date(0));

@@ -1,5 +1,6 @@
 import type { FigureKind } from '../figure.js';
 import { capacityCurve } from './capacity-curve.js';
+import { contextCurves } from './context-curves.js';
 import { hitShare } from './hit-share.js';
 import { overTime } from './over-time.js';
 import { policyPlane } from './policy-plane.js';
@@ -19,5 +20,6 @@ export const figureKinds: readonly FigureKind[] = [
   storedWhere,
   prices,
   qualityCurves,
+  contextCurves,
   tierFits,
 ];

@@ -1,5 +1,6 @@
 import { ANY_CONTEXT, type MethodProfile, type MethodRow } from '../../formats/methods.js';
 import type { FigureKind, Panel } from '../figure.js';
+import { groupBy } from '../group-by.js';
 import { formName } from './words.js';
 
 /** One point of a curve: a method at a ratio, for one context or pooled over several. */
@@ -43,7 +44,7 @@ export function profileSource({ header, rows }: MethodProfile): string {
 
 function sampleText({ header, rows }: MethodProfile): string {
   const model = header.model ?? rows[0]?.model;
-  const contexts = new Set(rows.map((row) => row.context)).size;
+  const contexts = new Set(rows.map((row) => row.context).filter((context) => context !== ANY_CONTEXT)).size;
   return `${model === undefined ? '' : `, model ${model}`}, ${rows.length} rows of ${contexts} contexts`;
 }
 
@@ -162,15 +163,4 @@ function pooled(curve: string, form: string, rows: readonly MethodRow[]): CurveP
     contexts: rows.length,
     queries: rows.reduce((sum, row) => sum + (row.queries ?? 0), 0),
   };
-}
-
-function groupBy<T>(items: readonly T[], key: (item: T) => string): Map<string, T[]> {
-  const groups = new Map<string, T[]>();
-  for (const item of items) {
-    const name = key(item);
-    const group = groups.get(name);
-    if (group === undefined) groups.set(name, [item]);
-    else group.push(item);
-  }
-  return groups;
 }
