@@ -10,7 +10,14 @@ import { planMeans } from '../plan/make-plan.js';
 import type { Problem } from '../plan/problem.js';
 import { fixedRule, kneeOf, leastSize, logSpaced, type SizedPlan, Sweep } from '../plan/sizing.js';
 import { dual } from '../plan/solvers/dual.js';
-import { type Knee, type ParetoPoint, paretoTable, sizeSentence, sizeTable } from '../report/size-text.js';
+import {
+  type Knee,
+  type ParetoPoint,
+  paretoChart,
+  paretoTable,
+  sizeSentence,
+  sizeTable,
+} from '../report/size-text.js';
 import { openTerminal, type TerminalFlags } from '../report/terminal.js';
 import { formatBytes, formatSeconds, parseBytes, parseNumber, parseSeconds } from '../units.js';
 import { collect } from './options.js';
@@ -100,6 +107,7 @@ async function run(flags: SizeFlags): Promise<void> {
       const sizes = problem.tiers.map((tier) => `${tier.name} ${formatBytes(tier.capacityBytes)}`);
       terminal.say(`\nAlphas and fixed rules at ${sizes.join(', ')}:`);
       terminal.table(...paretoTable(pareto));
+      terminal.say(`\n${paretoChart(pareto)}\n`);
     }
     if (answer !== undefined) terminal.conclude(answerSentence(flags.for!, names[0]!, answer));
     terminal.say(`Figures are the planner's predictions from the profiles given. Written to ${output}.`);

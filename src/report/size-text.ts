@@ -1,5 +1,6 @@
 import type { SizePoint } from '../formats/size.js';
 import { formatBytes, formatSeconds, formatShare, significant } from '../units.js';
+import { planeChart } from './chart.js';
 import { paretoFront } from './pareto.js';
 
 /** A plan at one alpha, or a fixed rule, on the plane of TTFT and quality. */
@@ -12,6 +13,11 @@ export interface ParetoPoint {
 
 /** Width of the bars, in characters. */
 const BAR = 24;
+/** Size of the chart, in characters, and its marks. */
+const CHART_WIDTH = 72;
+const CHART_HEIGHT = 14;
+const PLAN_MARK = '*';
+const RULE_MARK = 'o';
 
 /** One row per point, the knee marked, TTFT also as a bar. */
 export function sizeTable(
@@ -67,6 +73,24 @@ export function paretoTable(points: readonly ParetoPoint[]): [string[], string[]
         front.has(point) ? '*' : '',
       ]),
   ];
+}
+
+/** The same as a chart: quality by mean TTFT, plans before fixed rules. */
+export function paretoChart(points: readonly ParetoPoint[]): string {
+  const marked = points.map(({ alpha, meanTtftSeconds, meanQuality }) => ({
+    x: meanTtftSeconds,
+    y: meanQuality,
+    mark: alpha === undefined ? RULE_MARK : PLAN_MARK,
+  }));
+  // Plans are drawn last: they win a cell that they share with a rule.
+  const rulesFirst = [...marked].sort((a, b) => (a.mark === b.mark ? 0 : a.mark === RULE_MARK ? -1 : 1));
+  const plane = planeChart(rulesFirst, {
+    width: CHART_WIDTH,
+    height: CHART_HEIGHT,
+    showX: formatSeconds,
+    showY: (value) => value.toFixed(3),
+  });
+  return `Quality by mean TTFT: ${PLAN_MARK} plans, ${RULE_MARK} fixed rules\n${plane}`;
 }
 
 /** Where more room begins to gain less than on average. */

@@ -2,7 +2,7 @@
  * What planning costs: contexts with 76 options each (4 methods at 6 ratios and uncompressed on 3 tiers, and recompute),
  * two finite tiers, curves shared by 4,096 classes.
  *
- *   npm run bench -- planner [--sizes 1000,10000,...] [--only sizes,own,tree,changed,sweep] [--python PYTHON]
+ *   npm run bench -- planner [--sizes 1000,10000,...] [--only sizes,own,tree,lossy-tree,changed,sweep] [--python PYTHON]
  *
  * Every row is a process of its own. Seconds are of CPU, the median of several solves where they are short; memory is
  * the highest resident size of the whole process up to the end of the first solve, the instance included. With a Python that has highspy, HiGHS solves
@@ -31,7 +31,7 @@ const { values: flags } = parseArgs({
   args: process.argv.slice(2),
   options: {
     sizes: { type: 'string', default: '1000,10000,1000000,10000000' },
-    only: { type: 'string', default: 'sizes,own,tree,changed,sweep' },
+    only: { type: 'string', default: 'sizes,own,tree,lossy-tree,changed,sweep' },
     python: { type: 'string' },
     /** One row, in this process: its name and its size. */
     row: { type: 'string' },
@@ -49,6 +49,7 @@ const rows: Readonly<Record<string, (size: number) => Row>> = {
   sizes: (size) => timed(size, {}),
   own: (size) => timed(size, { ownCurves: true }),
   tree: (size) => timed(size, { parents: 0.9, methods: 0 }),
+  'lossy-tree': (size) => timed(size, { parents: 0.9 }),
   changed,
   sweep,
 };
@@ -67,6 +68,7 @@ function printTables(): void {
     ['Shared curves', 'sizes', sizes],
     ['A curve for each context', 'own', large],
     ['A prefix tree', 'tree', large],
+    ['A prefix tree whose segments may be compressed', 'lossy-tree', [100_000]],
     ['1,000 changed contexts at the prices in force', 'changed', large],
     ['A sweep over 50 capacities', 'sweep', [100_000]],
   ];
