@@ -1,4 +1,4 @@
-import { connect as connectPlain, type Socket } from 'node:net';
+import { connect as connectPlain, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { EvicpressError, printable } from '../errors.js';
 
@@ -64,15 +64,14 @@ export class RespConnection {
         },
       };
       const socket = tls
-        ? connectTls({ host, port, servername: host })
+        ? connectTls({ host, port, ...(isIP(host) === 0 && { servername: host }) })
         : connectPlain({ host, port, onread });
       const refuse = (why: string) => {
         socket.destroy();
-        reject(
-          new EvicpressError(
-            `Redis at ${where} cannot be reached (${why}). Is the server running, and is the address right?`,
-          ),
-        );
+        const trust = /CERT|ISSUER|SIGN/.test(why)
+          ? `shows a certificate that is not trusted here (${why}). Name its authority in NODE_EXTRA_CA_CERTS=FILE.`
+          : `cannot be reached (${why}). Is the server running, and is the address right?`;
+        reject(new EvicpressError(`Redis at ${where} ${trust}`));
       };
       socket.setTimeout(CONNECT_MILLISECONDS, () => refuse('no answer'));
       socket.once('error', (error: NodeJS.ErrnoException) => refuse(error.code ?? error.message));

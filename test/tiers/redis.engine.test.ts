@@ -4,6 +4,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { MeasureSettings } from '../../src/tiers/kind.js';
 import { redis } from '../../src/tiers/redis.js';
@@ -99,6 +100,32 @@ describe.skipIf(missing)('redis tier on a real server (apt install redis-server)
       settings({ onProgress }),
     );
     await expect(measuring).rejects.toThrow(/Is the server still running|cannot be reached/);
+  });
+
+  it('measures over TLS where the certificate is trusted, and says so where it is not', async () => {
+    const [tls, plain] = [await freePort(), await freePort()];
+    const [key, certificate] = [join(folder, 'key.pem'), join(folder, 'certificate.pem')];
+    const made = spawnSync('openssl', [
+      ...['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', '/CN=localhost'],
+      ...['-addext', 'subjectAltName=IP:127.0.0.1', '-keyout', key, '-out', certificate],
+    ]);
+    expect(made.status, String(made.stderr)).toBe(0);
+    const flags = ['--tls-port', String(tls), '--tls-cert-file', certificate, '--tls-key-file', key];
+    const secure = await startRedis(plain, folder, [...flags, '--tls-auth-clients', 'no']);
+    try {
+      const args = ['profile', 'tiers', '--quick', '--json', '--tier', `r=rediss://127.0.0.1:${tls}`];
+      const run = (environment: NodeJS.ProcessEnv) =>
+        execa(process.execPath, [BIN, ...args], { cwd: folder, env: environment, reject: false });
+      const trusted = await run({ NODE_EXTRA_CA_CERTS: certificate });
+      expect(trusted.exitCode).toBe(0);
+      const [tier] = JSON.parse(trusted.stdout as string).tiers;
+      expect(tier).toMatchObject({ location: `rediss://127.0.0.1:${tls}`, source: 'measured' });
+      const refused = await run({});
+      expect(refused.exitCode).toBe(1);
+      expect(refused.stderr).toMatch(/^evicpress: .*certificate.*NODE_EXTRA_CA_CERTS.*$/);
+    } finally {
+      secure.kill('SIGKILL');
+    }
   });
 
   it('measures a cluster of three', async () => {
