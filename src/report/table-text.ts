@@ -1,6 +1,6 @@
 import { stripVTControlCharacters } from 'node:util';
+import Table from 'cli-table3';
 import { paint } from './colour.js';
-import { wrapped } from './wrap.js';
 
 /** Between two columns. */
 const GAP = 2;
@@ -70,27 +70,37 @@ function wrappedTable(head: Row, rows: readonly Row[], width: number): string | 
 function drawn(
   head: Row,
   rows: readonly Row[],
-  aligned: readonly ('left' | 'right')[],
-  limits?: readonly number[],
+  colAligns: ('left' | 'right')[],
+  colWidths?: number[],
 ): string {
-  const cells = [head, ...rows].map((row) =>
-    head.map((_, i) => wrapped(row[i] ?? '', limits?.[i]).split('\n')),
-  );
-  const widths = head.map((_, i) => Math.max(...cells.map((row) => widthOf(row[i]!.join('\n')))));
-  const [first, ...rest] = cells.map((row, r) => {
-    const height = Math.max(...row.map((lines) => lines.length));
-    return Array.from({ length: height }, (_, line) =>
-      row
-        .map((lines, i) => {
-          const text = lines[line] ?? '';
-          const blank = ' '.repeat(widths[i]! - widthOf(text));
-          const shown = r === 0 ? paint('strong', text) : text;
-          return aligned[i] === 'right' ? blank + shown : shown + blank;
-        })
-        .join(' '.repeat(GAP))
-        .trimEnd(),
-    ).join('\n');
+  const table = new Table({
+    head: head.map((name) => paint('strong', name)),
+    colAligns,
+    ...(colWidths === undefined ? {} : { colWidths, wordWrap: true }),
+    chars: {
+      top: '',
+      'top-mid': '',
+      'top-left': '',
+      'top-right': '',
+      bottom: '',
+      'bottom-mid': '',
+      'bottom-left': '',
+      'bottom-right': '',
+      left: '',
+      'left-mid': '',
+      right: '',
+      'right-mid': '',
+      mid: '',
+      'mid-mid': '',
+      middle: ' '.repeat(GAP),
+    },
+    style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 },
   });
+  for (const row of rows) table.push([...row]);
+  const [first, ...rest] = table
+    .toString()
+    .split('\n')
+    .map((line) => line.trimEnd());
   const width = Math.max(...[first!, ...rest].map(widthOf));
   return [first, paint('faint', '─'.repeat(width)), ...rest].join('\n');
 }
@@ -109,13 +119,5 @@ function blocks(head: Row, rows: readonly Row[]): string {
 }
 
 function widthOf(text: string): number {
-  return Math.max(...text.split('\n').map((line) => columnsOf(stripVTControlCharacters(line))));
-}
-
-/** Terminal columns of a line: characters of East Asian scripts and pictures take two, accents put on top none. */
-function columnsOf(line: string): number {
-  if (/^[\x20-\x7e]*$/.test(line)) return line.length;
-  const wide =
-    /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]/gu;
-  return line.length + (line.match(wide)?.length ?? 0) - (line.match(/\p{Mn}/gu)?.length ?? 0);
+  return Math.max(...text.split('\n').map((line) => stripVTControlCharacters(line).length));
 }
