@@ -12,7 +12,7 @@ export interface ParetoPoint {
 }
 
 /** Width of the bars, in characters. */
-const BAR = 24;
+const BAR = 16;
 /** Size of the chart, in characters, and its marks. */
 const CHART_WIDTH = 72;
 const CHART_HEIGHT = 14;
