@@ -1,12 +1,19 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { EvicpressError } from '../../../src/errors.js';
 import { columnsToBytes } from '../../../src/traces/columns-file.js';
 import { loadTrace } from '../../../src/traces/load.js';
 import { literal, TableEngine } from '../../../src/traces/table/duckdb.js';
 import type { Trace } from '../../../src/traces/trace.js';
+import { randomFrom } from '../../support/instances.js';
+import { mutated } from '../../support/mutations.js';
 import { BUNDLED_LOG, bundledLog } from '../logs.js';
+
+/** Damaged files of each kind, as in the fuzz tests of the other readers. */
+const DAMAGED = Math.ceil(Number(process.env.EVICPRESS_FUZZ ?? 4500) / 45);
+const SEED = Number(process.env.EVICPRESS_FUZZ_SEED ?? 1);
 
 let folder = '';
 let engine: TableEngine;
@@ -69,6 +76,29 @@ describe('a table', () => {
     const trace = await loadTrace(file('contexts.parquet'));
     expect(bytesOf(trace).equals(bytesOf(await loadTrace(file('contexts.jsonl'))))).toBe(true);
   });
+
+  it.each(['csv', 'json', 'parquet'])(
+    'that is damaged is a trace or one clear error (%s)',
+    { timeout: 60_000 + 200 * DAMAGED },
+    async (kind) => {
+      const query = `SELECT i AS timestamp, 'c' || i % 7 AS context, 10 + i AS inputTokens FROM range(40) AS t(i)`;
+      await write(query, `whole.${kind}`);
+      const whole = readFileSync(file(`whole.${kind}`));
+      const random = randomFrom(SEED);
+      let refused = 0;
+      for (let round = 0; round < DAMAGED; round++) {
+        writeFileSync(file(`damaged.${kind}`), mutated(whole, random));
+        const outcome = await loadTrace(file(`damaged.${kind}`), { format: 'table' }).catch((error) => error);
+        if (!(outcome instanceof Error)) continue;
+        refused++;
+        const input = `round ${round} of seed ${SEED}: ${outcome.stack}`;
+        expect(outcome, input).toBeInstanceOf(EvicpressError);
+        expect(outcome.message, input).not.toMatch(/[\u0000-\u001f\u007f-\u009f]/);
+        expect(outcome.message.length, input).toBeLessThan(2000);
+      }
+      expect(refused).toBeGreaterThan(DAMAGED / 20);
+    },
+  );
 
   it('names what is wrong with it, and leaves bad rows out where asked', async () => {
     await write('SELECT 1 AS a, 2 AS b', 'other.parquet');
