@@ -14,6 +14,7 @@ const ROWS: readonly (readonly string[])[] = [
   ['traces', 'plan'],
   ['cost'],
   ['formats'],
+  ['heavy-package.ts'],
   ['units.ts', 'registry.ts', 'progress.ts', 'random.ts', 'package-root.ts'],
   ['errors.ts'],
 ];

