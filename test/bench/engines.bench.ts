@@ -279,16 +279,10 @@ async function main([step, ...more]: readonly string[]): Promise<void> {
       [
         ...process.execArgv,
         process.argv[1]!,
-        'up',
-        'profile',
-        'down',
-        '--arms',
-        'plan',
-        '--folder',
-        own,
+        ...['up', 'profile', 'down'],
         ...process.argv.slice(3),
-        '--memory-share',
-        '1.2',
+        // The last of two flags counts: these stand whatever was given.
+        ...['--arms', 'plan', '--folder', own, '--memory-share', '1.2'],
       ],
       { stdio: 'inherit' },
     );
