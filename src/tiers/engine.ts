@@ -10,6 +10,8 @@ import { PASSES } from './schedule.js';
 const LENGTHS = [128, 256, 512, 1024, 2048, 4096, 8192, 16384];
 /** Words that need not be spelt in a token each may exceed a model's length: leave room. */
 const MOST_OF_CONTEXT = 0.6;
+/** A server that is busy answers late; where none listens the refusal comes at once. */
+const ANSWER_MILLISECONDS = 3000;
 /** Where a server usually listens on this machine: vLLM, SGLang, llama.cpp. */
 const USUAL_PORTS = [8000, 30000, 8080];
 
@@ -27,7 +29,7 @@ export const engine: BesideKind = {
       ...USUAL_PORTS.map((port) => `http://127.0.0.1:${port}`),
     ];
     const answers = await Promise.all(
-      urls.map(async (url) => ({ url, model: (await listModels(url, 500).catch(() => []))[0] })),
+      urls.map(async (url) => ({ url, model: (await listModels(url, ANSWER_MILLISECONDS).catch(() => []))[0] })),
     );
     return answers.flatMap(({ url, model }) =>
       model === undefined
