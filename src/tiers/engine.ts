@@ -29,7 +29,10 @@ export const engine: BesideKind = {
       ...USUAL_PORTS.map((port) => `http://127.0.0.1:${port}`),
     ];
     const answers = await Promise.all(
-      urls.map(async (url) => ({ url, model: (await listModels(url, ANSWER_MILLISECONDS).catch(() => []))[0] })),
+      urls.map(async (url) => ({
+        url,
+        model: (await listModels(url, ANSWER_MILLISECONDS).catch(() => []))[0],
+      })),
     );
     return answers.flatMap(({ url, model }) =>
       model === undefined
