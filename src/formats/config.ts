@@ -1,5 +1,4 @@
 import { join } from 'node:path';
-import type { Document } from 'yaml';
 import * as z from 'zod';
 import { errors, printable } from '../errors.js';
 import { readText, systemFault } from './files.js';
@@ -98,8 +97,13 @@ export function refuseExcess(content: string, path: string): void {
   if (isTooDeep(content)) throw errors.badFile(path, undefined, `nested more than ${DEEPEST} levels deep.`);
 }
 
+/** A parsed document, as far as it is used here: users' compilers need not know the parser's types. */
+interface YamlDocument {
+  toJS(): unknown;
+}
+
 /** What a document without faults stands for. @throws EvicpressError on aliases of nothing, or of too much. */
-export function yamlValue(document: Pick<Document, 'toJS'>, path: string): unknown {
+export function yamlValue(document: YamlDocument, path: string): unknown {
   try {
     return document.toJS();
   } catch (error) {
