@@ -1,6 +1,4 @@
-import { randomBytes } from 'node:crypto';
 import { mkdir, readFile, rm } from 'node:fs/promises';
-import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import * as z from 'zod';
@@ -8,7 +6,7 @@ import { EvicpressError, errors, printable } from '../errors.js';
 import { formatBytes, formatBytesPerSecond, formatSeconds } from '../units.js';
 import { fitTransfer, type Sample } from './fit.js';
 import type { BesideKind, MeasureSettings } from './kind.js';
-import { folderFault, folderRoom, removeLeftovers, SCRATCH_PREFIX } from './scratch.js';
+import { folderFault, folderRoom, removeLeftovers, scratchPath } from './scratch.js';
 
 const MEBIBYTE = 2 ** 20;
 /** A chunk of 256 tokens is of this order: 6 MB for SmolLM2-135M, 34 MB for Llama-3.1-8B. */
@@ -76,10 +74,7 @@ export async function measureAdapter(
     );
   // Memory knows no direct I/O; on a disk it goes round the page cache, as an engine's tier should.
   const direct = room.memory === undefined;
-  const scratch = join(
-    folder,
-    `${SCRATCH_PREFIX}${hostname()}-${process.pid}-${randomBytes(4).toString('hex')}`,
-  );
+  const scratch = scratchPath(folder);
   try {
     removeLeftovers(folder);
     await mkdir(scratch);
@@ -106,10 +101,8 @@ export async function measureAdapter(
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }
-  const [read, write] = [samples.read, samples.write].map((each) => fitTransfer(each).transfer) as [
-    ReturnType<typeof fitTransfer>['transfer'],
-    ReturnType<typeof fitTransfer>['transfer'],
-  ];
+  const read = fitTransfer(samples.read).transfer;
+  const write = fitTransfer(samples.write).transfer;
   return {
     name,
     kind: 'lmcache',

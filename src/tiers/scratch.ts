@@ -8,8 +8,7 @@ import { formatBytes } from '../units.js';
 import { LEAST_SCRATCH_BYTES } from './direct-io.js';
 import { isAlive } from './process.js';
 
-/** What the names of test data begin with; host and process follow, so that the next run finds what is left over. */
-export const SCRATCH_PREFIX = '.evicpress-scratch-';
+const PREFIX = '.evicpress-scratch-';
 /** Share of a disk's free room that test data takes at most, unless told otherwise. */
 const MOST_SHARE_OF_FREE = 0.1;
 
@@ -90,10 +89,7 @@ export function openScratch(folder: string, tier: string): Scratch {
   } catch (error) {
     throw folderFault(error, folder, tier);
   }
-  const path = join(
-    folder,
-    `${SCRATCH_PREFIX}${hostname()}-${process.pid}-${randomBytes(4).toString('hex')}`,
-  );
+  const path = scratchPath(folder);
   const flags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL;
   let fd: number;
   let direct = true;
@@ -121,9 +117,14 @@ export function openScratch(folder: string, tier: string): Scratch {
   };
 }
 
+/** A new name for test data in a folder: it carries host and process, so that the next run finds what is left over. */
+export function scratchPath(folder: string): string {
+  return join(folder, `${PREFIX}${hostname()}-${process.pid}-${randomBytes(4).toString('hex')}`);
+}
+
 /** Removes scratch files and folders of runs on this machine that are no longer alive. */
 export function removeLeftovers(folder: string): void {
-  const own = `${SCRATCH_PREFIX}${hostname()}-`;
+  const own = `${PREFIX}${hostname()}-`;
   for (const name of readdirSync(folder)) {
     const pid = name.startsWith(own) ? Number(/^(\d+)-/.exec(name.slice(own.length))?.[1]) : Number.NaN;
     if (Number.isInteger(pid) && !isAlive(pid)) rmSync(join(folder, name), { recursive: true, force: true });

@@ -4,16 +4,8 @@ import { engine } from '../../src/tiers/engine.js';
 import { listModels } from '../../src/tiers/engine-client.js';
 import { gpu } from '../../src/tiers/gpu.js';
 import { findGpus, measureLink, type TryProgram } from '../../src/tiers/gpu-link.js';
-import type { MeasureSettings } from '../../src/tiers/kind.js';
 import { fitPrefill } from '../../src/tiers/prefill-fit.js';
-
-const settings: MeasureSettings = {
-  seconds: 2,
-  streams: [1],
-  seed: 1,
-  signal: new AbortController().signal,
-  onProgress: () => undefined,
-};
+import { shortSettings as settings } from './settings.js';
 
 describe('fitPrefill', () => {
   const lengths = [128, 256, 512, 1024, 2048, 4096, 8192];

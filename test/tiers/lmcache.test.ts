@@ -1,19 +1,11 @@
 import { readdirSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { describe, expect, it } from 'vitest';
-import type { MeasureSettings } from '../../src/tiers/kind.js';
 import { measureAdapter, type RunLmcache } from '../../src/tiers/lmcache.js';
 import { sandbox } from '../support/cli.js';
+import { shortSettings as settings } from './settings.js';
 
 const box = sandbox();
-const settings: MeasureSettings = {
-  seconds: 2,
-  streams: [1],
-  seed: 1,
-  signal: new AbortController().signal,
-  onProgress: () => undefined,
-};
-
 /** As LMCache 0.5.6 reports: 3 ms and 1 GB/s for a load, 5 ms and 500 MB/s for a store. */
 function reporting(
   change: (operation: Record<string, unknown>) => object = (operation) => operation,

@@ -3,7 +3,7 @@ import { bestWithin } from '../context-table.js';
 import type { FigureKind, Panel } from '../figure.js';
 import { groupBy } from '../group-by.js';
 import { profileSource } from './quality-curves.js';
-import { formName } from './words.js';
+import { formOf, POINT_TOOLTIP } from './words.js';
 
 /** More small charts than this are no longer looked at. */
 const MAX_PANELS = 12;
@@ -98,22 +98,12 @@ function panel(context: string, rows: readonly MethodRow[], methods: readonly st
           encoding: {
             y: { field: 'quality', type: 'quantitative' },
             shape: { field: 'method', type: 'nominal', scale: { domain: methods }, legend: null },
-            tooltip: [
-              { field: 'form', title: 'stored as' },
-              { field: 'kept', title: 'bytes kept', format: '.1%' },
-              { field: 'quality', title: 'quality', format: '.4f' },
-              { field: 'low', title: 'less a standard error', format: '.4f' },
-              { field: 'high', title: 'plus a standard error', format: '.4f' },
-            ],
+            tooltip: POINT_TOOLTIP,
           },
         },
       ],
     },
   };
-}
-
-function formOf({ method, compressionRatio }: MethodRow): string {
-  return formName(method, compressionRatio);
 }
 
 function mean(values: readonly number[]): number {

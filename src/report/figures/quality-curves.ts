@@ -1,7 +1,7 @@
 import { ANY_CONTEXT, type MethodProfile, type MethodRow } from '../../formats/methods.js';
 import type { FigureKind, Panel } from '../figure.js';
 import { groupBy } from '../group-by.js';
-import { formName } from './words.js';
+import { formOf, POINT_TOOLTIP } from './words.js';
 
 /** One point of a curve: a method at a ratio, for one context or pooled over several. */
 interface CurvePoint {
@@ -51,7 +51,7 @@ function sampleText({ header, rows }: MethodProfile): string {
 /** The form whose quality differs most between contexts: why one rule for all is not enough. */
 function differText({ rows }: MethodProfile): string {
   const single = rows.filter((row) => row.context !== ANY_CONTEXT);
-  const spread = [...groupBy(single, (row) => formName(row.method, row.compressionRatio))]
+  const spread = [...groupBy(single, formOf)]
     .filter(([, group]) => group.length >= 3)
     .map(([form, group]) => ({
       form,
@@ -107,11 +107,7 @@ function panel({ rows }: MethodProfile, metric: string): Panel {
             y: { field: 'quality', type: 'quantitative' },
             shape: { field: 'method', type: 'nominal', title: 'method' },
             tooltip: [
-              { field: 'form', title: 'stored as' },
-              { field: 'kept', title: 'bytes kept', format: '.1%' },
-              { field: 'quality', title: 'quality', format: '.4f' },
-              { field: 'low', title: 'less a standard error', format: '.4f' },
-              { field: 'high', title: 'plus a standard error', format: '.4f' },
+              ...POINT_TOOLTIP,
               { field: 'contexts', title: 'contexts', format: ',' },
               { field: 'queries', title: 'queries', format: ',' },
             ],
@@ -139,9 +135,7 @@ function curvePoints(rows: readonly MethodRow[]): CurvePoint[] {
       .map(([context, group]): [string, readonly MethodRow[]] => [`context ${context}`, group]),
   ];
   return curves.flatMap(([curve, group]) =>
-    [...groupBy(group, (row) => formName(row.method, row.compressionRatio))].map(([form, same]) =>
-      pooled(curve, form, same),
-    ),
+    [...groupBy(group, formOf)].map(([form, same]) => pooled(curve, form, same)),
   );
 }
 

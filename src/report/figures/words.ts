@@ -1,3 +1,4 @@
+import type { MethodRow } from '../../formats/methods.js';
 import { UNCOMPRESSED } from '../../formats/plan.js';
 import type { ReplayResult } from '../../formats/replay.js';
 import { fileName } from '../answer.js';
@@ -16,6 +17,20 @@ export function bytesLabel(value: string): string {
 export function formName(method: string, compressionRatio: number): string {
   return method === UNCOMPRESSED ? 'whole' : `${method}@${compressionRatio}`;
 }
+
+/** The same of a row of a method profile. */
+export function formOf({ method, compressionRatio }: MethodRow): string {
+  return formName(method, compressionRatio);
+}
+
+/** What the point of a quality curve says where it is pointed at. */
+export const POINT_TOOLTIP = [
+  { field: 'form', title: 'stored as' },
+  { field: 'kept', title: 'bytes kept', format: '.1%' },
+  { field: 'quality', title: 'quality', format: '.4f' },
+  { field: 'low', title: 'less a standard error', format: '.4f' },
+  { field: 'high', title: 'plus a standard error', format: '.4f' },
+] as const;
 
 /** The log of a replay in words, for headings where there are several. */
 export function logName(replay: ReplayResult, i: number): string {
