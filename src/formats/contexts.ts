@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { errors, printable } from '../errors.js';
 import { readNdjson } from './files.js';
 import { isHeader } from './methods.js';
+import { PlainRows } from './plain-rows.js';
 import {
   checkFormat,
   checkShape,
@@ -12,7 +13,6 @@ import {
   isPositive,
   label,
   nonNegative,
-  plainShape,
   positive,
 } from './schema.js';
 
@@ -42,18 +42,19 @@ export const contextRowSchema = z.looseObject({
 export type ContextRow = z.infer<typeof contextRowSchema>;
 
 /** The fields of `contextRowSchema` that rows for planning have. */
-const isPlainRow = plainShape<ContextRow>(['context'], {
-  context: isLabel,
-  class: isLabel,
-  tenant: isLabel,
-  parent: isLabel,
-  tokens: isPositive,
-  fullBytes: isPositive,
-  accesses: isNonNegative,
-  startTokens: isNonNegative,
-  requestShare: (share) => isPositive(share) && share <= 1,
-  minQuality: isFraction,
-});
+const plainRows = () =>
+  new PlainRows<ContextRow>(['context'], {
+    context: { holds: 'id', test: isLabel },
+    class: { holds: 'name', test: isLabel },
+    tenant: { holds: 'name', test: isLabel },
+    parent: { holds: 'id', test: isLabel },
+    tokens: { holds: 'number', test: isPositive },
+    fullBytes: { holds: 'number', test: isPositive },
+    accesses: { holds: 'number', test: isNonNegative },
+    startTokens: { holds: 'number', test: isNonNegative },
+    requestShare: { holds: 'number', test: (share) => isPositive(share) && share <= 1 },
+    minQuality: { holds: 'number', test: isFraction },
+  });
 
 export const contextsHeaderSchema = z.looseObject({
   format: z.literal('evicpress.contexts'),
@@ -82,13 +83,13 @@ export async function readContexts(path: string, purpose: 'planning' | 'profilin
     path,
     'contexts',
     'See docs/formats.md for the form of a contexts file.',
-    (value, line) => {
+    (value, line, isPlain) => {
       if (line === 1 && isHeader(value)) {
         checkFormat(value, 'contexts', path, line);
         header = value as Partial<ContextsHeader>;
         return;
       }
-      const row = isPlainRow(value) ? value : checkShape(contextRowSchema, value, path, line);
+      const row = isPlain ? (value as ContextRow) : checkShape(contextRowSchema, value, path, line);
       const earlier = lineOf.get(row.context);
       if (earlier !== undefined) {
         throw errors.badFile(
@@ -120,6 +121,7 @@ export async function readContexts(path: string, purpose: 'planning' | 'profilin
       lineOf.set(row.context, line);
       rows.push(row);
     },
+    plainRows(),
   );
   if (rows.length === 0) throw errors.emptyFile(path, 'at least one context');
   if (purpose === 'planning') {

@@ -1,6 +1,5 @@
 import { isUtf8 } from 'node:buffer';
 import { randomBytes } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import {
   type FileHandle,
   mkdir,
@@ -13,15 +12,14 @@ import {
   writeFile,
 } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { createGunzip } from 'node:zlib';
 import writeFileAtomic from 'write-file-atomic';
-import { EvicpressError, errors, systemFault } from '../errors.js';
+import { errors, systemFault } from '../errors.js';
+import { type LineBatch, readLineBatches } from './line-batches.js';
+import type { PlainRows } from './plain-rows.js';
 import { parseJson } from './schema.js';
 
 export { systemFault };
 
-/** A line longer than this is refused rather than held in memory. */
-const MAX_LINE_CHARACTERS = 64 * 2 ** 20;
 /** A file that is read as a whole and is larger than this is not one of ours. */
 const MAX_WHOLE_BYTES = 256 * 2 ** 20;
 
@@ -42,79 +40,82 @@ export async function readText(path: string): Promise<string> {
  * @throws EvicpressError
  */
 export async function readJson(path: string, what: string, remedy: string): Promise<unknown> {
-  await fileInfo(path, what, remedy);
+  await requireFile(path, what, remedy);
   const text = await readText(path);
   if (text.trim() === '') throw errors.emptyFile(path, what);
   return parseJson(text, path);
 }
 
 /**
- * Reads NDJSON line by line, `.gz` too; blank lines are passed over but counted.
- * @param onValue gets each parsed value with its line number from 1.
+ * Reads NDJSON line by line, gzip and zstd too; blank lines are passed over but counted.
+ * @param onValue gets each parsed value with its line number from 1, and whether `plain` has parsed and tested it.
+ * @param plain parses the lines that are plain; the others go the ordinary way.
  * @throws EvicpressError with file and line; on an empty file too.
  */
 export async function readNdjson(
   path: string,
   what: string,
   remedy: string,
-  onValue: (value: unknown, line: number) => void,
+  onValue: (value: unknown, line: number, isPlain: boolean) => void,
+  plain?: PlainRows<object>,
 ): Promise<void> {
-  await fileInfo(path, what, remedy);
+  await requireFile(path, what, remedy);
   let any = false;
-  for await (const { firstLine, lines } of readLines(path)) {
-    for (let i = 0; i < lines.length; i++) {
-      const text = lines[i]!;
-      if (text === '' || text.trim() === '') continue;
-      any = true;
-      onValue(parseJson(text, path, firstLine + i), firstLine + i);
+  const take = (text: string, line: number) => {
+    if (text === '' || text.trim() === '') return;
+    any = true;
+    onValue(parseJson(text, path, line), line, false);
+  };
+  for await (const batch of readLineBatches(path)) {
+    const { firstLine, bytes, ends } = batch;
+    if (plain === undefined) {
+      const lines = decodeLines(path, batch);
+      for (let i = 0; i < lines.length; i++) take(lines[i]!, firstLine + i);
+      continue;
+    }
+    for (let i = 0, start = 0; i < ends.length; start = ends[i]! + 1, i++) {
+      const row = plain.parse(bytes, start, ends[i]!);
+      if (row === undefined) {
+        take(decodeLine(path, batch, i), firstLine + i);
+      } else {
+        any = true;
+        onValue(row, firstLine + i, true);
+      }
     }
   }
   if (!any) throw errors.emptyFile(path, what);
 }
 
 /**
- * The lines of a text file in batches of about a megabyte, decompressed where the name ends in `.gz`.
- * @throws EvicpressError on an overlong line or a truncated archive.
+ * The lines of a text file in batches of about a megabyte, decompressed where it is gzip or zstd.
+ * @throws EvicpressError on an overlong line, a truncated archive, or what is not UTF-8.
  */
 export async function* readLines(path: string): AsyncGenerator<{ firstLine: number; lines: string[] }> {
-  const raw = createReadStream(path, { highWaterMark: 1 << 20 });
-  const stream = path.endsWith('.gz') ? raw.pipe(createGunzip({ chunkSize: 1 << 20 })) : raw;
-  raw.on('error', (error) => stream.destroy(error));
-  const decoder = new TextDecoder('utf-8', { fatal: true });
-  let rest = '';
-  let firstLine = 1;
-  let latest: Buffer = Buffer.alloc(0);
+  for await (const batch of readLineBatches(path))
+    yield { firstLine: batch.firstLine, lines: decodeLines(path, batch) };
+}
+
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+const MARK = '\ufeff';
+
+/** One line of a batch as text. @param i counted from 0. @throws EvicpressError on what is not UTF-8. */
+export function decodeLine(path: string, { firstLine, bytes, ends }: LineBatch, i: number): string {
+  const line = bytes.subarray(i === 0 ? 0 : ends[i - 1]! + 1, ends[i]!);
+  return decodeLines(path, { firstLine: firstLine + i, bytes: line, ends: [line.length] })[0]!;
+}
+
+function decodeLines(path: string, { firstLine, bytes, ends }: LineBatch): string[] {
+  let text: string;
   try {
-    for await (const chunk of stream) {
-      latest = chunk as Buffer;
-      const lines = (rest + decoder.decode(chunk as Buffer, { stream: true })).split('\n');
-      rest = lines.pop()!;
-      if (rest.length > MAX_LINE_CHARACTERS) {
-        throw errors.badFile(
-          path,
-          firstLine + lines.length,
-          `the line is longer than ${MAX_LINE_CHARACTERS} characters.`,
-        );
-      }
-      if (lines.length > 0) {
-        yield { firstLine, lines };
-        firstLine += lines.length;
-      }
-    }
-    latest = Buffer.alloc(0);
-    rest += decoder.decode();
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ERR_ENCODING_INVALID_ENCODED_DATA')
-      throw errors.badFile(
-        path,
-        firstLine + newlinesBeforeFault(latest),
-        'the line is not UTF-8. Write the file anew in UTF-8, for example with iconv.',
-      );
-    throw fileFault(error, path, firstLine);
-  } finally {
-    raw.destroy();
+    text = utf8.decode(bytes.subarray(0, ends[ends.length - 1]!));
+  } catch {
+    throw errors.badFile(
+      path,
+      firstLine + newlinesBeforeFault(bytes),
+      'the line is not UTF-8. Write the file anew in UTF-8, for example with iconv.',
+    );
   }
-  if (rest !== '') yield { firstLine, lines: [rest] };
+  return (firstLine === 1 && text.startsWith(MARK) ? text.slice(1) : text).split('\n');
 }
 
 /** How many whole lines stand before the first byte that is not UTF-8. A piece's first line may have begun in the
@@ -136,20 +137,8 @@ function firstCharacter(bytes: Buffer): number {
   return start;
 }
 
-function fileFault(error: unknown, path: string, line: number): unknown {
-  const code = (error as NodeJS.ErrnoException).code ?? '';
-  if (code.startsWith('Z_'))
-    return errors.badFile(
-      path,
-      line,
-      `the compressed file is damaged or cut short after this line (${code}).`,
-    );
-  if (code !== '' && !(error instanceof EvicpressError)) return systemFault(error, path);
-  return error;
-}
-
 /** The stat of a file that must be there. @throws EvicpressError where it is missing or a folder. */
-async function fileInfo(path: string, what: string, remedy: string) {
+export async function requireFile(path: string, what: string, remedy: string) {
   let info: Awaited<ReturnType<typeof stat>>;
   try {
     info = await stat(path);

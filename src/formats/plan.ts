@@ -2,7 +2,9 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import * as z from 'zod';
 import { errors, printable } from '../errors.js';
-import { readLines, writePieces } from './files.js';
+import { decodeLine, writePieces } from './files.js';
+import { readLineBatches } from './line-batches.js';
+import { PlainRows } from './plain-rows.js';
 import {
   checkFormat,
   checkShape,
@@ -16,7 +18,6 @@ import {
   label,
   nonNegative,
   parseJson,
-  plainShape,
   ratio,
   tierName,
 } from './schema.js';
@@ -135,21 +136,24 @@ export const placementSchema = z.looseObject({
 /** One context's option, as the plan's row has it. */
 export type Placement = z.infer<typeof placementSchema>;
 
-const isPlainPlacement = plainShape<Placement>(
-  ['context', 'tier', 'method', 'compressionRatio', 'storedBytes', 'quality', 'ttftSeconds', 'accesses'],
-  {
-    context: isLabel,
-    parent: isLabel,
-    tier: isTierName,
-    method: isLabel,
-    compressionRatio: (ratio) => isFraction(ratio) && ratio < 1,
-    storedBytes: isNonNegative,
-    quality: isFraction,
-    ttftSeconds: isNonNegative,
-    accesses: isNonNegative,
-    requestShare: (share) => isPositive(share) && share <= 1,
-  },
-);
+/** The fields of `placementSchema` that the rows of a plan without an engine's keys have. */
+const plainPlacements = () =>
+  new PlainRows<Placement & { decompressSeconds: number }>(
+    ['context', 'tier', 'method', 'compressionRatio', 'storedBytes', 'quality', 'ttftSeconds', 'accesses'],
+    {
+      context: { holds: 'id', test: isLabel },
+      parent: { holds: 'id', test: isLabel },
+      tier: { holds: 'name', test: isTierName },
+      method: { holds: 'name', test: isLabel },
+      compressionRatio: { holds: 'number', test: (ratio) => isFraction(ratio) && ratio < 1 },
+      storedBytes: { holds: 'number', test: isNonNegative },
+      quality: { holds: 'number', test: isFraction },
+      ttftSeconds: { holds: 'number', test: isNonNegative },
+      accesses: { holds: 'number', test: isNonNegative },
+      requestShare: { holds: 'number', test: (share) => isPositive(share) && share <= 1 },
+      decompressSeconds: { holds: 'number', test: isNonNegative },
+    },
+  );
 
 /** A plan read whole: its header and a placement for every context. */
 export interface Plan {
@@ -222,43 +226,57 @@ export async function scanPlan(
   if (!existsSync(path))
     throw errors.missingFile(path, 'a plan', 'Make one with `evicpress plan`; `evicpress demo` shows how.');
   const hash = createHash('sha256');
+  const plain = plainPlacements();
   let header: PlanHeader | undefined;
   let ended = false;
   let rowCount = 0;
   const seen = new Set<string>();
-  await readChecked(path, (text, line) => {
-    if (ended) throw errors.badFile(path, line, 'there is text after the end of the plan.');
-    const value = parseJson(text, path, line);
-    if (header === undefined) {
-      checkFormat(value, 'plan', path, line);
-      header = checkShape(planHeaderSchema, value, path, line);
-    } else if (typeof value === 'object' && value !== null && 'end' in value) {
-      const end = checkShape(endSchema, value, path, line);
-      if (end.rows !== rowCount)
-        throw errors.badFile(
-          path,
-          line,
-          `the plan is not whole: its end counts ${end.rows} rows, the file has ${rowCount}. Write it again with \`evicpress plan\`.`,
-        );
-      if (end.sha256 !== hash.digest('hex'))
-        throw errors.badFile(
-          path,
-          line,
-          'the plan was altered after it was written (its sha256 does not match). Write it again with `evicpress plan`.',
-        );
-      ended = true;
-      return;
-    } else {
-      const row = isPlainPlacement(value) ? value : checkShape(placementSchema, value, path, line);
-      if (seen.has(row.context))
-        throw errors.badFile(path, line, `context "${printable(row.context)}" is placed twice.`);
-      seen.add(row.context);
-      rowCount++;
-      onRow(row, line);
+  const onPlacement = (row: Placement, line: number) => {
+    if (seen.has(row.context))
+      throw errors.badFile(path, line, `context "${printable(row.context)}" is placed twice.`);
+    seen.add(row.context);
+    rowCount++;
+    onRow(row, line);
+  };
+  const checkEnd = (value: object, line: number) => {
+    const end = checkShape(endSchema, value, path, line);
+    if (end.rows !== rowCount)
+      throw errors.badFile(
+        path,
+        line,
+        `the plan is not whole: its end counts ${end.rows} rows, the file has ${rowCount}. Write it again with \`evicpress plan\`.`,
+      );
+    if (end.sha256 !== hash.digest('hex'))
+      throw errors.badFile(
+        path,
+        line,
+        'the plan was altered after it was written (its sha256 does not match). Write it again with `evicpress plan`.',
+      );
+    ended = true;
+  };
+  for await (const batch of readLineBatches(path)) {
+    const { bytes, ends, firstLine } = batch;
+    for (let i = 0, start = 0; i < ends.length; start = ends[i]! + 1, i++) {
+      const end = ends[i]!;
+      const line = firstLine + i;
+      if (end === start) continue;
+      if (ended) throw errors.badFile(path, line, 'there is text after the end of the plan.');
+      const row = header === undefined ? undefined : plain.parse(bytes, start, end);
+      if (row !== undefined) {
+        onPlacement(row, line);
+        continue;
+      }
+      const value = parseJson(decodeLine(path, batch, i), path, line);
+      if (header === undefined) {
+        checkFormat(value, 'plan', path, line);
+        header = checkShape(planHeaderSchema, value, path, line);
+      } else if (typeof value === 'object' && value !== null && 'end' in value) {
+        hash.update(bytes.subarray(0, start));
+        checkEnd(value, line);
+      } else onPlacement(checkShape(placementSchema, value, path, line), line);
     }
-    hash.update(text);
-    hash.update('\n');
-  });
+    if (!ended) hash.update(bytes);
+  }
   if (header === undefined) throw errors.emptyFile(path, 'a plan');
   if (!ended)
     throw errors.badFile(
@@ -267,12 +285,4 @@ export async function scanPlan(
       'the plan is cut short: its last line is missing. Write it again with `evicpress plan`.',
     );
   return { header };
-}
-
-async function readChecked(path: string, onLine: (text: string, line: number) => void): Promise<void> {
-  for await (const { firstLine, lines } of readLines(path)) {
-    lines.forEach((text, i) => {
-      if (text !== '') onLine(text, firstLine + i);
-    });
-  }
 }

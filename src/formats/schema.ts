@@ -157,7 +157,7 @@ const TIER_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]*$/;
 /** A tier's name: it may become part of a path, so it cannot lead out of a folder. */
 export const tierName = label.regex(TIER_NAME, 'expected a name of letters, digits, ".", "_" and "-"');
 
-/** The same without a schema, for `plainShape`. */
+/** The same without a schema, for plain rows. */
 export const isNonNegative = (value: unknown): value is number =>
   typeof value === 'number' && value >= 0 && value < Number.POSITIVE_INFINITY;
 export const isPositive = (value: unknown): value is number => isNonNegative(value) && value > 0;
@@ -165,26 +165,6 @@ export const isFraction = (value: unknown): value is number => isNonNegative(val
 export const isLabel = (value: unknown): value is string =>
   typeof value === 'string' && value.length >= 1 && value.length <= 4096;
 export const isTierName = (value: unknown): value is string => isLabel(value) && TIER_NAME.test(value);
-
-/**
- * A quick test whether a row has known fields only and each as it must be, so that a million rows need not go
- * through their schema. A row that fails is not therefore wrong: the schema judges it, and words the fault.
- */
-export function plainShape<Row>(
-  required: readonly (keyof Row & string)[],
-  fields: Readonly<Partial<Record<keyof Row & string, (field: unknown) => boolean>>>,
-): (value: unknown) => value is Row {
-  const tests = new Map<string, (field: unknown) => boolean>(
-    Object.entries(fields) as [string, () => boolean][],
-  );
-  return (value): value is Row => {
-    if (typeof value !== 'object' || value === null) return false;
-    const row = value as Readonly<Record<string, unknown>>;
-    for (const key in row) if (tests.get(key)?.(row[key]) !== true) return false;
-    for (const key of required) if (row[key] === undefined) return false;
-    return true;
-  };
-}
 
 export const source = z.enum(['measured', 'reference', 'assumed'], 'expected measured, reference or assumed');
 export type Source = z.infer<typeof source>;

@@ -173,17 +173,40 @@ export class GeneralScan {
 
   /** The entry of a context's list that is best in a tier at a price per byte, one by one; its value is left in `found`. */
   private bestSlowly(i: number, t: number, price: number, first: number, last: number): number {
-    const { form } = this.lists;
+    const { problem, lists, latency, secondsPerByte, found } = this;
+    const { form, points } = lists;
+    const { demand, forms, alpha, tiers } = problem;
+    const { decompressSecondsPerByte } = forms;
     let best = first;
     let most = Number.NEGATIVE_INFINITY;
+    if (tiers[t]!.tabled) {
+      for (let e = first; e <= last; e++) {
+        this.valueSlowly(i, t, form[e]!, price);
+        if (found[0]! > most) {
+          most = found[0]!;
+          best = e;
+        }
+      }
+      found[0] = most;
+      return best;
+    }
+    const f = demand.accesses[i]!;
+    const weight = f * demand.requestShare[i]!;
+    const worth = alpha * weight;
+    const full = demand.fullBytes[i]!;
+    const perFraction = full * (f * secondsPerByte[t]! + price);
+    const perDecompressing = full * f;
     for (let e = first; e <= last; e++) {
-      this.valueSlowly(i, t, form[e]!, price);
-      if (this.found[0]! > most) {
-        most = this.found[0]!;
+      const value =
+        worth * points[3 * e + 1]! -
+        perFraction * points[3 * e + 2]! -
+        perDecompressing * decompressSecondsPerByte[form[e]!]!;
+      if (value > most) {
+        most = value;
         best = e;
       }
     }
-    this.found[0] = most;
+    found[0] = most - weight * latency[t]!;
     return best;
   }
 

@@ -5,7 +5,7 @@ import { TraceBuilder } from './builder.js';
 import { TraceCache } from './cache.js';
 import type { FormatOptions, LineParser, TraceFormat } from './format.js';
 import { formats } from './index.js';
-import { firstLineOf, readLineBatches } from './lines.js';
+import { firstLineOf, readLogBatches } from './lines.js';
 import { headsTable, isTable, TABLE } from './table/recognise.js';
 import type { Trace } from './trace.js';
 
@@ -47,7 +47,7 @@ async function parseTrace(path: string, options: LoadOptions): Promise<Trace> {
   const builder = new TraceBuilder(format.reuse);
   const parser = format.parse(builder, options);
   const skipped = { lines: 0, first: '' };
-  for await (const { bytes, firstLine } of readLineBatches(path)) {
+  for await (const { bytes, firstLine } of readLogBatches(path)) {
     parseBatch(parser, builder, bytes, firstLine, (line, fault) => {
       if (options.skipBad !== true)
         throw errors.badFile(path, line, `${fault} Pass --skip-bad to leave such lines out.`);

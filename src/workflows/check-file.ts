@@ -14,7 +14,7 @@ import { sizeSchema } from '../formats/size.js';
 import { checkTiers, tiersSchema } from '../formats/tiers.js';
 import { TraceBuilder } from '../traces/builder.js';
 import { formats } from '../traces/index.js';
-import { readLineBatches } from '../traces/lines.js';
+import { readLogBatches } from '../traces/lines.js';
 
 /** Something wrong in a file. */
 export interface Fault {
@@ -268,7 +268,7 @@ async function checkLog(path: string, faults: Faults): Promise<string> {
   let parse: ((bytes: Buffer, start: number, end: number) => string | undefined) | undefined;
   let builder: TraceBuilder | undefined;
   let kind = 'unknown';
-  for await (const { bytes, firstLine } of readLineBatches(path)) {
+  for await (const { bytes, firstLine } of readLogBatches(path)) {
     let line = firstLine;
     for (let start = 0; start < bytes.length; line++) {
       const newline = bytes.indexOf(10, start);
