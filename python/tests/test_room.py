@@ -40,8 +40,11 @@ def test_compressed_chunks_in_memory_are_inside_the_budget_of_memory(stand, writ
     size = QUANTIZERS["int8"].stored_bytes(ELEMENTS, 64)
     s = stand([], l1_gb=0.004)
     _used, l1_bytes = s.storage.get_l1_usage()
-    capacity = {"dram": l1_bytes + 2 * size, "ssd": None, "far": None}
+    # What is reserved for staging is a part of L1: the plan's capacity is what is left.
+    reserved = l1_bytes // 4
+    capacity = {"dram": l1_bytes + 2 * size - reserved, "ssd": None, "far": None}
     tiers = [{"name": name, "capacityBytes": room, "price": 0} for name, room in capacity.items()]
+    tiers[0]["reservedBytes"] = reserved
     keys = [key_of(f"k{i}") for i in range(4)]
     write_plan([row("k", "dram", "int8", hex_of(*keys))], tiers=tiers, generation=2)
     assert settle(lambda: s.director.plan.generation == 2)

@@ -7,6 +7,12 @@ import type { Transfer } from '../formats/tiers.js';
  */
 export function transferSeconds(transfer: Transfer, bytes: number, streams = 1): number {
   if (bytes <= 0) return 0;
+  const points = transfer.byStreams ?? [];
+  if (streams !== 1 && points.some((point) => point.table !== undefined)) {
+    const seconds = ({ table, streams: count, bytesPerSecond }: StreamsPoint) =>
+      table === undefined ? (bytes * count) / bytesPerSecond : tableSeconds(table, bytes);
+    return interpolate(points, streams, seconds, transferSeconds(transfer, bytes));
+  }
   const slowdown = streams === 1 ? 1 : transfer.bytesPerSecond / bytesPerSecondPerStream(transfer, streams);
   if (transfer.table !== undefined && transfer.table.length > 0)
     return tableSeconds(transfer.table, bytes) * slowdown;

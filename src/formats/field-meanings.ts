@@ -265,7 +265,8 @@ export const COMMON: Readonly<Record<string, string>> = {
   latencySeconds: 'Seconds before the first byte.',
   bytesPerSecond: 'Bandwidth.',
   medianRelativeError: 'Of the fit, over its samples.',
-  byStreams: 'By number of transfers at once: all of them together.',
+  byStreams:
+    'By number of transfers at once: the bandwidth of all of them together, the latency and the table of each.',
   streams: 'Transfers at once.',
   table: 'Seconds by size; interpolated log-log, replaces latency and bandwidth.',
   bytes: 'Size of a transfer.',

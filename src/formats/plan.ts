@@ -59,7 +59,10 @@ export type Rules = z.infer<typeof rulesSchema>;
 export const planTierSchema = z.looseObject({
   name: tierName,
   kind: z.string().optional(),
+  /** Less what the engine reserves. */
   capacityBytes: nonNegative.nullable(),
+  /** Room of the tier that the engine needs for itself, besides. */
+  reservedBytes: nonNegative.optional(),
   usedBytes: nonNegative,
   /** Utility lost per period if the tier had one byte less, in seconds. */
   price: nonNegative,

@@ -3,6 +3,9 @@ import { errors } from '../errors.js';
 import { readJson } from './files.js';
 import { checkFormat, checkShape, count, label, nonNegative, positive, source, tierName } from './schema.js';
 
+/** Interpolated log-log, sizes ascending; of one transfer among those under way. */
+const tableSchema = z.array(z.looseObject({ bytes: positive, seconds: positive }));
+
 /** How long transfers in one direction take: an affine law, or a log-log table where that fits better. */
 export const transferSchema = z.looseObject({
   latencySeconds: nonNegative,
@@ -16,11 +19,12 @@ export const transferSchema = z.looseObject({
         streams: count.min(1),
         bytesPerSecond: positive,
         latencySeconds: nonNegative.optional(),
+        table: tableSchema.optional(),
       }),
     )
     .optional(),
-  /** Replaces the affine law; interpolated log-log, sizes ascending. */
-  table: z.array(z.looseObject({ bytes: positive, seconds: positive })).optional(),
+  /** Replaces the affine law. */
+  table: tableSchema.optional(),
 });
 /** How long bytes take to or from a tier: a line or a table over sizes, per number of streams; bytes and seconds. */
 export type Transfer = z.infer<typeof transferSchema>;
@@ -84,9 +88,13 @@ export function checkTiers(value: unknown, path: string): TierProfile {
         `tiers[${i}]: "recompute" is not a tier but the option to keep nothing. Choose another name.`,
       );
     seen.add(tier.name);
-    for (const transfer of [tier.read, tier.write]) {
-      transfer?.table?.forEach((point, k) => {
-        if (k > 0 && point.bytes <= transfer.table![k - 1]!.bytes) {
+    const tables = [tier.read, tier.write].flatMap((transfer) => [
+      transfer?.table,
+      ...(transfer?.byStreams ?? []).map((point) => point.table),
+    ]);
+    for (const table of tables) {
+      table?.forEach((point, k) => {
+        if (k > 0 && point.bytes <= table[k - 1]!.bytes) {
           throw errors.badFile(
             path,
             undefined,

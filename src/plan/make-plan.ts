@@ -36,6 +36,7 @@ export function planHeader(problem: Problem, solution: Solution, facts: PlanFact
       name: tier.name,
       kind: tier.kind,
       capacityBytes: Number.isFinite(tier.capacityBytes) ? tier.capacityBytes : null,
+      ...(tier.reservedBytes > 0 ? { reservedBytes: tier.reservedBytes } : {}),
       usedBytes: usedBytes[t]!,
       price: priceOf(t),
       readBytesPerSecond: tier.read.bytesPerSecond,

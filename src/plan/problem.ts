@@ -19,6 +19,8 @@ export interface ProblemTier {
   readonly kind: string;
   /** Capacity less what the engine reserves; Infinity for unlimited. */
   readonly capacityBytes: number;
+  /** What the engine reserves. */
+  readonly reservedBytes: number;
   readonly read: Transfer;
   /** The affine law of `read`, for inner loops; `tabled` says that the table replaces it. */
   readonly latencySeconds: number;
@@ -120,6 +122,7 @@ export function buildProblem(
     name: tier.name,
     kind: tier.kind,
     capacityBytes: usableBytes(tier),
+    reservedBytes: tier.reservedBytes ?? 0,
     read: tier.read,
     latencySeconds: tier.read.latencySeconds,
     secondsPerByte: 1 / tier.read.bytesPerSecond,

@@ -67,10 +67,17 @@ function affineTransfer(samples: readonly Sample[]): Transfer {
   };
 }
 
+/** A table for every number of streams: a knee may lie elsewhere for several. */
 function tableTransfer(samples: readonly Sample[]): Transfer {
-  const streams = Math.min(...samples.map((sample) => sample.streams));
-  const alone = samples.filter((sample) => sample.streams === streams);
-  return { ...affineTransfer(samples), table: monotoneTable(alone) };
+  const affine = affineTransfer(samples);
+  const tables = affine.byStreams!.map(({ streams }) =>
+    monotoneTable(samples.filter((sample) => sample.streams === streams)),
+  );
+  return {
+    ...affine,
+    byStreams: affine.byStreams!.map((point, k) => (k === 0 ? point : { ...point, table: tables[k]! })),
+    table: tables[0]!,
+  };
 }
 
 /**

@@ -26,7 +26,7 @@ import {
   MODEL_NAME,
 } from './engines/arms.js';
 import { ANSWER_TOKENS, type Answered, askCounted, failuresOf, Journal, sumOf } from './engines/measured.js';
-import { planFromWarmUp, publishEmptyPlan } from './engines/planning.js';
+import { endGroup, planFromWarmUp, publishEmptyPlan } from './engines/planning.js';
 import { askFromEveryPlace, similarityByPlace, timeEveryPlace, writeProfiles } from './engines/quality.js';
 import { printReport } from './engines/report.js';
 import { type BenchContext, drawRequests, readBenchContexts } from './engines/requests.js';
@@ -56,8 +56,8 @@ const { values, positionals } = parseArgs({
 const { folder } = values;
 const seed = Number(values.seed);
 const maxTokens = Math.min(MAX_TOKENS, Number(values['max-tokens']));
-/** Contexts whose loads and prefills are timed: the last, which are there whatever came before. */
-const TIMED_CONTEXTS = 8;
+/** Contexts whose loads and prefills are timed, short ones and long ones. */
+const TIMED_CONTEXTS = 12;
 /** Of English text, roughly. */
 const CHARACTERS_PER_TOKEN = 4.3;
 
@@ -86,7 +86,9 @@ async function up(): Promise<void> {
     diskBytes: Math.round(bytes * Number(values['disk-share'])),
     diskRate: rate,
     diskFolder:
-      values['disk-folder'] ?? (rate > 0 ? `/dev/shm/evicpress-bench-${process.pid}` : join(folder, 'disk')),
+      values['disk-folder'] ??
+      (rate > 0 ? `/dev/shm/evicpress-bench-disk-${process.pid}` : join(folder, 'disk')),
+    memoryFolder: `/dev/shm/evicpress-bench-memory-${process.pid}`,
   };
   const arms = values.arms.split(',').map((name) => new Arm(name, folder, budgets));
   try {
@@ -120,7 +122,7 @@ async function profile(): Promise<void> {
   const [arm] = armsUp();
   const contexts = contextsUp().slice(0, Number(values['profile-contexts']));
   const answers = await askFromEveryPlace(arm!, contexts, folder);
-  const timed = await timeEveryPlace(arm!, contexts.slice(-TIMED_CONTEXTS), folder);
+  const timed = await timeEveryPlace(arm!, evenlyByLength(contexts, TIMED_CONTEXTS), folder);
   const metrics = await arm!.stack.metrics();
   const similarities = await similarityByPlace(answers, await similarity());
   const decompressSecondsPerByte = new Map(
@@ -148,6 +150,13 @@ async function profile(): Promise<void> {
   console.table(Object.fromEntries(similarities));
 }
 
+/** So many contexts, as far apart in length as there are. */
+function evenlyByLength(contexts: readonly BenchContext[], count: number): BenchContext[] {
+  const sorted = [...contexts].sort((a, b) => a.tokens.length - b.tokens.length);
+  const step = Math.max(1, (sorted.length - 1) / (count - 1));
+  return sorted.filter((_, i) => Math.round(Math.round(i / step) * step) === i);
+}
+
 const similarity = async () => openSimilarity(await ensureModels(cacheFolder(), () => undefined));
 
 const drawn = (contexts: readonly BenchContext[]) =>
@@ -162,16 +171,19 @@ const drawn = (contexts: readonly BenchContext[]) =>
 async function warm(): Promise<void> {
   const contexts = contextsUp();
   const requests = drawn(contexts).warm;
-  const { budgets } = JSON.parse(readFileSync(runningPath, 'utf8')) as Running;
+  const { budgets, arms: started } = JSON.parse(readFileSync(runningPath, 'utf8')) as Running;
+  const arms = { ...started };
   const planned = armsUp().filter((arm) => arm.planned);
   for (const arm of planned) await publishEmptyPlan(arm, budgets, folder);
   await warmAll(contexts, requests);
   for (const arm of planned) {
-    await planFromWarmUp(arm, contexts, requests, budgets, {
+    arms[arm.name] = await planFromWarmUp(arm, contexts, requests, budgets, {
       folder,
       profiles: values.profiles ?? folder,
       alpha: values.alpha,
+      running: arms[arm.name]!,
     });
+    writeFileSync(runningPath, JSON.stringify({ budgets, arms } satisfies Running));
   }
 }
 
@@ -244,17 +256,10 @@ async function down(): Promise<void> {
   if (!existsSync(runningPath)) return;
   const { arms, budgets } = JSON.parse(readFileSync(runningPath, 'utf8')) as Running;
   const groups = Object.values(arms).flatMap((state) => state.groups);
-  for (const group of groups) end(group);
+  for (const group of groups) endGroup(group);
   await until(() => groups.every((group) => !existsSync(`/proc/${group}`)), 60);
-  rmSync(budgets.diskFolder, { recursive: true, force: true });
-}
-
-function end(group: number): void {
-  try {
-    process.kill(-group, 'SIGKILL');
-  } catch {
-    // It has ended by itself.
-  }
+  for (const path of [budgets.diskFolder, budgets.memoryFolder])
+    rmSync(path, { recursive: true, force: true });
 }
 
 const steps: Readonly<Record<string, () => Promise<void>>> = { up, profile, warm, measure, report, down };

@@ -67,6 +67,18 @@ describe('fitTransfer', () => {
     expect(transferSeconds(transfer, 1e6)).toBeCloseTo(law(1e6), 5);
   });
 
+  it('finds the knee of several streams where it lies elsewhere than that of one', () => {
+    const knee = (streams: number) => (streams === 1 ? 8e6 : 2e6);
+    const law = (bytes: number, streams: number) =>
+      (streams * bytes) / (bytes < knee(streams) ? 2e9 : 0.5e9) + 2e-4;
+    const { transfer } = fitTransfer(samplesOf(law));
+    for (const streams of [1, 2, 4, 8])
+      for (const bytes of SIZES)
+        expect(transferSeconds(transfer, bytes, streams) / law(bytes, streams)).toBeCloseTo(1, 2);
+    // Between two measured numbers of streams times lie between theirs.
+    expect(transferSeconds(transfer, 4e6, 3) / law(4e6, 3)).toBeCloseTo(1, 2);
+  });
+
   it('does not keep a table for noise alone', () => {
     const random = randomFrom(3);
     const { transfer } = fitTransfer(samplesOf((bytes) => (bytes / 1e9) * (0.7 + 0.6 * random())));

@@ -160,9 +160,10 @@ class Keeper:
         plan = self.director.plan
         if plan is None:
             return float("inf")
-        capacity = plan.capacity_bytes(tier)
-        # The tier of L1 is one budget: what L1 itself takes is not there for compressed chunks.
-        return max(0.0, capacity - self.storage.get_l1_usage()[1]) if tier == self.director.routes.l1_tier else capacity
+        if tier != self.director.routes.l1_tier:
+            return plan.capacity_bytes(tier)
+        # One budget: what L1 takes, the room for staging in it too, is not there for compressed chunks.
+        return max(0.0, plan.capacity_bytes(tier, reserved=True) - self.storage.get_l1_usage()[1])
 
     def _evict_l1(self, used: float, limit: float) -> None:
         """What is only passing through first, then unseen chunks, each least recently used first.

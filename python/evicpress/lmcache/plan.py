@@ -55,9 +55,9 @@ class Plan:
         """Every distinct place the plan wants to use."""
         return set(self._targets)
 
-    def capacity_bytes(self, tier: str) -> float:
-        """The tier's capacity in the plan; infinity where it is unlimited or not named."""
+    def capacity_bytes(self, tier: str, *, reserved: bool = False) -> float:
+        """The tier's capacity in the plan, on request with what is reserved for the engine; infinity where it is unlimited or not named."""
         for entry in self.header["tiers"]:
             if entry.get("name") == tier and entry.get("capacityBytes") is not None:
-                return float(entry["capacityBytes"])
+                return float(entry["capacityBytes"]) + (float(entry.get("reservedBytes") or 0) if reserved else 0.0)
         return float("inf")

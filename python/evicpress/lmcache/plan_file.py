@@ -130,7 +130,7 @@ def _header(line: bytes, where: str) -> dict[str, Any]:
     if not isinstance(tiers, list) or not all(isinstance(tier, dict) for tier in tiers):
         raise PlanRefused(f"{where}: tiers must be a list of objects.")
     for tier in tiers:
-        for name in ("capacityBytes", "price"):
+        for name in ("capacityBytes", "reservedBytes", "price"):
             number = tier.get(name)
             if number is not None and (isinstance(number, bool) or not isinstance(number, (int, float)) or not 0 <= number < float("inf")):
                 raise PlanRefused(f"{where}: {name} must be a number ≥ 0, got {number!r}.")

@@ -22,10 +22,15 @@ export interface Budgets {
   readonly diskRate: number;
   /** Where the disk tier lies. */
   readonly diskFolder: string;
+  /** Where a plan's arm keeps what is compressed in memory, inside the budget of memory. */
+  readonly memoryFolder: string;
 }
 
-/** Share of L1 that loads pass through: a largest context whole and compressed has to fit. */
-export const STAGING_SHARE = 0.35;
+/** Share of memory that loads pass through: a largest context whole and compressed has to fit. */
+const STAGING_SHARE = 0.35;
+
+/** The part of the memory's budget that a plan leaves to loads on their way. */
+export const stagingBytes = ({ memoryBytes }: Budgets) => Math.ceil(STAGING_SHARE * memoryBytes);
 
 /**
  * One configuration under test: `plan`, or LMCache as shipped as `raw`, `fp8`, `raw+retain`, `fp8+retain`, with its
@@ -35,11 +40,13 @@ export class Arm {
   readonly stack: Stack;
   readonly stateFolder: string;
 
+  /** @param compressedBytes of the memory's budget, for which L1 is smaller: what a plan wants compressed in memory. */
   constructor(
     readonly name: string,
     folder: string,
     private readonly budgets: Budgets,
     running?: StackState,
+    compressedBytes = 0,
   ) {
     const own = join(folder, name);
     mkdirSync(own, { recursive: true });
@@ -54,8 +61,10 @@ export class Arm {
           fileURLToPath(new URL('server.py', import.meta.url)),
           String(budgets.diskRate),
           budgets.diskFolder,
-          ...(this.planned ? ['plan', ...this.planFlags(disk)] : ['stock', ...this.stockFlags(disk)]),
-          ...['--l1-size-gb', String(budgets.memoryBytes / GIB)],
+          ...(this.planned
+            ? ['plan', ...this.planFlags(disk, compressedBytes)]
+            : ['stock', ...this.stockFlags(disk)]),
+          ...['--l1-size-gb', String((budgets.memoryBytes - compressedBytes) / GIB)],
         ],
         // Room for three prompts of full length: several engines share this machine's memory.
         engine: ['--num-gpu-blocks-override', '48'],
@@ -75,16 +84,25 @@ export class Arm {
     return { type: 'fs_native', base_path: folder, use_odirect: this.budgets.diskRate === 0 };
   }
 
-  private planFlags(disk: string): string[] {
+  private planFlags(disk: string, compressedBytes: number): string[] {
     // LMCache's own fp8 too, so that it can be measured beside ours on one server.
     const serdes = [undefined, 'evicpress-int8', 'evicpress-int4', 'evicpress-fp8', 'fp8'];
-    const adapters = serdes.map((type) => ({
+    const onDisk = serdes.map((type) => ({
       ...this.storage(join(disk, type ?? 'none')),
       evicpress_tier: 'ssd',
       ...(type === undefined ? {} : { serde: { type } }),
     }));
+    const inMemory = ['evicpress-int8', 'evicpress-int4'].map((type) => ({
+      type: 'fs_native',
+      base_path: join(this.budgets.memoryFolder, this.name, type),
+      use_odirect: false,
+      evicpress_tier: 'dram',
+      serde: { type },
+    }));
+    const adapters = [...onDisk, ...inMemory];
+    const stagingShare = stagingBytes(this.budgets) / (this.budgets.memoryBytes - compressedBytes);
     return [
-      ...['--plan', join(this.stateFolder, 'in-force.ndjson'), '--staging-share', String(STAGING_SHARE)],
+      ...['--plan', join(this.stateFolder, 'in-force.ndjson'), '--staging-share', stagingShare.toFixed(3)],
       ...['--grace-seconds', '5', '--eviction-policy', 'noop'],
       ...adapters.flatMap((adapter) => ['--l2-adapter', JSON.stringify(adapter)]),
     ];

@@ -1,12 +1,12 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { writePlan } from '../../../src/formats/plan.js';
+import { readPlan, UNCOMPRESSED, writePlan } from '../../../src/formats/plan.js';
 import { reviewApply } from '../../../src/workflows/generations.js';
 import { handPlan } from '../../engines/plans.js';
-import { until } from '../../engines/stack.js';
-import { type Arm, type Budgets, CHUNK_TOKENS, MODEL_NAME, STAGING_SHARE } from './arms.js';
+import { type StackState, until } from '../../engines/stack.js';
+import { Arm, type Budgets, CHUNK_TOKENS, MODEL_NAME, stagingBytes } from './arms.js';
 import type { BenchContext, BenchRequest } from './requests.js';
 
 /** Half a request nobody has made, for every context: Jeffreys' prior of a count, so that unseen is not never. */
@@ -19,33 +19,35 @@ const PRIOR_ACCESSES = 0.5;
 export async function publishEmptyPlan(arm: Arm, budgets: Budgets, folder: string): Promise<void> {
   if (existsSync(join(arm.stateFolder, 'in-force.ndjson'))) return;
   const path = join(folder, `${arm.name}.empty.ndjson`);
-  const tiers = Object.entries(capacitiesOf(budgets)).map(([name, capacityBytes]) => ({
-    name,
-    capacityBytes,
-    usedBytes: 0,
-    price: 0,
-  }));
+  const tier = { usedBytes: 0, price: 0 };
+  const reservedBytes = stagingBytes(budgets);
+  const tiers = [
+    { ...tier, name: 'dram', capacityBytes: budgets.memoryBytes - reservedBytes, reservedBytes },
+    { ...tier, name: 'ssd', capacityBytes: budgets.diskBytes },
+  ];
   await writePlan(path, { ...handPlan(1, []).header, model: MODEL_NAME, tiers }, []);
   await (await reviewApply(arm.stateFolder, path)).carryOut();
   await until(async () => (await arm.stack.status()).generation !== null, 30);
 }
 
-const capacitiesOf = ({ memoryBytes, diskBytes }: Budgets) => ({
-  dram: Math.floor(memoryBytes * (1 - STAGING_SHARE)),
-  ssd: diskBytes,
-});
-
 /**
- * Plans as a user would, with the command line, from what the warm-up asked for, and waits until the server has
- * done what the plan says.
+ * Plans as a user would, with the command line, from what the warm-up asked for, starts the LMCache server anew
+ * with the memory split as the plan wants it, as `evicpress export` would write it down, and waits until the
+ * server has done what the plan says. What lay in L1 is lost by that.
+ * @returns the state of the stack with the new server.
  */
 export async function planFromWarmUp(
   arm: Arm,
   contexts: readonly BenchContext[],
   requests: readonly BenchRequest[],
   budgets: Budgets,
-  { folder, profiles, alpha }: { folder: string; profiles: string; alpha: string },
-): Promise<void> {
+  {
+    folder,
+    profiles,
+    alpha,
+    running,
+  }: { folder: string; profiles: string; alpha: string; running: StackState },
+): Promise<StackState> {
   // The first pass over all contexts says nothing about how often each is asked for.
   const asked = requests.slice(contexts.length);
   const counts = contexts.map((_, i) => asked.filter(({ context }) => context === i).length);
@@ -61,18 +63,50 @@ export async function planFromWarmUp(
     [{ format: 'evicpress.contexts', version: 1 }, ...rows].map((row) => `${JSON.stringify(row)}\n`).join(''),
   );
   const plan = join(folder, `${arm.name}.plan.ndjson`);
+  const tiers = join(folder, `${arm.name}.tiers.json`);
+  writeFileSync(tiers, reservingStaging(readFileSync(join(profiles, 'tiers.json'), 'utf8'), budgets));
   evicpress([
     ...['plan', '--contexts', path, '--engine', 'lmcache', '--alpha', alpha],
-    ...['--tiers', join(profiles, 'tiers.json'), '--methods', join(profiles, 'methods.ndjson')],
+    ...['--tiers', tiers, '--methods', join(profiles, 'methods.ndjson')],
     ...['--model', join(profiles, 'model.json')],
-    ...Object.entries(capacitiesOf(budgets)).flatMap(([tier, bytes]) => ['--capacity', `${tier}=${bytes}B`]),
+    ...['--capacity', `dram=${budgets.memoryBytes}B`, '--capacity', `ssd=${budgets.diskBytes}B`],
     ...['-o', plan],
   ]);
   evicpress(['apply', plan, '--yes', '--state', arm.stateFolder]);
+  const split = new Arm(arm.name, folder, budgets, running, await compressedInMemory(plan));
+  const [server, ...others] = running.groups;
+  endGroup(server!);
+  await until(() => !existsSync(`/proc/${server}`), 60);
+  await split.stack.startServer();
+  await until(async () => (await split.stack.registered()) > 0, 120);
   await until(async () => {
-    const status = await arm.stack.status();
+    const status = await split.stack.status();
     return status.contexts === contexts.length && status.misplaced_chunks === 0;
   }, 120);
+  return { ...running, groups: [split.stack.server!.pid!, ...others] };
+}
+
+/** The tier profile with the room that the engine needs in memory for loads on their way. */
+function reservingStaging(text: string, budgets: Budgets): string {
+  const profile = JSON.parse(text) as { tiers: { name: string; reservedBytes?: number }[] };
+  for (const tier of profile.tiers) if (tier.name === 'dram') tier.reservedBytes = stagingBytes(budgets);
+  return JSON.stringify(profile);
+}
+
+async function compressedInMemory(plan: string): Promise<number> {
+  let bytes = 0;
+  for (const { tier, method, storedBytes } of (await readPlan(plan)).rows)
+    if (tier === 'dram' && method !== UNCOMPRESSED) bytes += storedBytes;
+  return bytes;
+}
+
+/** Ends a process group that may have ended by itself. */
+export function endGroup(group: number): void {
+  try {
+    process.kill(-group, 'SIGKILL');
+  } catch {
+    // It has.
+  }
 }
 
 function evicpress(args: readonly string[]): void {
