@@ -70,9 +70,41 @@ interface Running {
 const runningPath = join(folder, 'running.json');
 const contextsPath = join(folder, 'contexts.json');
 
+/** The arms that run; those whose engine has died are out. */
 function armsUp(): Arm[] {
   const { arms, budgets } = JSON.parse(readFileSync(runningPath, 'utf8')) as Running;
-  return Object.entries(arms).map(([name, state]) => new Arm(name, folder, budgets, state));
+  return Object.entries(arms)
+    .map(([name, state]) => new Arm(name, folder, budgets, state))
+    .filter(({ name }) => !diedArms().includes(name));
+}
+
+const diedPath = join(folder, 'died.json');
+const diedArms = () =>
+  existsSync(diedPath) ? (JSON.parse(readFileSync(diedPath, 'utf8')) as readonly string[]) : [];
+
+/**
+ * An answer, or undefined where the engine has died, as vLLM does now and then by a fault of its own: that arm is
+ * then rejected, and the others go on.
+ */
+async function answered(arm: Arm, ask: () => Promise<Answered>): Promise<Answered | undefined> {
+  if (diedArms().includes(arm.name)) return undefined;
+  try {
+    return await ask();
+  } catch (error) {
+    const lives = await fetch(`${arm.stack.api}/health`).then(
+      (response) => response.ok,
+      () => false,
+    );
+    if (lives) throw error;
+    console.error(`${arm.name}: the engine has died, the arm is rejected: ${(error as Error).message}`);
+    writeFileSync(diedPath, JSON.stringify([...diedArms(), arm.name]));
+    return undefined;
+  }
+}
+
+/** How many requests a journal has of every arm that runs. */
+function askedOfAll(journal: Journal<Answered>, arms: readonly Arm[]): number {
+  return Math.min(...arms.map(({ name }) => journal.rows.filter((row) => row.arm === name).length));
 }
 
 const contextsUp = () => JSON.parse(readFileSync(contextsPath, 'utf8')) as BenchContext[];
@@ -200,11 +232,13 @@ async function warmAll(
   const arms = armsUp();
   const engines = await Promise.all(arms.map((arm) => connectEngine(arm.stack.api)));
   const journal = new Journal<Answered>(join(folder, 'warm.ndjson'));
-  for (let r = Math.floor(journal.rows.length / arms.length); r < requests.length; r++) {
+  for (let r = askedOfAll(journal, arms); r < requests.length; r++) {
     const rows = await Promise.all(
-      arms.map((arm, a) => askCounted(arm, engines[a]!, contexts, requests[r]!, { answerTokens: 1 })),
+      arms.map((arm, a) =>
+        answered(arm, () => askCounted(arm, engines[a]!, contexts, requests[r]!, { answerTokens: 1 })),
+      ),
     );
-    for (const row of rows) journal.add(row);
+    for (const row of rows) if (row !== undefined) journal.add(row);
     if (r % 10 === 9) console.error(`warm-up: ${r + 1} of ${requests.length}`);
   }
 }
@@ -218,15 +252,20 @@ async function measureAll(
   const engines = await Promise.all(arms.map((arm) => connectEngine(arm.stack.api)));
   const answerTokens = Number(values['answer-tokens']);
   const journal = new Journal<Answered>(join(folder, 'measured.ndjson'));
-  for (let r = Math.floor(journal.rows.length / arms.length); r < requests.length; r++) {
-    for (let k = journal.rows.length % arms.length; k < arms.length; k++) {
+  for (let r = askedOfAll(journal, arms); r < requests.length; r++) {
+    for (let k = 0; k < arms.length; k++) {
       const a = (k + r) % arms.length;
-      journal.add(await askCounted(arms[a]!, engines[a]!, contexts, requests[r]!, { answerTokens }));
+      const arm = arms[a]!;
+      if (askedOfAll(journal, [arm]) > r) continue;
+      const row = await answered(arm, () =>
+        askCounted(arm, engines[a]!, contexts, requests[r]!, { answerTokens }),
+      );
+      if (row !== undefined) journal.add(row);
     }
     if (r % 10 === 9) console.error(`measured: ${r + 1} of ${requests.length}`);
   }
   const facts = await Promise.all(
-    arms.map(async (arm) => ({
+    armsUp().map(async (arm) => ({
       arm: arm.name,
       ...(await failuresOf(arm.stack)),
       heldBytes: arm.planned
@@ -245,6 +284,7 @@ async function report(): Promise<void> {
     profiles,
     seed,
     skip: Number(values.skip),
+    died: diedArms(),
     budgets,
     totalBytes: contextsUp().reduce((sum, { tokens }) => sum + tokens.length * KV_BYTES_PER_TOKEN, 0),
     similarity: existsSync(join(profiles, 'quality.ndjson')) ? await similarity() : undefined,

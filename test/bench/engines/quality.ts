@@ -72,7 +72,7 @@ export async function askFromEveryPlace(
   return journal.rows;
 }
 
-/** Times one question after the other, cold and from every place; `askFromEveryPlace` has filled those on disk. */
+/** Times one question after the other, cold and from every place that can hold it, where it is put first. */
 export async function timeEveryPlace(
   arm: Arm,
   contexts: readonly BenchContext[],
@@ -85,7 +85,10 @@ export async function timeEveryPlace(
     for (const { salt, tier } of PLACES) {
       if (done.has(`${salt} ${context}`)) continue;
       const ask = () => askCounted(arm, engine, contexts, { context, query: 0 }, { salt, answerTokens: 1 });
-      if (tier === 'dram') await ask();
+      if (tier !== 'recompute') {
+        const { hits } = await ask();
+        if (Object.keys(hits).length === 0) await settled(arm);
+      }
       journal.add(await ask());
     }
   return journal.rows;

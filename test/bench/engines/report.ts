@@ -23,6 +23,7 @@ export async function printReport(
     profiles,
     seed,
     skip,
+    died,
     budgets,
     totalBytes,
     similarity,
@@ -30,13 +31,18 @@ export async function printReport(
     profiles: string;
     seed: number;
     skip: number;
+    /** Arms whose engine has died: their rows do not count. */
+    died: readonly string[];
     budgets: Budgets;
     totalBytes: number;
     similarity: Similarity | undefined;
   },
 ): Promise<void> {
-  const all = new Journal<Answered>(join(folder, 'measured.ndjson')).rows;
+  const all = new Journal<Answered>(join(folder, 'measured.ndjson')).rows.filter(
+    (row) => !died.includes(row.arm),
+  );
   const rows = all.slice(skip * new Set(all.map((row) => row.arm)).size);
+  for (const arm of died) console.log(`${arm}: rejected, its engine has died.`);
   const facts = JSON.parse(readFileSync(join(folder, 'measured.facts.json'), 'utf8')) as Facts[];
   const arms = [...new Set(rows.map((row) => row.arm))];
   const times = new Map(
