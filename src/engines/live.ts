@@ -205,7 +205,8 @@ export function mainPlace({ hits }: LiveRequest): string {
   return first?.[0] ?? PREFILL;
 }
 
-function groupsOf(requests: readonly LiveRequest[], setting: LiveSetting): LiveGroup[] {
+/** Predicted beside measured, by the place that served most of a request, fast to slow, and in all. */
+export function groupsOf(requests: readonly LiveRequest[], setting: CalibrationSetting): LiveGroup[] {
   const places = new Map<string, LiveRequest[]>();
   if (requests.some((request) => request.hits !== undefined)) {
     for (const request of requests) {
@@ -221,7 +222,7 @@ function groupsOf(requests: readonly LiveRequest[], setting: LiveSetting): LiveG
   ].map(([place, members]) => groupOf(place, members, setting));
 }
 
-function groupOf(place: string, members: readonly LiveRequest[], setting: LiveSetting): LiveGroup {
+function groupOf(place: string, members: readonly LiveRequest[], setting: CalibrationSetting): LiveGroup {
   const measured = median(members.map((request) => request.ttftSeconds));
   const predictions = members.map((request) => predictedSeconds(request, setting));
   const known = predictions.filter((seconds) => seconds !== null);

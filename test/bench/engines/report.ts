@@ -1,6 +1,10 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { loadavg } from 'node:os';
 import { join } from 'node:path';
+import { groupsOf } from '../../../src/engines/live.js';
+import { readMethods } from '../../../src/formats/methods.js';
+import type { Model } from '../../../src/formats/model.js';
+import { readTiers } from '../../../src/formats/tiers.js';
 import { type Budgets, CHUNK_TOKENS } from './arms.js';
 import { ANSWER_TOKENS, type Answered, Journal } from './measured.js';
 import type { Similarity } from './quality.js';
@@ -78,11 +82,53 @@ export async function printReport(
         `${arm} / ${plan}: mean TTFT ${estimate.toFixed(2)}× (90 % interval ${low.toFixed(2)} to ${high.toFixed(2)})`,
       );
     }
+  if (existsSync(join(profiles, 'tiers.json')))
+    for (const plan of arms.filter((arm) => arm.startsWith('plan')))
+      await printPredictions(
+        rows.filter((row) => row.arm === plan),
+        profiles,
+      );
   if (similarity !== undefined) await printSimilarity(rows, profiles, similarity);
   if (existsSync(join(profiles, 'similarity.json'))) {
     console.log('Answers from each place beside cold ones, same questions:');
     console.table(JSON.parse(readFileSync(join(profiles, 'similarity.json'), 'utf8')));
   }
+}
+
+/** TTFT as the profiles of another run foretell it from what served each request, beside the measured one. */
+async function printPredictions(rows: readonly Answered[], profiles: string): Promise<void> {
+  const { tiers } = await readTiers(join(profiles, 'tiers.json'));
+  const model = JSON.parse(readFileSync(join(profiles, 'model.json'), 'utf8')) as Model;
+  const { rows: methods } = await readMethods(join(profiles, 'methods.ndjson'));
+  const groups = groupsOf(
+    rows.map((row) => ({ ...row, hits: new Map(Object.entries(row.hits)) })),
+    {
+      tiers,
+      model,
+      chunkTokens: CHUNK_TOKENS,
+      methodCost: (name) => {
+        const row = methods.find(({ method }) => method === name)!;
+        return {
+          bytesFraction: row.storedBytes / row.fullBytes,
+          secondsPerFullByte: (row.decompressSeconds ?? 0) / row.fullBytes,
+        };
+      },
+    },
+  );
+  console.log('Median TTFT by the place that served most of a request, foretold and measured:');
+  console.table(
+    Object.fromEntries(
+      groups.map(({ place, requests, predictedMedianSeconds, measuredMedianSeconds, relativeError }) => [
+        place,
+        {
+          requests,
+          'foretold ms': ms(predictedMedianSeconds!),
+          'measured ms': ms(measuredMedianSeconds),
+          'off by': `${Math.round(100 * relativeError!)} %`,
+        },
+      ]),
+    ),
+  );
 }
 
 function megabytes(bytes: number, of?: number): string {
