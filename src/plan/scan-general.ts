@@ -116,11 +116,11 @@ export class GeneralScan {
         let b: number;
         let most: number;
         let least: number;
+        const start = f * share * latency[t]!;
+        let perFraction = full * (f * secondsPerByte[t]! + cheap);
+        // Even whole at the cost of the fewest bytes it would not win.
+        if (!tiers[t]!.tabled && worth - start - perFraction * points[3 * first + 2]! <= winning) continue;
         if (affine) {
-          const start = f * share * latency[t]!;
-          let perFraction = full * (f * secondsPerByte[t]! + cheap);
-          // Even whole at the cost of the fewest bytes it would not win.
-          if (worth - start - perFraction * points[3 * first + 2]! <= winning) continue;
           while (a < last && worth * points[3 * a]! > perFraction) a++;
           most = worth * points[3 * a + 1]! - start - perFraction * points[3 * a + 2]! - rebuild;
           b = a;
