@@ -28,6 +28,10 @@ logger = logging.getLogger(__name__)
 POLL_SECONDS = 0.25
 #: A chunk just written is left alone so long: its transfer to L2 may be under way.
 GRACE_SECONDS = 20.0
+#: An unseen chunk just written is kept for so long, whatever room there is: its transfer begins at once, if ever.
+STORE_SECONDS = 2.0
+#: What is passing through may fill this share of L1; then it has to give way.
+FULL_SHARE = 0.9
 #: A chunk that was just worked on, in vain or with a transfer under way, is looked at again after this time.
 RETRY_SECONDS = 3.0
 #: Chunks handled per turn, so that room is looked at in between.
@@ -147,9 +151,7 @@ class Keeper:
 
     def _make_room(self) -> None:
         used, total = self.storage.get_l1_usage()
-        limit = (1 - self._staging_share) * total
-        if used > limit:
-            self._evict_l1(used, limit)
+        self._evict_l1((1 - self._staging_share) * total, used - FULL_SHARE * total)
         tiers = {route.target.tier for route in self.director.routes.adapters}
         for tier in tiers:
             excess = self.director.used_bytes(tier) - self._adapter_capacity(tier)
@@ -165,21 +167,33 @@ class Keeper:
         # One budget: what L1 takes, the room for staging in it too, is not there for compressed chunks.
         return max(0.0, plan.capacity_bytes(tier, reserved=True) - self.storage.get_l1_usage()[1])
 
-    def _evict_l1(self, used: float, limit: float) -> None:
-        """What is only passing through first, then unseen chunks, each least recently used first.
+    def _evict_l1(self, limit: float, overfull: float) -> None:
+        """Leaves the rest of L1 to what is passing through: unseen chunks go first, least recently used first.
 
         Pinned chunks go only where they alone are too many: others may be locked for the moment, and go next time.
+        What is passing through leaves by itself, unless transfers fail and L1 is overfull by it. An unseen chunk that was just written may be on its way to an
+        adapter, and is given the time.
         """
         director = self.director
+        now = time.monotonic()
         with director.lock:
-            keys = list(director.l1)
-        ranked: tuple[list[ObjectKey], ...] = ([], [], [])
-        for key in keys:
+            entries = list(director.l1.items())
+        passing: list[ObjectKey] = []
+        unseen: list[ObjectKey] = []
+        settled: list[ObjectKey] = []
+        pinned: list[ObjectKey] = []
+        for key, used_at in entries:
             target = director.planned(key)
-            ranked[1 if target is None else 2 if director.routes.in_l1(target) else 0].append(key)
-        passing, unseen, pinned = ranked
-        self._drop_from_l1(passing + unseen, used - limit)
-        self._drop_from_l1(pinned, len(pinned) * director.chunk_bytes - limit)
+            if target is not None:
+                (pinned if director.routes.in_l1(target) else passing).append(key)
+                continue
+            unseen.append(key)
+            if now - used_at >= STORE_SECONDS or director.wanted(key) is None:
+                settled.append(key)
+        size = director.chunk_bytes
+        self._drop_from_l1(passing, overfull)
+        self._drop_from_l1(settled, (len(unseen) + len(pinned)) * size - limit)
+        self._drop_from_l1(pinned, len(pinned) * size - limit)
 
     def _drop_from_l1(self, keys: list[ObjectKey], excess: float) -> None:
         for key in keys:
