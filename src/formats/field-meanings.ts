@@ -107,6 +107,7 @@ export const fieldMeanings: Readonly<Record<string, Readonly<Record<string, stri
     'tiers[].name': 'As in the tier profile.',
     'tiers[].kind': 'gpu, dram, file, redis or s3.',
     'tiers[].capacityBytes': 'Room the plan could use; null is unlimited.',
+    'tiers[].reservedBytes': 'Room of the tier that the engine needs for itself, besides.',
     'tiers[].usedBytes': 'Room it uses.',
     'tiers[].price': 'Utility lost per period if the tier had one byte less, in seconds.',
     'tiers[].readBytesPerSecond':
