@@ -1,9 +1,9 @@
 import { rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { RESULTS_FOLDER } from '../formats/bundled.js';
+import { profilePath, RESULTS_FOLDER } from '../formats/bundled.js';
 import { cacheFolder } from '../formats/cache-folder.js';
-import { writeMethods } from '../formats/methods.js';
+import { type MethodRow, readMethods, writeMethods } from '../formats/methods.js';
 import { listConfigurations } from '../methods/configurations.js';
 import { ensureModels } from '../methods/embedded/models.js';
 import { openEmbeddedRunner, openSimilarity } from '../methods/embedded/runner.js';
@@ -110,7 +110,7 @@ async function measure(
     ...{ runner, journal, contexts, configurations, onProgress, onWarning, signal },
     maxAnswerTokens: answerTokens,
     answers: answersFor(settings),
-    ...(budgetSeconds === undefined ? {} : { budgetSeconds }),
+    ...(budgetSeconds === undefined ? {} : { budgetSeconds, reference: await bundledCurves() }),
   });
   const heldOutFrom = (context: ProfiledContext) =>
     // Where there are too few queries for both, the profile keeps at least half.
@@ -137,6 +137,12 @@ async function measure(
     },
     result,
   };
+}
+
+/** What a budget starts from: the curves that ship with the package, of a small model on texts of many kinds. */
+async function bundledCurves(): Promise<readonly MethodRow[]> {
+  const { rows } = await readMethods(profilePath('methods', 'smollm2-135m/samples'));
+  return rows;
 }
 
 /** Answers are the dear part: written where a metric needs them. Task scores come along with them. */

@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto';
 import { EvicpressError, errors } from '../errors.js';
+import type { MethodRow } from '../formats/methods.js';
 import type { OnProgress } from '../progress.js';
 import { formatSeconds } from '../units.js';
+import { decompressionFrom, populationFrom } from './budget/reference.js';
 import { type Choice, createSpender, type QualityOf, type Spender } from './budget/spender.js';
 import { type Journal, type JournalEntry, joinEntries } from './journal.js';
 import {
@@ -30,6 +32,8 @@ export interface ProfileRun {
   readonly signal: AbortSignal;
   /** Measure only what is worth it, within this time; without it every configuration is measured. */
   readonly budgetSeconds?: number;
+  /** Under a budget: a profile of other contexts, of any model, for what to expect of these. */
+  readonly reference?: readonly MethodRow[];
   /** Seconds on a clock; the process's own if not given. */
   readonly now?: () => number;
 }
@@ -96,7 +100,7 @@ function openState(run: ProfileRun): State {
   }
   const state: State = {
     known,
-    spender: budgetSeconds === undefined ? undefined : createSpender(configurations, qualityOf(run)),
+    spender: budgetSeconds === undefined ? undefined : openSpender(run),
     startedAt: secondsOf(run),
     measured: 0,
     done: 0,
@@ -104,14 +108,25 @@ function openState(run: ProfileRun): State {
   };
   for (const context of contexts) {
     const inputs = fingerprint(run, context);
+    const before = state.done;
     for (const each of configurations) {
       const entry = known.get(keyOf({ context: context.context, inputs, ...each }));
       if (entry === undefined) continue;
       state.done++;
       state.spender?.learn(context.context, entry);
     }
+    if (state.done > before) state.spender?.leave(context.context);
   }
   return state;
+}
+
+function openSpender(run: ProfileRun): Spender {
+  const { configurations, answers, reference = [] } = run;
+  const metric = answers === 'all' ? 'similarity' : 'agreement';
+  return createSpender(configurations, qualityOf(run), {
+    population: populationFrom(configurations, reference, metric),
+    decompression: decompressionFrom(configurations, reference),
+  });
 }
 
 /** The figures a budget is spent on: those of the metric that asks for the most. */
@@ -168,6 +183,7 @@ async function profileContext(
     }
     choice = choose();
   }
+  state.spender?.leave(name);
 }
 
 function nameOf({ method, compressionRatio }: Configuration): string {
@@ -196,8 +212,7 @@ async function prepare(
 
 /**
  * What to measure next in a context: everything in turn, or under a budget what is worth most, until the context's
- * share of the time is over. A context that needs less leaves the rest to those after it; the first ones get more,
- * because all others learn from them.
+ * share of the time is over. A context that needs less leaves the rest to those after it.
  */
 function chooser(
   run: ProfileRun,
@@ -217,11 +232,7 @@ function chooser(
   const spentSeconds = () => secondsOf(run) - startedAt;
   const contextStart = spentSeconds();
   const lanes = Math.min(runner.lanes ?? 1, contexts.length);
-  const pilots = Math.ceil(contexts.length / PILOT_EVERY);
-  const leading = Math.max(0, waiting - (contexts.length - pilots));
-  const weight = leading > 0 ? PILOT_WEIGHT : 1;
-  const weights = waiting + leading * (PILOT_WEIGHT - 1);
-  const share = ((budgetSeconds - contextStart) * lanes * weight) / weights;
+  const share = ((budgetSeconds - contextStart) * lanes) / waiting;
   return () => {
     const left = share - (spentSeconds() - contextStart);
     if (left <= 0) return undefined;
@@ -231,10 +242,6 @@ function chooser(
     return spender.next(context.context, context.queries.length, most);
   };
 }
-
-/** One context in so many goes first and gets several shares of the time. */
-const PILOT_EVERY = 12;
-const PILOT_WEIGHT = 5;
 
 type Result = Omit<JournalEntry, 'context' | 'inputs' | 'method' | 'compressionRatio'>;
 

@@ -90,8 +90,8 @@ function classesOf({ contexts }: ProfileSettings, entries: readonly JournalEntry
 
 /**
  * The measured rows, and one for every configuration of a profiled context that was not: its quality is what is
- * believed of it (budget/posterior.ts), its standard error how sure that is, its bytes in proportion to those
- * measured elsewhere. `estimated` says so, and no query stands behind it.
+ * believed of it (budget/population.ts), its standard error how sure that is, its bytes and seconds in proportion to
+ * those measured elsewhere. `estimated` says so, and no query stands behind it.
  */
 function withEstimates(
   rows: readonly MethodRow[],
@@ -107,8 +107,7 @@ function withEstimates(
           row.context === context && row.method === method && row.compressionRatio === compressionRatio,
       );
       if (measured !== undefined) return [measured];
-      // Its bytes are only known where it was measured somewhere.
-      if (spender.failed(context, cell) || !spender.isKnown(cell)) return [];
+      if (spender.failed(context, cell)) return [];
       const { class: name, tokens, fullBytes, metric, model, runner } = example;
       return [
         {

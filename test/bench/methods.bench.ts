@@ -1,7 +1,7 @@
 /**
  * What profiling costs, beside what it could cost.
  *
- *   npm run bench -- methods [--profile FILE] [--python PYTHON --model FOLDER --contexts FILE]
+ *   npm run bench -- methods [--profile FILE] [--sizes 7,20,40] [--shares 0.2] [--python PYTHON --model FOLDER --contexts FILE]
  *
  * 1. A budget of a fifth: the run of src/methods/profile-run.ts on a clock of its own over a measured full grid, the
  *    plan made from it, and its utility on the full grid beside that of the plan made from the full grid. What
@@ -12,17 +12,22 @@
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { execa } from 'execa';
-import { ANY_CONTEXT, readMethods } from '../../src/formats/methods.js';
+import { ANY_CONTEXT, type MethodRow, readMethods } from '../../src/formats/methods.js';
+import { shuffled } from '../../src/random.js';
 import { tableText } from '../../src/report/table-text.js';
-import { tryBudget, tryOtherQueries } from './budget/try.js';
+import { type Grid, type Kept, tryBudget, tryOtherQueries } from './budget/try.js';
+
+const BUNDLED = fileURLToPath(new URL('../../profiles/methods/smollm2-135m/samples.ndjson', import.meta.url));
 
 const { values: flags } = parseArgs({
   args: process.argv.slice(2),
   options: {
     profile: {
       type: 'string',
-      default: fileURLToPath(new URL('../../profiles/methods/smollm2-135m/samples.ndjson', import.meta.url)),
+      default: BUNDLED,
     },
+    sizes: { type: 'string', default: '7' },
+    shares: { type: 'string', default: '0.1,0.2,0.4' },
     python: { type: 'string' },
     model: { type: 'string' },
     contexts: {
@@ -39,46 +44,96 @@ const { values: flags } = parseArgs({
 });
 
 const SEEDS = [1, 2, 3, 4, 5];
+const FIFTH = 0.2;
 
 await benchBudget();
 if (flags.python !== undefined && flags.model !== undefined) await besideKvpress(flags.python, flags.model);
 
 async function benchBudget(): Promise<void> {
   const { rows } = await readMethods(flags.profile);
+  const bundled = await readMethods(BUNDLED);
+  const shares = flags.shares.split(',').map(Number);
   for (const metric of ['answer-similarity', 'token-agreement'] as const) {
-    // A grid of agreements has no similarities; one of similarities has both.
-    const full = rows.flatMap((row) => {
-      if (row.context === ANY_CONTEXT || (row.metric ?? metric) === 'calibrated-similarity') return [];
-      if ((row.metric ?? metric) === metric) return [{ ...row, metric }];
-      return metric === 'token-agreement' ? [{ ...row, quality: row.tokenAgreement!, metric }] : [];
-    });
-    if (full.length === 0) continue;
-    const table: string[][] = [];
-    for (const share of [0.1, 0.2, 0.4]) {
-      const results = await Promise.all(SEEDS.map((seed) => tryBudget(full, metric, share, seed)));
-      table.push(...summary(`${100 * share} %`, results));
+    const all = steadySeconds(rowsOf(rows, metric));
+    const names = [...new Set(all.map((row) => row.context))];
+    for (const size of flags.sizes.split(',').map(Number)) {
+      if (size > names.length) continue;
+      const table: string[][] = [];
+      // Other contexts for every seed; what a run starts from is never drawn from those it is judged on.
+      const grids = SEEDS.map((seed) =>
+        gridOf(all, shuffled(names, seed).slice(0, size), metric, bundled.rows),
+      );
+      for (const share of shares) {
+        const results = await Promise.all(SEEDS.map((seed, i) => tryBudget(grids[i]!, share, seed)));
+        table.push(...summary(`${100 * share} %`, results));
+      }
+      const known = grids.map((grid) => ({ ...grid, reference: grid.full }));
+      const hindsight = await Promise.all(SEEDS.map((seed, i) => tryBudget(known[i]!, FIFTH, seed)));
+      table.push(...summary('20 %, in hindsight', hindsight));
+      const others = SEEDS.map((seed, i) => tryOtherQueries(grids[i]!, seed));
+      table.push(...summary('all, other queries', others));
+      process.stdout.write(
+        `\nPlans from a part of the grid, judged on the whole (${metric}; ${size} of ${names.length} contexts, drawn ${SEEDS.length} times)\n${tableText(
+          ['cost', 'setting', 'configurations', 'utility kept', 'at worst', 'gain kept', 'on other queries'],
+          table,
+        )}\n`,
+      );
     }
-    table.push(
-      ...summary(
-        'all, other queries',
-        SEEDS.map((seed) => tryOtherQueries(full, seed)),
-      ),
-    );
-    process.stdout.write(
-      `\nPlans from a part of the grid, judged on the whole (${metric}; ${SEEDS.length} orders of the contexts)\n${tableText(
-        ['cost', 'setting', 'configurations', 'utility kept', 'at worst', 'gain kept'],
-        table,
-      )}\n`,
-    );
   }
 }
 
-/** A row per setting: means and the worst over the seeds. */
-function summary(cost: string, results: readonly Awaited<ReturnType<typeof tryBudget>>[]): string[][] {
-  return results[0]!.map(({ name }, setting) => {
-    const own = results.map((each) => each[setting]!);
-    const mean = (of: (each: (typeof own)[0]) => number) =>
-      own.reduce((sum, each) => sum + of(each), 0) / own.length;
+/** The rows of contexts in one metric. A grid of agreements has no similarities; one of similarities has both. */
+function rowsOf(rows: readonly MethodRow[], metric: Grid['metric']): MethodRow[] {
+  return rows.flatMap((row) => {
+    if (row.context === ANY_CONTEXT || (row.metric ?? metric) === 'calibrated-similarity') return [];
+    if ((row.metric ?? metric) === metric) return [{ ...row, metric }];
+    return metric === 'token-agreement' ? [{ ...row, quality: row.tokenAgreement!, metric }] : [];
+  });
+}
+
+/**
+ * The rows with the decompression seconds per byte that a configuration takes on average: they belong to method and
+ * machine, and one reading on a busy machine is off by a factor of three. No budget could know such a chance.
+ */
+function steadySeconds(rows: readonly MethodRow[]): MethodRow[] {
+  const totals = new Map<string, { seconds: number; bytes: number }>();
+  const totalOf = ({ method, compressionRatio }: MethodRow) => {
+    const key = `${method}@${compressionRatio}`;
+    const total = totals.get(key) ?? { seconds: 0, bytes: 0 };
+    totals.set(key, total);
+    return total;
+  };
+  for (const row of rows) {
+    const total = totalOf(row);
+    total.seconds += row.decompressSeconds ?? 0;
+    total.bytes += row.fullBytes;
+  }
+  return rows.map((row) => {
+    const { seconds, bytes } = totalOf(row);
+    return { ...row, decompressSeconds: (seconds / bytes) * row.fullBytes };
+  });
+}
+
+function gridOf(
+  rows: readonly MethodRow[],
+  contexts: readonly string[],
+  metric: Grid['metric'],
+  bundled: readonly MethodRow[],
+): Grid {
+  const full = rows.filter((row) => contexts.includes(row.context));
+  const isHeldOut = full.every((row) => typeof row.heldOutQuality === 'number');
+  return {
+    full,
+    metric,
+    reference: bundled.filter((row) => !contexts.includes(row.context)),
+    ...(isHeldOut ? { heldOut: full.map((row) => ({ ...row, quality: row.heldOutQuality as number })) } : {}),
+  };
+}
+
+/** A row per setting, then one over all of them: means, and the worst over the seeds. */
+function summary(cost: string, results: readonly (readonly Kept[])[]): string[][] {
+  const row = (name: string, own: readonly Kept[]) => {
+    const mean = (of: (each: Kept) => number) => own.reduce((sum, each) => sum + of(each), 0) / own.length;
     return [
       cost,
       name,
@@ -86,8 +141,16 @@ function summary(cost: string, results: readonly Awaited<ReturnType<typeof tryBu
       mean((each) => each.utilityRatio).toFixed(4),
       Math.min(...own.map((each) => each.utilityRatio)).toFixed(4),
       mean((each) => each.gainRatio).toFixed(3),
+      own[0]!.heldOutRatio === undefined ? '' : mean((each) => each.heldOutRatio!).toFixed(4),
     ];
-  });
+  };
+  const settings = results[0]!.map(({ name }, setting) =>
+    row(
+      name,
+      results.map((each) => each[setting]!),
+    ),
+  );
+  return [...settings, row('all four', results.flat())];
 }
 
 async function besideKvpress(python: string, model: string): Promise<void> {

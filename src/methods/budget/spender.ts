@@ -1,7 +1,7 @@
 import type { JournalEntry } from '../journal.js';
 import type { Configuration, Wanted } from '../runner.js';
 import { mean, standardError } from '../statistics.js';
-import { type Belief, believe, type Observation } from './posterior.js';
+import { type Belief, believe, learn, type Observation, type Population } from './population.js';
 import { mostWorth } from './worth.js';
 
 /** Which of a measurement's figures a plan will be made on; per query, undefined where it was not measured. */
@@ -22,13 +22,13 @@ export interface Spender {
    * @param most how many configurations it may take at once.
    */
   next(context: string, queries: number, most: number): Choice | undefined;
+  /** Says that a context is left for good: what was measured of it tells of all others. */
+  leave(context: string): void;
   /** What is believed of a context's configurations by now, measured ones included. */
   belief(context: string): Belief;
   /** The share of its bytes a configuration stores, as measured in other contexts; else by its ratio. */
   storedShare(cell: number): number;
-  /** Whether a configuration was measured in any context. */
-  isKnown(cell: number): boolean;
-  /** Seconds to compress and decompress a context of so many bytes, as measured in other contexts. */
+  /** Seconds to compress and decompress a context of so many bytes, as measured in other contexts; else as expected. */
   seconds(cell: number, fullBytes: number): { compressSeconds: number; decompressSeconds: number };
   /** Whether a configuration was tried in this context and could not be measured. */
   failed(context: string, cell: number): boolean;
@@ -39,7 +39,20 @@ const FIRST_LOOK = 0.6;
 /** Fewer queries than this are asked at once: a standard error of three or four is hardly known itself. */
 const LEAST_LOOK = 5;
 
-export function createSpender(cells: readonly Configuration[], qualityOf: QualityOf): Spender {
+/** What is expected of configurations before anything is measured, in their order. */
+export interface Expected {
+  readonly population: Population;
+  /** Seconds to decompress, in prefills of the context. */
+  readonly decompression: readonly number[];
+}
+
+export function createSpender(
+  cells: readonly Configuration[],
+  qualityOf: QualityOf,
+  { population: expected, decompression }: Expected,
+): Spender {
+  let population = expected;
+  const left = new Set<string>();
   const entries = new Map<string, Map<number, JournalEntry>>();
   const place = new Map(cells.map((cell, i) => [key(cell), i]));
   // Sums over the contexts in which a configuration was measured: full bytes, and what each took in them.
@@ -55,33 +68,46 @@ export function createSpender(cells: readonly Configuration[], qualityOf: Qualit
       return [{ cell, quality: mean(values), error: standardError(values) ?? 0.1 }];
     });
   /** Its own prefill, else that of any other context, scaled by nothing: the ratio to decompression is what counts. */
-  const prefillOf = (context: string) => {
-    const own = [...(entries.get(context)?.values() ?? [])];
+  const prefillOf = (context: string | undefined) => {
+    const own = context === undefined ? [] : [...(entries.get(context)?.values() ?? [])];
     const any = [...own, ...[...entries.values()].flatMap((each) => [...each.values()])];
     const known = any.find((entry) => (entry.prefillSeconds ?? 0) > 0 && entry.fullBytes !== undefined);
     return { prefillSeconds: known?.prefillSeconds ?? 1, fullBytes: known?.fullBytes ?? 0 };
   };
-  /** As measured; of a configuration nobody has measured, as its method's at other ratios. */
-  const decompressSeconds = (cell: number, fullBytes: number) => {
-    const alike = totals.filter((_, i) =>
-      totals[cell]!.full > 0 ? i === cell : cells[i]!.method === cells[cell]!.method,
-    );
-    const full = alike.reduce((sum, each) => sum + each.full, 0);
-    return full === 0 ? 0 : (alike.reduce((sum, each) => sum + each.decompress, 0) / full) * fullBytes;
-  };
-  const observationsOfOthers = (context: string) =>
-    [...entries.keys()].filter((other) => other !== context).map(observations);
-  const belief = (context: string): Belief => {
-    return believe(cells, observations(context), observationsOfOthers(context));
+  /**
+   * As measured; of a configuration nobody has measured, what is expected, times what those that were measured take
+   * of what is expected of them: others of its method, else all.
+   */
+  const decompressPerByte = (cell: number): number => {
+    const { full, decompress } = totals[cell]!;
+    if (full > 0) return decompress / full;
+    const measured = cells.flatMap((_, i) => (totals[i]!.full > 0 && decompression[i]! > 0 ? [i] : []));
+    const ofMethod = measured.filter((i) => cells[i]!.method === cells[cell]!.method);
+    const alike = ofMethod.length > 0 ? ofMethod : measured;
+    const sum = (of: (i: number) => number) => alike.reduce((total, i) => total + of(i), 0);
+    const { prefillSeconds, fullBytes } = prefillOf(undefined);
+    const factor =
+      alike.length > 0
+        ? sum((i) => totals[i]!.decompress / totals[i]!.full) / sum((i) => decompression[i]!)
+        : fullBytes === 0
+          ? 0
+          : prefillSeconds / fullBytes;
+    return decompression[cell]! * factor;
   };
   return {
-    belief,
+    belief: (context) => believe(population, observations(context)),
+    leave(context) {
+      if (left.has(context)) return;
+      left.add(context);
+      population = learn(population, observations(context));
+    },
     storedShare,
-    isKnown: (cell) => totals[cell]!.full > 0,
     seconds(cell, fullBytes) {
-      const { full, compress, decompress } = totals[cell]!;
-      const share = full === 0 ? 0 : fullBytes / full;
-      return { compressSeconds: compress * share, decompressSeconds: decompress * share };
+      const { full, compress } = totals[cell]!;
+      return {
+        compressSeconds: full === 0 ? 0 : (compress / full) * fullBytes,
+        decompressSeconds: decompressPerByte(cell) * fullBytes,
+      };
     },
     failed: (context, cell) => entries.get(context)?.get(cell)?.failed !== undefined,
     learn(context, entry) {
@@ -110,15 +136,17 @@ export function createSpender(cells: readonly Configuration[], qualityOf: Qualit
       const { prefillSeconds, fullBytes } = prefillOf(context);
       const costs = {
         shares: cells.map((_, i) => storedShare(i)),
-        decompress: cells.map((_, i) => decompressSeconds(i, fullBytes) / prefillSeconds),
+        // Before the first prefill its seconds are not known, but their share of it is as good as any.
+        decompress: cells.map((_, i) =>
+          fullBytes === 0 ? decompression[i]! : (decompressPerByte(i) * fullBytes) / prefillSeconds,
+        ),
         remaining,
       };
       const known = observations(context);
-      const others = observationsOfOthers(context);
       // What each choice will show, for those after it: what is believed of it now, for certain.
       const chosen: Observation[] = [];
       while (chosen.length < most) {
-        const now = believe(cells, [...known, ...chosen], others);
+        const now = believe(population, [...known, ...chosen]);
         const cell = mostWorth(now, costs);
         // What is measured together is asked the same queries.
         if (cell === undefined || (chosen[0] && askedOf(cell) !== askedOf(chosen[0].cell))) break;

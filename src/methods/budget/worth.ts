@@ -1,4 +1,4 @@
-import type { Belief } from './posterior.js';
+import type { Belief } from './population.js';
 
 /** What a configuration costs whoever reads the context, beside its quality. */
 export interface CellCosts {

@@ -6,13 +6,29 @@ import { seededRandom, shuffled } from '../../../src/random.js';
 import { gridRunner, PREFILL_COST } from './grid-runner.js';
 import { judge, settingsOf } from './judge.js';
 
+/** A measured full grid to try budgets on. */
+export interface Grid {
+  readonly full: readonly MethodRow[];
+  /** The same configurations on queries that no plan has seen, where some were held out. */
+  readonly heldOut?: readonly MethodRow[];
+  readonly metric: 'answer-similarity' | 'token-agreement';
+  /** Curves of other contexts, which a run under a budget starts from. */
+  readonly reference: readonly MethodRow[];
+}
+
+/** Shares of what the plan from the full grid reaches. */
+export interface Kept {
+  readonly name: string;
+  readonly measured: number;
+  readonly utilityRatio: number;
+  readonly gainRatio: number;
+  /** Both plans judged on the queries held out. */
+  readonly heldOutRatio?: number;
+}
+
 /** Plans from a share of the grid's cost and from all of it, in several settings. */
-export async function tryBudget(
-  full: readonly MethodRow[],
-  metric: 'answer-similarity' | 'token-agreement',
-  share: number,
-  seed: number,
-) {
+export async function tryBudget(grid: Grid, share: number, seed: number): Promise<Kept[]> {
+  const { full, metric, reference } = grid;
   const names = shuffled([...new Set(full.map((row) => row.context))], seed);
   const configurations = [
     ...new Map(
@@ -48,17 +64,25 @@ export async function tryBudget(
     onWarning: () => undefined,
     signal: new AbortController().signal,
     budgetSeconds: share * cost,
+    reference,
     now: () => clock,
   });
   const part = buildProfile({ runner, contexts, configurations, metrics: [metric] }, profiled).rows;
+  return kept(grid, part, profiled.entries.length / full.length);
+}
+
+/** How much of the plan from the full grid one from other rows keeps. */
+function kept({ full, heldOut }: Grid, part: readonly MethodRow[], measured: number): Kept[] {
   return settingsOf(full).map(({ name, ...request }) => {
     const utility = (methods: readonly MethodRow[]) => judge(full, request, methods);
     const [best, found, none] = [utility(full), utility(part), utility([])];
+    const onHeldOut = (methods: readonly MethodRow[]) => judge(heldOut!, request, methods);
     return {
       name,
-      measured: profiled.entries.length / full.length,
+      measured,
       utilityRatio: found / best,
       gainRatio: (found - none) / (best - none),
+      ...(heldOut === undefined ? {} : { heldOutRatio: onHeldOut(part) / onHeldOut(full) }),
     };
   });
 }
@@ -67,22 +91,13 @@ export async function tryBudget(
  * The plan from the whole grid measured anew, as far as other queries let its qualities fall: what is above this
  * comes from planning on the very queries that the plan is judged on.
  */
-export function tryOtherQueries(full: readonly MethodRow[], seed: number) {
+export function tryOtherQueries(grid: Grid, seed: number): Kept[] {
   const random = seededRandom(seed);
   // A sum of twelve uniform numbers, less six, is nearly normal with variance 1.
   const normal = () => Array.from({ length: 12 }, random).reduce((sum, value) => sum + value, -6);
-  const again = full.map((row) => ({
+  const again = grid.full.map((row) => ({
     ...row,
     quality: Math.min(1, Math.max(0, row.quality + normal() * (row.qualityStdError ?? 0))),
   }));
-  return settingsOf(full).map(({ name, ...request }) => {
-    const utility = (methods: readonly MethodRow[]) => judge(full, request, methods);
-    const [best, found, none] = [utility(full), utility(again), utility([])];
-    return {
-      name,
-      measured: 1,
-      utilityRatio: found / best,
-      gainRatio: (found - none) / (best - none),
-    };
-  });
+  return kept(grid, again, 1);
 }

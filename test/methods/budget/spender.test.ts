@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import { decompressionFrom, populationFrom } from '../../../src/methods/budget/reference.js';
 import { createSpender } from '../../../src/methods/budget/spender.js';
 import { mostWorth } from '../../../src/methods/budget/worth.js';
 import type { JournalEntry } from '../../../src/methods/journal.js';
+import type { Configuration } from '../../../src/methods/runner.js';
 
 const cells = [0.3, 0.6, 0.9].flatMap((compressionRatio) =>
   ['drop', 'quant'].map((method) => ({ method, compressionRatio })),
@@ -26,7 +28,12 @@ function entry(
     },
   };
 }
-const spender = () => createSpender(cells, (each) => each.measurement?.tokenAgreement);
+const spenderOf = (list: readonly Configuration[]) =>
+  createSpender(list, (each) => each.measurement?.tokenAgreement, {
+    population: populationFrom(list, [], 'agreement'),
+    decompression: decompressionFrom(list, []),
+  });
+const spender = () => spenderOf(cells);
 
 describe('what a budget is spent on', () => {
   const costs = (remaining: readonly number[]) => ({ shares: [0.5, 0.5], decompress: [0, 0], remaining });
@@ -58,12 +65,36 @@ describe('what a budget is spent on', () => {
 
   it('asks a part of many queries first, all of few, and the rest where it matters', () => {
     expect(spender().next('a', 5, 1)!.wanted).toEqual({});
-    const many = createSpender(cells.slice(2, 3), (each) => each.measurement?.tokenAgreement);
+    const one = cells.slice(2, 3);
+    const many = spenderOf(one);
     const { configurations, wanted } = many.next('a', 10, 1)!;
     expect(wanted.queries).toEqual([0, 1, 2, 3, 4, 5]);
     many.learn('a', entry('a', 2, [1, 0, 1, 0, 1, 0]));
     expect(many.next('a', 10, 1)).toEqual({ configurations, wanted: { queries: [6, 7, 8, 9] } });
     many.learn('a', entry('a', 2, [1, 0, 1, 0, 1, 0, 1, 0, 1, 0]));
     expect(many.next('a', 10, 1)).toBeUndefined();
+  });
+
+  it('knows how long decompressing takes from the first configuration measured, by what is expected of both', () => {
+    const own = createSpender(cells, (each) => each.measurement?.tokenAgreement, {
+      population: populationFrom(cells, [], 'agreement'),
+      decompression: cells.map(({ method, compressionRatio }) => (method === 'quant' ? compressionRatio : 0)),
+    });
+    own.learn('a', entry('a', 1, [1, 1], 0.6));
+    expect(own.seconds(1, 1000).decompressSeconds).toBeCloseTo(0.6, 9);
+    expect(own.seconds(5, 1000).decompressSeconds).toBeCloseTo(1.8, 9);
+    expect(own.seconds(4, 1000).decompressSeconds).toBe(0);
+  });
+
+  it('learns of all other contexts from one that was left, once', () => {
+    const own = spender();
+    const before = own.belief('b').mean[4]!;
+    own.learn('a', entry('a', 4, [0.1, 0.1, 0.2, 0.1]));
+    expect(own.belief('b').mean[4]).toBe(before);
+    own.leave('a');
+    const after = own.belief('b').mean[4]!;
+    expect(after).toBeLessThan(before);
+    own.leave('a');
+    expect(own.belief('b').mean[4]).toBe(after);
   });
 });
