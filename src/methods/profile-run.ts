@@ -48,8 +48,8 @@ export interface Profiled {
 
 /**
  * Measures what the journal does not have yet: every context is prefilled once, every configuration works on a
- * copy of its cache and is written down before the next begins. Contexts are taken up by as many lanes as the
- * runner has.
+ * copy of its cache, and what one pass of the runner measures is written down before the next begins: a kill costs
+ * the pass in flight. Contexts are taken up by as many lanes as the runner has.
  * @throws EvicpressError with exit code 130 when interrupted.
  */
 export async function runProfile(run: ProfileRun): Promise<Profiled> {
@@ -169,10 +169,13 @@ async function profileContext(
     stopIfInterrupted(run.signal);
     const { configurations, wanted } = choice;
     report(run, state, `${name} ${configurations.map(nameOf).join(' ')}`);
-    const results = await measure(run, name, prepared, choice);
+    const what = { ...wanted, answer: writesAnswers(run, name) };
+    const results = await measure(prepared, configurations, what);
     for (const [i, configuration] of configurations.entries()) {
       const { queries: asked } = wanted;
-      const entry = { context: name, inputs, ...configuration, ...(asked && { asked }), ...results[i]! };
+      // One after the other: comparing answers takes its time too, and a kill should not cost what is compared.
+      const result = await judged(run, prepared, results[i]!, what);
+      const entry = { context: name, inputs, ...configuration, ...(asked && { asked }), ...result };
       if (entry.failed !== undefined) run.onWarning(`${name}, ${nameOf(configuration)}: ${entry.failed}`);
       await run.journal.append(entry);
       const key = keyOf(entry);
@@ -195,7 +198,7 @@ async function prepare(
   run: ProfileRun,
   context: ProfiledContext,
   lane: number,
-): Promise<PreparedContext | string> {
+): Promise<PreparedContext | ContextFailure> {
   try {
     const prepared = await run.runner.prepare(context, run.maxAnswerTokens, lane);
     if (prepared.cutTokens > 0) {
@@ -205,7 +208,7 @@ async function prepare(
     }
     return prepared;
   } catch (error) {
-    if (error instanceof ContextFailure) return error.message;
+    if (error instanceof ContextFailure) return error;
     throw error;
   }
 }
@@ -245,27 +248,19 @@ function chooser(
 
 type Result = Omit<JournalEntry, 'context' | 'inputs' | 'method' | 'compressionRatio'>;
 
-/** Measures one choice; a result for each of its configurations. */
+/** One pass of the runner: what it measures of each configuration, or why it could not. */
 async function measure(
-  run: ProfileRun,
-  context: string,
-  prepared: PreparedContext | string,
-  { configurations, wanted }: Choice,
-): Promise<readonly Result[]> {
-  if (typeof prepared === 'string') return configurations.map(() => ({ failed: prepared }));
-  const what = { ...wanted, answer: writesAnswers(run, context) };
-  const measured =
-    prepared.measureTogether === undefined
-      ? await Promise.all(configurations.map((each) => prepared.measure(each, what).catch(orFailure)))
-      : await prepared.measureTogether(configurations, what).catch((error: unknown) => {
-          const failure = orFailure(error);
-          return configurations.map(() => failure);
-        });
-  return Promise.all(
-    measured.map((each) =>
-      each instanceof EvicpressError ? { failed: each.message } : judged(run, prepared, each, what),
-    ),
-  );
+  prepared: PreparedContext | ContextFailure,
+  configurations: readonly Configuration[],
+  what: Wanted,
+): Promise<readonly (Measurement | EvicpressError)[]> {
+  if (prepared instanceof ContextFailure) return configurations.map(() => prepared);
+  if (prepared.measureTogether === undefined)
+    return Promise.all(configurations.map((each) => prepared.measure(each, what).catch(orFailure)));
+  return prepared.measureTogether(configurations, what).catch((error: unknown) => {
+    const failure = orFailure(error);
+    return configurations.map(() => failure);
+  });
 }
 
 /** What a runner says of a configuration it cannot measure. @throws whatever else was thrown. */
@@ -277,10 +272,13 @@ function orFailure(error: unknown): EvicpressError {
 /** A measurement with what the prefill showed and, where answers were written, how alike they are. */
 async function judged(
   run: ProfileRun,
-  { tokens, fullBytes, prefillSeconds, features, referenceAnswers: all }: PreparedContext,
-  measurement: Measurement,
+  prepared: PreparedContext | ContextFailure,
+  measurement: Measurement | EvicpressError,
   { queries, answer }: Wanted,
 ): Promise<Result> {
+  if (prepared instanceof ContextFailure) return { failed: prepared.message };
+  if (measurement instanceof EvicpressError) return { failed: measurement.message };
+  const { tokens, fullBytes, prefillSeconds, features, referenceAnswers: all } = prepared;
   const known = { tokens, fullBytes, prefillSeconds, ...(features && { features }), measurement };
   if (answer === false) return known;
   const referenceAnswers = queries?.map((i) => all[i]!) ?? all;

@@ -78,6 +78,27 @@ describe('a profiling run', () => {
     );
   });
 
+  it('writes down what was measured at once as each is compared, not when all are', async () => {
+    const fake = fakeRunner();
+    let compared = 0;
+    const together = {
+      ...fake.runner,
+      together: 3,
+      similarity: async (_: string, candidate: string) => {
+        // The first configuration of the first context has two answers; the third answer is of the second.
+        if (++compared > 2) throw new Error('killed');
+        return Number(candidate);
+      },
+    };
+    await expect(run(false, { ...fake, runner: together })).rejects.toThrow('killed');
+    const again = fakeRunner();
+    await run(true, again);
+    expect(again.calls).not.toContain(
+      `a ${configurations[0]!.method}@${configurations[0]!.compressionRatio}`,
+    );
+    expect(again.calls).toHaveLength(3 + 8);
+  });
+
   it('goes on after a kill with nothing but what is missing', async () => {
     const whole = await run(false);
     const lines = (await readFile(path, 'utf8')).split('\n');
