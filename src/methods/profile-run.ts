@@ -3,7 +3,7 @@ import { EvicpressError, errors } from '../errors.js';
 import type { MethodRow } from '../formats/methods.js';
 import type { OnProgress } from '../progress.js';
 import { formatSeconds } from '../units.js';
-import { decompressionFrom, populationFrom } from './budget/reference.js';
+import { costsFrom, populationFrom } from './budget/reference.js';
 import { type Choice, createSpender, type QualityOf, type Spender } from './budget/spender.js';
 import { type Journal, type JournalEntry, joinEntries } from './journal.js';
 import {
@@ -125,7 +125,7 @@ function openSpender(run: ProfileRun): Spender {
   const metric = answers === 'all' ? 'similarity' : 'agreement';
   return createSpender(configurations, qualityOf(run), {
     population: populationFrom(configurations, reference, metric),
-    decompression: decompressionFrom(configurations, reference),
+    costs: costsFrom(configurations, reference),
   });
 }
 

@@ -49,27 +49,39 @@ export function populationFrom(
   );
 }
 
+/** What storing a configuration takes, before anybody has measured it. */
+export interface ExpectedCosts {
+  /** Stored share of the bytes, 0 to 1. */
+  readonly share: number;
+  /** Seconds to decompress, in prefills of the context. */
+  readonly decompression: number;
+}
+
 /**
- * Seconds that the reference's machine needs to decompress a configuration, per uncompressed byte and in prefills of
- * it, in the order of the configurations: on another machine they differ, but much less to each other.
+ * What a reference profile says of the costs of each configuration: of its method at the nearest ratio, else of its
+ * kind. Scales of groups take more than the ratio says, and the most that was seen counts, because a plan has to
+ * fit. Decompression is that of the reference's machine: on another one it differs, but much less to each other.
  */
-export function decompressionFrom(
+export function costsFrom(
   cells: readonly Configuration[],
   reference: readonly MethodRow[],
-): readonly number[] {
-  const rows = reference.filter(
-    ({ context, decompressSeconds }) => context !== ANY_CONTEXT && decompressSeconds,
-  );
+): readonly ExpectedCosts[] {
+  const rows = reference.filter(({ context }) => context !== ANY_CONTEXT);
   return cells.map(({ method, compressionRatio }) => {
-    if (kindOf(method) === 'drop') return 0;
+    const nominal = 1 - compressionRatio;
     const own = rows.filter((row) => row.method === method);
     const alike = own.length > 0 ? own : rows.filter((row) => kindOf(row.method) === kindOf(method));
     const distance = (row: MethodRow) => Math.abs(row.compressionRatio - compressionRatio);
     const least = Math.min(...alike.map(distance));
     const nearest = alike.filter((row) => distance(row) === least);
+    if (nearest.length === 0) return { share: nominal, decompression: 0 };
+    const beyond = nearest.map((row) => row.storedBytes / row.fullBytes / (1 - row.compressionRatio));
     const bytes = nearest.reduce((sum, row) => sum + row.fullBytes, 0);
-    const seconds = nearest.reduce((sum, row) => sum + row.decompressSeconds!, 0);
-    return bytes === 0 ? 0 : seconds / (bytes * PREFILL_SECONDS_PER_BYTE);
+    const seconds = nearest.reduce((sum, row) => sum + (row.decompressSeconds ?? 0), 0);
+    return {
+      share: Math.min(1, nominal * Math.max(...beyond)),
+      decompression: seconds / (bytes * PREFILL_SECONDS_PER_BYTE),
+    };
   });
 }
 

@@ -2,6 +2,7 @@ import type { JournalEntry } from '../journal.js';
 import type { Configuration, Wanted } from '../runner.js';
 import { mean, standardError } from '../statistics.js';
 import { type Belief, believe, learn, type Observation, type Population } from './population.js';
+import type { ExpectedCosts } from './reference.js';
 import { mostWorth } from './worth.js';
 
 /** Which of a measurement's figures a plan will be made on; per query, undefined where it was not measured. */
@@ -26,7 +27,7 @@ export interface Spender {
   leave(context: string): void;
   /** What is believed of a context's configurations by now, measured ones included. */
   belief(context: string): Belief;
-  /** The share of its bytes a configuration stores, as measured in other contexts; else by its ratio. */
+  /** The share of its bytes a configuration stores: the largest measured, because a plan has to fit; else as expected. */
   storedShare(cell: number): number;
   /** Seconds to compress and decompress a context of so many bytes, as measured in other contexts; else as expected. */
   seconds(cell: number, fullBytes: number): { compressSeconds: number; decompressSeconds: number };
@@ -42,25 +43,21 @@ const LEAST_LOOK = 5;
 /** What is expected of configurations before anything is measured, in their order. */
 export interface Expected {
   readonly population: Population;
-  /** Seconds to decompress, in prefills of the context. */
-  readonly decompression: readonly number[];
+  readonly costs: readonly ExpectedCosts[];
 }
 
 export function createSpender(
   cells: readonly Configuration[],
   qualityOf: QualityOf,
-  { population: expected, decompression }: Expected,
+  { population: expected, costs: expectedCosts }: Expected,
 ): Spender {
   let population = expected;
   const left = new Set<string>();
   const entries = new Map<string, Map<number, JournalEntry>>();
   const place = new Map(cells.map((cell, i) => [key(cell), i]));
-  // Sums over the contexts in which a configuration was measured: full bytes, and what each took in them.
-  const totals = cells.map(() => ({ full: 0, stored: 0, compress: 0, decompress: 0 }));
-  const storedShare = (cell: number) => {
-    const { full, stored } = totals[cell]!;
-    return full === 0 ? 1 - cells[cell]!.compressionRatio : stored / full;
-  };
+  // Sums over the contexts in which a configuration was measured, in bytes and seconds, and its largest share.
+  const totals = cells.map(() => ({ full: 0, compress: 0, decompress: 0, largestShare: 0 }));
+  const storedShare = (cell: number) => totals[cell]!.largestShare || expectedCosts[cell]!.share;
   const observations = (context: string): Observation[] =>
     [...(entries.get(context) ?? [])].flatMap(([cell, entry]) => {
       const values = qualityOf(entry);
@@ -81,18 +78,20 @@ export function createSpender(
   const decompressPerByte = (cell: number): number => {
     const { full, decompress } = totals[cell]!;
     if (full > 0) return decompress / full;
-    const measured = cells.flatMap((_, i) => (totals[i]!.full > 0 && decompression[i]! > 0 ? [i] : []));
+    const measured = cells.flatMap((_, i) =>
+      totals[i]!.full > 0 && expectedCosts[i]!.decompression > 0 ? [i] : [],
+    );
     const ofMethod = measured.filter((i) => cells[i]!.method === cells[cell]!.method);
     const alike = ofMethod.length > 0 ? ofMethod : measured;
     const sum = (of: (i: number) => number) => alike.reduce((total, i) => total + of(i), 0);
     const { prefillSeconds, fullBytes } = prefillOf(undefined);
     const factor =
       alike.length > 0
-        ? sum((i) => totals[i]!.decompress / totals[i]!.full) / sum((i) => decompression[i]!)
+        ? sum((i) => totals[i]!.decompress / totals[i]!.full) / sum((i) => expectedCosts[i]!.decompression)
         : fullBytes === 0
           ? 0
           : prefillSeconds / fullBytes;
-    return decompression[cell]! * factor;
+    return expectedCosts[cell]!.decompression * factor;
   };
   return {
     belief: (context) => believe(population, observations(context)),
@@ -119,7 +118,7 @@ export function createSpender(
       if (measurement === undefined || fullBytes === undefined) return;
       const total = totals[cell]!;
       total.full += fullBytes;
-      total.stored += measurement.storedBytes;
+      total.largestShare = Math.max(total.largestShare, measurement.storedBytes / fullBytes);
       total.compress += measurement.compressSeconds;
       total.decompress += measurement.decompressSeconds;
     },
@@ -138,7 +137,9 @@ export function createSpender(
         shares: cells.map((_, i) => storedShare(i)),
         // Before the first prefill its seconds are not known, but their share of it is as good as any.
         decompress: cells.map((_, i) =>
-          fullBytes === 0 ? decompression[i]! : (decompressPerByte(i) * fullBytes) / prefillSeconds,
+          fullBytes === 0
+            ? expectedCosts[i]!.decompression
+            : (decompressPerByte(i) * fullBytes) / prefillSeconds,
         ),
         remaining,
       };

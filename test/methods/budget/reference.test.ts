@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { MethodRow } from '../../../src/formats/methods.js';
 import { believe } from '../../../src/methods/budget/population.js';
-import { decompressionFrom, populationFrom } from '../../../src/methods/budget/reference.js';
+import { costsFrom, populationFrom } from '../../../src/methods/budget/reference.js';
 
 /** Two contexts; snapkv loses a third of what is removed, int4 nothing. */
 const reference = ['a', 'b'].flatMap((context, i) =>
@@ -64,14 +64,18 @@ describe('what a reference profile lets expect', () => {
     expect(guess[0]).toBeGreaterThan(guess[1]!);
   });
 
-  it('tells how long decompressing takes: nothing for dropped tokens, as its kind for what is new', () => {
-    const [drop, known, other] = decompressionFrom(
-      [cell('snapkv', 0.3), cell('int4', 0.75), cell('int2', 0.87)],
-      reference,
+  it('tells what storing takes: nothing is unpacked of dropped tokens, and what is new costs what its kind does', () => {
+    const rows = reference.map((row) => (row.method === 'int4' ? { ...row, storedBytes: 2.8e6 } : row));
+    const [drop, known, other] = costsFrom(
+      [cell('snapkv', 0.6), cell('int4', 0.75), cell('int2', 0.875)],
+      rows,
     );
-    expect(drop).toBe(0);
+    expect(drop!.share).toBeCloseTo(0.4, 9);
+    expect(drop!.decompression).toBe(0);
+    expect(known!.share).toBeCloseTo(0.28, 9);
     // .1 s of 10 MB, prefilled in .42 s.
-    expect(known).toBeCloseTo(0.1 / 0.42, 6);
-    expect(other).toBe(known);
+    expect(known!.decompression).toBeCloseTo(0.1 / 0.42, 6);
+    expect(other!.share).toBeCloseTo(0.14, 9);
+    expect(other!.decompression).toBe(known!.decompression);
   });
 });

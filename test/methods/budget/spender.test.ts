@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { decompressionFrom, populationFrom } from '../../../src/methods/budget/reference.js';
+import { costsFrom, populationFrom } from '../../../src/methods/budget/reference.js';
 import { createSpender } from '../../../src/methods/budget/spender.js';
 import { mostWorth } from '../../../src/methods/budget/worth.js';
 import type { JournalEntry } from '../../../src/methods/journal.js';
@@ -31,7 +31,7 @@ function entry(
 const spenderOf = (list: readonly Configuration[]) =>
   createSpender(list, (each) => each.measurement?.tokenAgreement, {
     population: populationFrom(list, [], 'agreement'),
-    decompression: decompressionFrom(list, []),
+    costs: costsFrom(list, []),
   });
 const spender = () => spenderOf(cells);
 
@@ -78,7 +78,10 @@ describe('what a budget is spent on', () => {
   it('knows how long decompressing takes from the first configuration measured, by what is expected of both', () => {
     const own = createSpender(cells, (each) => each.measurement?.tokenAgreement, {
       population: populationFrom(cells, [], 'agreement'),
-      decompression: cells.map(({ method, compressionRatio }) => (method === 'quant' ? compressionRatio : 0)),
+      costs: cells.map(({ method, compressionRatio }) => ({
+        share: 1 - compressionRatio,
+        decompression: method === 'quant' ? compressionRatio : 0,
+      })),
     });
     own.learn('a', entry('a', 1, [1, 1], 0.6));
     expect(own.seconds(1, 1000).decompressSeconds).toBeCloseTo(0.6, 9);
