@@ -1,14 +1,17 @@
 /**
  * What profiling costs, beside what it could cost.
  *
- *   npm run bench -- methods [--profile FILE] [--sizes 7,20,40] [--shares 0.2] [--python PYTHON --model FOLDER --contexts FILE]
+ *   npm run bench -- methods [--profile FILE...] [--sizes 7,20] [--shares 0.2] [--python PYTHON --model FOLDER --contexts FILE]
  *
  * 1. A budget of a fifth: the run of src/methods/profile-run.ts on a clock of its own over a measured full grid, the
- *    plan made from it, and its utility on the full grid beside that of the plan made from the full grid. What
- *    the whole grid measured anew with other queries would reach says what of it is chance.
+ *    plan made from it, and its utility on the full grid beside that of the plan made from the full grid; where
+ *    queries were held out, both plans on these. Beside it what a fifth reaches that knew mean and spread of
+ *    these very contexts beforehand ("in hindsight"), and what the whole grid measured anew with other queries
+ *    would: the rest is chance that no budget can know.
  * 2. With --python and --model: our worker beside kvpress's own pipeline (kvpress_beside.py).
  */
 
+import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { execa } from 'execa';
@@ -17,17 +20,17 @@ import { shuffled } from '../../src/random.js';
 import { tableText } from '../../src/report/table-text.js';
 import { type Grid, type Kept, tryBudget, tryOtherQueries } from './budget/try.js';
 
+/** The curves that a run under a budget starts from, and a grid of its own. */
 const BUNDLED = fileURLToPath(new URL('../../profiles/methods/smollm2-135m/samples.ndjson', import.meta.url));
+/** Contexts of other kinds with as many queries held out; its header says how it was measured. */
+const WIKI_AND_AGENTS = fileURLToPath(new URL('budget/wiki-and-agents.ndjson.gz', import.meta.url));
 
 const { values: flags } = parseArgs({
   args: process.argv.slice(2),
   options: {
-    profile: {
-      type: 'string',
-      default: BUNDLED,
-    },
-    sizes: { type: 'string', default: '7' },
-    shares: { type: 'string', default: '0.1,0.2,0.4' },
+    profile: { type: 'string', multiple: true, default: [BUNDLED, WIKI_AND_AGENTS] },
+    sizes: { type: 'string', default: '7,14,20' },
+    shares: { type: 'string', default: '0.2,0.4' },
     python: { type: 'string' },
     model: { type: 'string' },
     contexts: {
@@ -46,11 +49,11 @@ const { values: flags } = parseArgs({
 const SEEDS = [1, 2, 3, 4, 5];
 const FIFTH = 0.2;
 
-await benchBudget();
+for (const path of flags.profile) await benchBudget(path);
 if (flags.python !== undefined && flags.model !== undefined) await besideKvpress(flags.python, flags.model);
 
-async function benchBudget(): Promise<void> {
-  const { rows } = await readMethods(flags.profile);
+async function benchBudget(path: string): Promise<void> {
+  const { rows } = await readMethods(path);
   const bundled = await readMethods(BUNDLED);
   const shares = flags.shares.split(',').map(Number);
   for (const metric of ['answer-similarity', 'token-agreement'] as const) {
@@ -58,11 +61,12 @@ async function benchBudget(): Promise<void> {
     const names = [...new Set(all.map((row) => row.context))];
     for (const size of flags.sizes.split(',').map(Number)) {
       if (size > names.length) continue;
-      const table: string[][] = [];
       // Other contexts for every seed; what a run starts from is never drawn from those it is judged on.
       const grids = SEEDS.map((seed) =>
         gridOf(all, shuffled(names, seed).slice(0, size), metric, bundled.rows),
       );
+      if (grids.some(({ reference }) => reference.length === 0)) continue;
+      const table: string[][] = [];
       for (const share of shares) {
         const results = await Promise.all(SEEDS.map((seed, i) => tryBudget(grids[i]!, share, seed)));
         table.push(...summary(`${100 * share} %`, results));
@@ -73,7 +77,7 @@ async function benchBudget(): Promise<void> {
       const others = SEEDS.map((seed, i) => tryOtherQueries(grids[i]!, seed));
       table.push(...summary('all, other queries', others));
       process.stdout.write(
-        `\nPlans from a part of the grid, judged on the whole (${metric}; ${size} of ${names.length} contexts, drawn ${SEEDS.length} times)\n${tableText(
+        `\nPlans from a part of the grid, judged on the whole (${basename(path)}, ${metric}; ${size} of ${names.length} contexts, drawn ${SEEDS.length} times)\n${tableText(
           ['cost', 'setting', 'configurations', 'utility kept', 'at worst', 'gain kept', 'on other queries'],
           table,
         )}\n`,
@@ -125,7 +129,7 @@ function gridOf(
   return {
     full,
     metric,
-    reference: bundled.filter((row) => !contexts.includes(row.context)),
+    reference: bundled.filter(({ context }) => context !== ANY_CONTEXT && !contexts.includes(context)),
     ...(isHeldOut ? { heldOut: full.map((row) => ({ ...row, quality: row.heldOutQuality as number })) } : {}),
   };
 }
