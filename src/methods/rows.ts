@@ -171,11 +171,20 @@ function pool(rows: readonly MethodRow[], className: string | undefined): Method
   });
 }
 
+/**
+ * The standard error of the mean over contexts, and the deviation between them. What is only believed of contexts
+ * lies closer together than they do, by the variance of the belief; and it may be wrong in all of them alike.
+ */
 function spreadOf(group: readonly MethodRow[]): Partial<MethodRow> {
   const qualities = group.map((row) => row.quality);
   const spread = standardDeviation(qualities);
   if (spread !== undefined) {
-    return { qualityStdError: rounded(standardError(qualities)!), qualitySpread: rounded(spread) };
+    const doubts = group.map((row) => (row.estimated === true ? (row.qualityStdError ?? 0) : 0));
+    const unseen = mean(doubts.map((doubt) => doubt ** 2));
+    return {
+      qualityStdError: rounded(Math.hypot(standardError(qualities)!, mean(doubts))),
+      qualitySpread: rounded(Math.sqrt(spread ** 2 + unseen)),
+    };
   }
   const { qualityStdError } = group[0]!;
   return qualityStdError === undefined ? {} : { qualityStdError };
