@@ -7,12 +7,20 @@ export interface AgeObserver {
   onAge(run: number, bin: number): void;
 }
 
+const LAST_EDGE = AGE_EDGES.at(-1)!;
+
 /**
- * Tells when a run that nobody used enters the next age bin. A use waits in the queue of the first edge; those
- * that are still a run's last when the edge is reached move on to the next one, all others are forgotten.
+ * Tells when a run that nobody used enters the next age bin. The runs of a request wait together: at each edge that
+ * its age reaches, those that have not been used since enter the next bin, all others are forgotten.
  */
 export class Aging {
-  private readonly waiting = AGE_EDGES.map(() => new UseQueue());
+  /** The waiting runs of all requests, one request behind the other. */
+  private waiting = new Int32Array(1 << 12);
+  private end = 0;
+  /** By request, counted from `first`: where its runs begin, and where those that still wait end. */
+  private starts = new Int32Array(1 << 12);
+  private ends = new Int32Array(1 << 12);
+  private first = 0;
 
   constructor(
     private readonly runs: RunTable,
@@ -23,58 +31,57 @@ export class Aging {
   advance(): void {
     const now = this.runs.now + 1;
     const lastUse = this.runs.lastUse.data;
-    const { waiting, observer } = this;
-    for (let edge = 0; edge < waiting.length; edge++) {
-      const queue = waiting[edge]!;
-      const next = waiting[edge + 1];
+    const { waiting, starts, ends, observer } = this;
+    for (let edge = 0; edge < AGE_EDGES.length; edge++) {
       const then = now - AGE_EDGES[edge]!;
-      while (queue.size > 0 && queue.frontUse === then) {
-        const run = queue.shift();
+      if (then < 0) return;
+      const at = then - this.first;
+      const end = ends[at]!;
+      let kept = starts[at]!;
+      for (let i = kept; i < end; i++) {
+        const run = waiting[i]!;
         if (lastUse[run] !== then) continue;
+        waiting[kept++] = run;
         observer.onAge(run, edge + 1);
-        next?.push(run, then);
       }
+      ends[at] = kept;
     }
   }
 
   /** Adds the uses of the walked request. */
   record(): void {
     const { path, pathLength, now } = this.runs;
+    if (now - this.first >= this.starts.length) this.makeRoom(now);
+    if (this.end + pathLength > this.waiting.length) this.grow(pathLength);
+    const at = now - this.first;
+    this.starts[at] = this.end;
     // Tail first, as shadows touch them, so that lists keep tails behind heads.
-    for (let i = pathLength - 1; i >= 0; i--) this.waiting[0]!.push(path[i]!, now);
-  }
-}
-
-/** Uses in the order of their time, in a ring that grows. Layout: run, request, run, request, … */
-class UseQueue {
-  size = 0;
-  private ring = new Int32Array(1 << 8);
-  private front = 0;
-
-  get frontUse(): number {
-    return this.ring[this.front + 1]!;
+    for (let i = pathLength - 1; i >= 0; i--) this.waiting[this.end++] = path[i]!;
+    this.ends[at] = this.end;
   }
 
-  push(run: number, use: number): void {
-    if (2 * this.size === this.ring.length) this.grow();
-    const at = (this.front + 2 * this.size++) & (this.ring.length - 1);
-    this.ring[at] = run;
-    this.ring[at + 1] = use;
+  /** Forgets the requests that are past the last edge; where that is less than half of them, there is room for more. */
+  private makeRoom(now: number): void {
+    const past = Math.max(0, now - LAST_EDGE - this.first);
+    const count = now - this.first - past;
+    const from = count === 0 ? this.end : this.starts[past]!;
+    const length = 2 * past > this.starts.length ? this.starts.length : 2 * this.starts.length;
+    const starts = new Int32Array(length);
+    const ends = new Int32Array(length);
+    for (let i = 0; i < count; i++) {
+      starts[i] = this.starts[past + i]! - from;
+      ends[i] = this.ends[past + i]! - from;
+    }
+    this.waiting.copyWithin(0, from, this.end);
+    this.end -= from;
+    this.first += past;
+    this.starts = starts;
+    this.ends = ends;
   }
 
-  shift(): number {
-    const run = this.ring[this.front]!;
-    this.front = (this.front + 2) & (this.ring.length - 1);
-    this.size--;
-    return run;
-  }
-
-  private grow(): void {
-    const { ring, front } = this;
-    const longer = new Int32Array(2 * ring.length);
-    longer.set(ring.subarray(front));
-    longer.set(ring.subarray(0, front), ring.length - front);
-    this.ring = longer;
-    this.front = 0;
+  private grow(by: number): void {
+    const longer = new Int32Array(2 * (this.waiting.length + by));
+    longer.set(this.waiting);
+    this.waiting = longer;
   }
 }

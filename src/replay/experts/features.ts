@@ -100,8 +100,12 @@ function octaves(value: number): number {
   return value < 1 ? 0 : Math.min(BUCKETS - 1, 32 - Math.clz32(value));
 }
 
+/** 1 + floor(2 · log2(value)), without the logarithm. */
 function halfOctaves(value: number): number {
-  return value < 1 ? 0 : Math.min(BUCKETS - 1, 1 + Math.floor(2 * Math.log2(value)));
+  if (value < 1) return 0;
+  const octave = 31 - Math.clz32(value);
+  const upper = value >= Math.SQRT2 * (1 << octave) ? 1 : 0;
+  return Math.min(BUCKETS - 1, 1 + 2 * octave + upper);
 }
 
 /** 0, 1, 2, 3, 4, 5–6, 7–10, 11–18, …: exact where it matters. */

@@ -162,7 +162,7 @@ export class RunTable {
   private split(run: number, at: number, length: number): number {
     const { blocks } = this.trace;
     const head = this.newRow();
-    for (const { data, width } of this.columns) data.copyWithin(head * width, run * width, (run + 1) * width);
+    for (let c = 0; c < this.columns.length; c++) copyRow(this.columns[c]!, run, head);
     this.length.data[head] = length;
     this.first.data[run]! += length;
     this.length.data[run]! -= length;
@@ -191,4 +191,10 @@ export class RunTable {
       column.data = larger;
     }
   }
+}
+
+/** One number after the other: rows are too short for a call of `copyWithin` to pay. */
+function copyRow({ data, width }: Column<Numbers>, from: number, to: number): void {
+  if (width === 1) data[to] = data[from]!;
+  else for (let i = 0; i < width; i++) data[to * width + i] = data[from * width + i]!;
 }

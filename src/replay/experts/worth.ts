@@ -76,6 +76,7 @@ export class Worth {
   classify(): void {
     const { path, pathLength, length } = this.runs;
     const { values } = this.reader;
+    const features = this.features.data;
     let deeper = Number.NEGATIVE_INFINITY;
     for (let i = pathLength - 1; i >= 0; i--) {
       const run = path[i]!;
@@ -86,7 +87,7 @@ export class Worth {
       const group = returnBin(deeper) * GAP_BINS + gapBin(logGap);
       this.classOf.data[run] = group;
       this.learned.data[run] = 0;
-      this.features.data.set(values.subarray(at, at + FEATURE_COUNT), run * FEATURE_COUNT);
+      for (let f = 0; f < FEATURE_COUNT; f++) features[run * FEATURE_COUNT + f] = values[at + f]!;
       this.entered[group * AGE_BINS]! += length.data[run]!;
     }
     if (this.runs.now % REFRESH_EVERY === 0) this.refresh();
@@ -134,8 +135,10 @@ export class Worth {
     for (let i = 0; i < keys.length; i++) keys[i] = Math.floor(value[i]! * VALUE_STEPS) * keys.length + i;
     keys.sort();
     for (let rank = 0; rank < keys.length; rank++) {
-      order[rank] = keys[rank]! % keys.length;
-      rankOf[order[rank]!] = rank;
+      // The remainder of the division; `%` of doubles takes many times as long.
+      const list = keys[rank]! - Math.floor(keys[rank]! / keys.length) * keys.length;
+      order[rank] = list;
+      rankOf[list] = rank;
     }
     this.onNewOrder?.();
   }
