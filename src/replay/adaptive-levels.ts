@@ -7,16 +7,13 @@ import {
   sizedForms,
 } from '../plan/sized-levels.js';
 import { Growth } from './growth.js';
-import { classRuleOfMean } from './level-rule.js';
 import type { Objective, PolicySetting } from './policy.js';
+import { QualityLedger } from './quality-ledger.js';
 
 /** Half-life of what is remembered of reuses, in requests. */
 const MEMORY_HALF_LIFE = 1000;
-/** Missed or spare quality is made up for over so many requests. */
-const REPAY_OVER = 1000;
-/** What a request may lose stays within these multiples of what is asked for, however much is owed or to spare. */
-const LEAST_LOSS = 0.25;
-const MOST_LOSS = 2;
+/** Of the loss that is asked for, this much is aimed at: contexts grow, and what is lossy stays lossy. */
+const AIM = 0.9;
 /** Reuses that are taken to be still to come: that few requests have reused anything so far promises nothing. */
 const CAUTION = 300;
 /** Weights are counted from 1 again before they get out of hand. */
@@ -51,13 +48,12 @@ export class AdaptiveLevels {
   private loadedBytes = 0;
   private loadSeconds = 0;
   private requests = 0;
-  /** Units of quality lost beyond what was allowed, since scoring began; negative: to spare. */
-  private overdrawn = 0;
+  private readonly ledger: QualityLedger | undefined;
   /** Weight of what happens now: it grows, so that what is past need not be multiplied. */
   private weight = 1;
   private forms: readonly SizedForms[];
-  /** By curve: the class rule, until enough is known to solve for alpha. */
-  private firstLevels: readonly number[] | undefined;
+  /** Whether enough is known to choose by; where no mean quality is asked for, alpha is given. */
+  ready: boolean;
   private readonly growth = new Growth();
 
   constructor(
@@ -71,13 +67,12 @@ export class AdaptiveLevels {
     const fastest = Math.max(...setting.tiers.map((tier) => tier.read.bytesPerSecond));
     this.forms = this.formsAt(() => 1 / fastest);
     const { meanQuality } = objective;
-    if (meanQuality !== undefined)
-      this.firstLevels = classRuleOfMean(setting.store.compression, meanQuality, objective.minQuality);
+    this.ready = meanQuality === undefined;
+    if (meanQuality !== undefined) this.ledger = new QualityLedger(meanQuality, setting.history, AIM);
   }
 
   /** The level at which a context of a curve is stored when its whole path takes so many bytes uncompressed. */
   levelFor(curve: number, bytes: number): number {
-    if (this.firstLevels !== undefined) return this.firstLevels[curve]!;
     return lastingForm(this.forms[curve]!, this.alpha, bytes, this.growth.expected(bytes)).level;
   }
 
@@ -85,6 +80,7 @@ export class AdaptiveLevels {
    * Notes what a request found in the caches.
    * @param curve and @param size what the largest context it found was stored for.
    * @param bytes it found, uncompressed; @param loaded stored bytes; @param seconds to load them.
+   * @param own whether the levels of what it found were chosen here.
    */
   observe(
     request: number,
@@ -94,12 +90,12 @@ export class AdaptiveLevels {
     loaded: number,
     seconds: number,
     quality: number,
+    own: boolean,
   ): void {
     if (this.weight > LARGEST_WEIGHT) this.rescale();
     this.weight *= 2 ** (1 / MEMORY_HALF_LIFE);
     this.requests += this.weight;
-    const { meanQuality } = this.objective;
-    if (meanQuality !== undefined && request >= this.setting.history) this.overdrawn += meanQuality - quality;
+    if (own) this.ledger?.note(request, quality);
     if (bytes === 0) return;
     if (quality < 1) this.growth.learn(size, bytes, this.weight);
     if (size > 0) this.reuses[curve * BINS + binOf(size)]! += this.weight;
@@ -125,17 +121,11 @@ export class AdaptiveLevels {
       const reusedHere = (this.reusedBytes[curve]! + PRIOR_SHARE * reused) / this.requests;
       return load + (roomSeconds * heldHere) / storedBytes / reusedHere;
     });
-    const { meanQuality } = this.objective;
-    if (meanQuality === undefined) return;
-    this.firstLevels = undefined;
-    const asked = 1 - meanQuality;
-    const lossAllowed = Math.max(
-      LEAST_LOSS * asked,
-      Math.min(MOST_LOSS * asked, asked - this.overdrawn / REPAY_OVER),
-    );
+    if (this.ledger === undefined) return;
+    this.ready = true;
     const cautiousReuses = total + CAUTION * this.weight;
     const cautiousRequests = this.requests + CAUTION * this.weight;
-    const lossPerReuse = (lossAllowed * cautiousRequests) / cautiousReuses;
+    const lossPerReuse = (this.ledger.lossAllowed * cautiousRequests) / cautiousReuses;
     const demands = this.forms.map((forms, curve) => ({
       forms,
       reuses: this.reuses.subarray(curve * BINS, (curve + 1) * BINS),

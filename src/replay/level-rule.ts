@@ -36,17 +36,13 @@ export function smallestLevel(compression: Compression, curve: number, quality: 
 }
 
 /**
- * By curve: the level of the class rule whose quality is the lowest that a mean over the classes, each counting
- * alike, allows; never below `least`.
+ * Every class rule there is, from the fewest bytes to the best quality, the uncompressed cache last: by curve the
+ * level. None stores a class below quality `least`.
  */
-export function classRuleOfMean(compression: Compression, meanQuality: number, least = 0): number[] {
-  const { levels, curves, quality } = compression;
+export function classRulesFrom(compression: Compression, least = 0): number[][] {
+  const { curves, quality } = compression;
   const asked = [...new Set(quality)].filter((q) => q >= least).sort((a, b) => a - b);
-  const classes = Array.from({ length: curves }, (_, curve) => curve).slice(curves > 1 ? 1 : 0);
-  for (const floor of asked) {
-    const rule = Array.from({ length: curves }, (_, curve) => smallestLevel(compression, curve, floor));
-    const sum = classes.reduce((total, curve) => total + quality[curve * levels.length + rule[curve]!]!, 0);
-    if (sum >= meanQuality * classes.length - 1e-9) return rule;
-  }
-  return new Array<number>(curves).fill(0);
+  return asked.map((floor) =>
+    Array.from({ length: curves }, (_, curve) => smallestLevel(compression, curve, floor)),
+  );
 }

@@ -5,6 +5,7 @@ import type { Named } from '../registry.js';
 import type { Trace } from '../traces/trace.js';
 import type { LevelRule } from './level-rule.js';
 import type { LogFacts } from './log-facts.js';
+import type { Scorekeeper } from './scorekeeper.js';
 import type { TieredStore } from './store.js';
 
 /** What policies that choose for themselves aim at. */
@@ -31,6 +32,8 @@ export interface PolicySetting {
   readonly replanEvery: number;
   /** Adds seconds of prefill to the request being served: for what a policy has recomputed of its own accord. */
   readonly charge: (request: number, seconds: number) => void;
+  /** Keeps score of another store of the same tiers, as this one's is kept. */
+  readonly scorekeeperOf: (store: TieredStore) => Scorekeeper;
   /** Number of requests at the start of the log that planning may learn from. */
   readonly history: number;
   /** What only clairvoyant policies may look at. */

@@ -1,6 +1,7 @@
 import { recomputeSeconds } from '../cost/prefill.js';
 import { transferSeconds } from '../cost/transfer.js';
 import { AdaptiveLevels } from './adaptive-levels.js';
+import { CalibratedClassRule } from './calibrated-class-rule.js';
 import type { Column, RunTable } from './experts/run-table.js';
 import { type LevelRule, smallestLevel } from './level-rule.js';
 import { plannedLevels, UNPLANNED } from './plan-levels.js';
@@ -8,6 +9,20 @@ import type { PolicySetting } from './policy.js';
 
 /** Two contexts of one size are taken for up to this much apart, so that no quality is missed by a whole size. */
 const SIZE_SPREAD = 0.25;
+
+/** The largest context that a request found: bytes for which its level was chosen, and its curve. */
+export interface FoundContext {
+  readonly size: number;
+  readonly curve: number;
+}
+
+/** Which way to choose levels is followed at present. */
+export interface LevelLead {
+  /** What a request found where the adaptive levels lead always. */
+  readonly found?: FoundContext;
+  /** The class rule instead of the adaptive levels; only where a mean quality is asked for. */
+  readonly byClassRule: boolean;
+}
 
 /**
  * At which level every run is stored. It is chosen once, when the run is stored, for the whole path of the
@@ -18,6 +33,9 @@ export class RunLevels {
   /** By run: bytes of one block at its level. */
   readonly blockBytes: Column<Float64Array>;
   readonly adaptive: AdaptiveLevels;
+  /** Of the walked request. */
+  found: FoundContext = { size: 0, curve: 0 };
+  private readonly classRule: CalibratedClassRule | undefined;
   /** Hears of a run whose blocks change their size. */
   onResize: ((run: number, before: number, after: number) => void) | undefined;
   private readonly level: Column<Int32Array>;
@@ -27,6 +45,8 @@ export class RunLevels {
   private readonly shared: Column<Uint8Array>;
   /** By run: seconds' worth of quality that requests have lost to it beyond what they were meant to lose. */
   private readonly regret: Column<Float64Array>;
+  /** By run: 1 where the class rule chose its level. */
+  private readonly byClass: Column<Uint8Array>;
   private readonly planned: Int32Array | undefined;
   private readonly loaded: Float64Array;
   private pathBytes = 0;
@@ -36,14 +56,24 @@ export class RunLevels {
   constructor(
     private readonly setting: PolicySetting,
     private readonly runs: RunTable,
+    private readonly lead: LevelLead,
   ) {
     this.blockBytes = runs.float64();
     this.level = runs.int32();
     this.size = runs.float64();
     this.shared = runs.uint8();
     this.regret = runs.float64();
+    this.byClass = runs.uint8();
     this.planned = plannedLevels(setting);
     this.adaptive = new AdaptiveLevels(setting, setting.objective);
+    const { meanQuality, minQuality } = setting.objective;
+    if (meanQuality !== undefined)
+      this.classRule = new CalibratedClassRule(
+        setting.store.compression,
+        meanQuality,
+        minQuality,
+        setting.history,
+      );
     this.loaded = new Float64Array(setting.tiers.length);
   }
 
@@ -84,7 +114,11 @@ export class RunLevels {
       loaded += this.loaded[t]!;
       seconds += transferSeconds(tiers[t]!.read, this.loaded[t]!);
     }
-    this.adaptive.observe(request, curve, size, bytes, loaded, seconds, quality);
+    const byClass = this.classRule !== undefined && this.belongsToClassRule();
+    this.found = { size, curve };
+    const as = this.lead.found !== undefined && this.lead.found.size > 0 ? this.lead.found : this.found;
+    this.adaptive.observe(request, as.curve, as.size, bytes, loaded, seconds, quality, !byClass);
+    this.classRule?.observe(request, trace.classOf[request]! + 1, bytes > 0, quality, byClass);
   }
 
   /** Chooses the levels of what the walked path has to store. */
@@ -99,6 +133,10 @@ export class RunLevels {
     const spread = this.spread();
     this.measure();
     const size = spread * this.freeBytes;
+    if (this.classRule !== undefined && this.belongsToClassRule()) {
+      this.followClassRule(this.classRule.levelFor(curve), size);
+      return;
+    }
     const wanted = this.wantedQuality(curve, size);
     const meant = this.lossyBytes === 0 ? wanted : this.wantedQuality(curve, spread * this.pathBytes);
     const continued = 2 * this.keptBytes > this.pathBytes;
@@ -112,6 +150,7 @@ export class RunLevels {
         this.set(run, known, planned !== UNPLANNED ? planned : this.levelAt(block, Math.min(wanted, worst)));
         this.size.data[run] = size;
         this.regret.data[run] = 0;
+        this.byClass.data[run] = 0;
       } else if (planned !== UNPLANNED) {
         // What the plan names stays as it asks.
       } else if (level.data[run] === 0) {
@@ -133,6 +172,34 @@ export class RunLevels {
       const known = i < runs.knownLength;
       if (!known || this.setting.store.tierOf[block] === -1)
         this.set(run, known, rule.levelFor(request, block));
+    }
+  }
+
+  /** A context keeps to the way in which it began: half of it by each is worse than either. */
+  private belongsToClassRule(): boolean {
+    const { runs } = this;
+    const { tierOf } = this.setting.store;
+    let kept = runs.knownLength - 1;
+    while (kept >= 0 && tierOf[runs.first.data[runs.path[kept]!]!] === -1) kept--;
+    if (kept < 0) return this.lead.byClassRule;
+    const deepest = runs.path[kept]!;
+    if (this.shared.data[deepest] === 1) return this.lead.byClassRule;
+    return this.byClass.data[deepest] === 1;
+  }
+
+  /** What has to be stored gets its class's level, unless the plan names it; what is kept stays as it is. */
+  private followClassRule(level: number, size: number): void {
+    const { runs } = this;
+    for (let i = 0; i < runs.pathLength; i++) {
+      const run = runs.path[i]!;
+      const block = runs.first.data[run]!;
+      const known = i < runs.knownLength;
+      if (known && this.setting.store.tierOf[block] !== -1) continue;
+      const planned = this.planned?.[block] ?? UNPLANNED;
+      this.set(run, known, planned !== UNPLANNED ? planned : level);
+      this.size.data[run] = size;
+      this.regret.data[run] = 0;
+      this.byClass.data[run] = 1;
     }
   }
 
@@ -173,11 +240,16 @@ export class RunLevels {
     let stored = 0;
     for (const used of store.usedBytes) stored += used;
     this.adaptive.choose(roomSeconds, held, stored);
+    this.classRule?.choose();
   }
 
   private wantedQuality(curve: number, size: number): number {
     const { quality, levels } = this.setting.store.compression;
-    return quality[curve * levels.length + this.adaptive.levelFor(curve, size)]!;
+    const level =
+      this.adaptive.ready || this.classRule === undefined
+        ? this.adaptive.levelFor(curve, size)
+        : this.classRule.levelFor(curve);
+    return quality[curve * levels.length + level]!;
   }
 
   /** The level of a block's curve that takes the fewest bytes and is no worse than so. */

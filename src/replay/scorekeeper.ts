@@ -85,6 +85,12 @@ export class Scorekeeper {
     this.loadAndPrefill(request);
   }
 
+  /** Adds seconds of prefill to a request that has been scored. */
+  charge(request: number, seconds: number): void {
+    this.scores.ttftSeconds[request]! += seconds;
+    this.scores.prefillSeconds[request]! += seconds;
+  }
+
   /** Blocks of one size, nothing compressed: only where each block lies has to be looked up. */
   private findUniformPrefix(request: number): void {
     const { blocks, blockOffsets, blockTokens, inputTokens } = this.trace;

@@ -49,7 +49,9 @@ export function replay(setting: ReplaySetting, run: PolicyRun): ReplayOutcome {
   // A tier without room takes part in nothing.
   const tiers = setting.tiers.filter((tier) => usableBytes(tier) > 0);
   const store = createStore({ ...setting, tiers }, run.kind.storesWhole);
-  const scorekeeper = new Scorekeeper(trace, store, tiers, model, new Queues(trace, tiers, setting));
+  const scorekeeperOf = (kept: TieredStore) =>
+    new Scorekeeper(trace, kept, tiers, model, new Queues(trace, tiers, setting));
+  const scorekeeper = scorekeeperOf(store);
   const kind = tiers.length === 0 ? fullPrefill : run.kind;
   const policy = kind.create({
     trace,
@@ -60,10 +62,8 @@ export function replay(setting: ReplaySetting, run: PolicyRun): ReplayOutcome {
     ...(run.levelRule !== undefined && { levelRule: run.levelRule }),
     objective: setting.objective ?? { alpha: DEFAULT_ALPHA },
     replanEvery: setting.replanEvery ?? DEFAULT_REPLAN,
-    charge(request, seconds) {
-      scorekeeper.scores.ttftSeconds[request]! += seconds;
-      scorekeeper.scores.prefillSeconds[request]! += seconds;
-    },
+    charge: (request, seconds) => scorekeeper.charge(request, seconds),
+    scorekeeperOf,
     history: warm,
     facts,
     ...(setting.plan !== undefined && { plan: setting.plan }),

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Compression } from '../../src/replay/compression.js';
-import { classRule, classRuleOfMean } from '../../src/replay/level-rule.js';
+import { classRule, classRulesFrom } from '../../src/replay/level-rule.js';
 import { nothingAgain } from '../bench/policy/synthetic.js';
 import { firstRequests } from '../traces/logs.js';
 
@@ -13,20 +13,23 @@ const compression: Compression = {
   decompressSecondsPerByte: new Float64Array(9),
 };
 
-describe('the class rule of a mean', () => {
-  it('is the class rule of the lowest quality whose mean over the classes is no less', () => {
-    expect(classRuleOfMean(compression, 0.97)).toEqual([2, 2, 1]);
-    expect(classRuleOfMean(compression, 0.94)).toEqual([2, 2, 2]);
-    expect(classRuleOfMean(compression, 0.98)).toEqual([2, 2, 0]);
-    expect(classRuleOfMean(compression, 1)).toEqual([2, 0, 0]);
+describe('all class rules', () => {
+  it('go from the fewest bytes to the uncompressed cache', () => {
+    expect(classRulesFrom(compression)).toEqual([
+      [2, 2, 2],
+      [2, 2, 1],
+      [2, 2, 0],
+      [2, 1, 0],
+      [2, 0, 0],
+    ]);
   });
 
-  it('stores no class below the least quality', () => {
-    expect(classRuleOfMean(compression, 0.94, 0.95)).toEqual([2, 2, 1]);
+  it('store no class below the least quality', () => {
+    expect(classRulesFrom(compression, 0.95)[0]).toEqual([2, 2, 1]);
   });
 
-  it('agrees with the class rule', () => {
+  it('agree with the class rule', () => {
     const trace = firstRequests(nothingAgain(), 1);
-    expect(classRule(trace, compression, 0.96).levelFor(0, 0)).toBe(classRuleOfMean(compression, 0.97)[0]);
+    expect(classRule(trace, compression, 0.96).levelFor(0, 0)).toBe(classRulesFrom(compression, 0.96)[0]![0]);
   });
 });

@@ -3,6 +3,7 @@ import { Cascade, type EvictionOrder } from '../cascade.js';
 import { LedOrder } from '../experts/led-order.js';
 import { ExpertBoard } from '../experts/mix.js';
 import { RunTable } from '../experts/run-table.js';
+import { LevelChoice } from '../level-choice.js';
 import { Lists } from '../lists.js';
 import type { Policy, PolicyKind, PolicySetting } from '../policy.js';
 import { RunLevels } from '../run-levels.js';
@@ -11,9 +12,12 @@ import { RecencyOrder } from './lru.js';
 /** The first re-plannings come early: after so many requests, and each time that many more have come. */
 const FIRST_REPLAN = 16;
 
+/** Levels by class and size always, where no mean quality is asked for that a class rule could be held to. */
+const BY_SIZE = { byClassRule: false };
+
 /**
  * The plan's own policy: what the plan knows is stored as the plan says, what it does not know by its class and
- * size; what is kept in each tier is decided by the best of several experts, each of which plays the whole log
+ * size, or by its class alone where shadow caches show that to be quicker; what is kept in each tier is decided by the best of several experts, each of which plays the whole log
  * in a shadow cache of its own: recency, decayed frequency, and the expected next use by class and age.
  */
 export const evicpress: PolicyKind = {
@@ -25,6 +29,7 @@ export const evicpress: PolicyKind = {
 class Evicpress implements Policy {
   private readonly runs: RunTable;
   private readonly levels: RunLevels;
+  private readonly choice: LevelChoice | undefined;
   private readonly board: ExpertBoard;
   private readonly cascade: Cascade;
   /** Whether there is anything to choose but the uncompressed cache. */
@@ -33,8 +38,10 @@ class Evicpress implements Policy {
   constructor(private readonly setting: PolicySetting) {
     const { trace, store, facts } = setting;
     this.runs = new RunTable(trace, facts);
-    this.levels = new RunLevels(setting, this.runs);
     this.lossy = store.compression.levels.length > 1;
+    if (this.lossy && setting.objective.meanQuality !== undefined && setting.levelRule === undefined)
+      this.choice = new LevelChoice(setting, this.runs);
+    this.levels = new RunLevels(setting, this.runs, this.choice ?? BY_SIZE);
     const cumulative = cumulativeCapacities(store.capacityBytes);
     this.board = new ExpertBoard(trace, this.runs, this.levels.blockBytes, cumulative, this.lossy);
     this.levels.onResize = (run, before, after) => this.board.resize(run, before, after);
@@ -54,6 +61,7 @@ class Evicpress implements Policy {
     const { runs, board, levels } = this;
     board.arrive();
     runs.walk(request);
+    this.choice?.serve(request, levels.adaptive.alpha);
     levels.observe(request);
     levels.choose(request);
     const inputTokens = trace.inputTokens[request]!;
@@ -64,7 +72,10 @@ class Evicpress implements Policy {
       (tokens) => prefillSeconds(model, Math.min(inputTokens, tokens)),
     );
     board.update(request);
-    if (this.lossy && this.replansAfter(request)) levels.replan(board.roomSeconds);
+    if (this.lossy && this.replansAfter(request)) {
+      levels.replan(board.roomSeconds);
+      this.choice?.replan(board.roomSeconds);
+    }
     this.cascade.serve(request);
   }
 

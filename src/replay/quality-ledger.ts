@@ -1,0 +1,40 @@
+/** Missed or spare quality is made up for over so many requests. */
+const REPAY_OVER = 1000;
+/** Half-life, in requests, of what the history has missed or spared: it tells how far off the choice is, no more. */
+const HISTORY_HALF_LIFE = 1000;
+/** What a request may lose stays within these multiples of what is asked for, however much is owed or to spare. */
+const LEAST_LOSS = 0.25;
+const MOST_LOSS = 2;
+
+/** Keeps the account of a mean quality that was asked for: of the scored requests in full, of the history what fades. */
+export class QualityLedger {
+  /** Units of quality lost beyond what was allowed; negative: to spare. */
+  private overdrawn = 0;
+  private inHistory = 0;
+
+  /**
+   * @param history requests at the start of the log that are not scored.
+   * @param aim at this share of the loss that is asked for.
+   */
+  constructor(
+    private readonly meanQuality: number,
+    private readonly history: number,
+    private readonly aim = 1,
+  ) {}
+
+  note(request: number, quality: number): void {
+    const lost = this.meanQuality - quality;
+    this.inHistory *= 2 ** (-1 / HISTORY_HALF_LIFE);
+    if (request < this.history) this.inHistory += lost;
+    else this.overdrawn += lost;
+  }
+
+  /** Units of quality that a request may lose in the mean from now on. */
+  get lossAllowed(): number {
+    const asked = this.aim * (1 - this.meanQuality);
+    return Math.max(
+      LEAST_LOSS * asked,
+      Math.min(MOST_LOSS * asked, asked - (this.overdrawn + this.inHistory) / REPAY_OVER),
+    );
+  }
+}
