@@ -12,8 +12,6 @@ import { QualityLedger } from './quality-ledger.js';
 
 /** Half-life of what is remembered of reuses, in requests. */
 const MEMORY_HALF_LIFE = 1000;
-/** Of the loss that is asked for, this much is aimed at: contexts grow, and what is lossy stays lossy. */
-const AIM = 0.9;
 /** Reuses that are taken to be still to come: that few requests have reused anything so far promises nothing. */
 const CAUTION = 300;
 /** Weights are counted from 1 again before they get out of hand. */
@@ -68,7 +66,7 @@ export class AdaptiveLevels {
     this.forms = this.formsAt(() => 1 / fastest);
     const { meanQuality } = objective;
     this.ready = meanQuality === undefined;
-    if (meanQuality !== undefined) this.ledger = new QualityLedger(meanQuality, setting.history, AIM);
+    if (meanQuality !== undefined) this.ledger = new QualityLedger(meanQuality, setting.history);
   }
 
   /** The level at which a context of a curve is stored when its whole path takes so many bytes uncompressed. */

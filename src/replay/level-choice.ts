@@ -6,11 +6,8 @@ import type { Scorekeeper } from './scorekeeper.js';
 
 /** How often the better of the two is chosen, in requests. */
 const CHOOSE_EVERY = 50;
-/** The adaptive levels take over when they are ahead by the first share, and keep the lead down to the second. */
-const LEAD = 0.02;
-const LEAST_LEAD = -0.005;
-/** A tier that holds this share of its capacity is full. */
-const FULL = 0.95;
+/** Another way takes over when it is this share ahead: contexts by both ways side by side cost more than that. */
+const LEAD = 0.03;
 /** Half-life of what is remembered of seconds and quality, in requests. */
 const MEMORY_HALF_LIFE = 1000;
 /** Who loses more than the class rule pays so many times what quality is worth at the margin: it grows with the loss. */
@@ -20,20 +17,15 @@ const LARGEST_ALPHA = 100;
 
 /**
  * Whether contexts are stored by class and size or by the class rule, both for the quality that is asked for. Each
- * way plays the whole log in caches of its own under LRU, scored as the real ones are; the better one is followed.
- * What has been stored stays as it is when the lead changes.
+ * way plays the whole log in caches of its own under LRU, scored as the real ones are; class and size lead until the
+ * class rule is clearly ahead. What has been stored stays as it is when the lead changes.
  */
 export class LevelChoice implements LevelLead {
-  byClassRule = true;
-  /** The fastest tier has never been full: all that is stored has room, and sizes tell little. */
-  private roomy = true;
+  byClassRule = false;
   private readonly adaptive: LevelShadow;
   private readonly classRule: LevelShadow;
 
-  constructor(
-    private readonly setting: PolicySetting,
-    runs: RunTable,
-  ) {
+  constructor(setting: PolicySetting, runs: RunTable) {
     this.adaptive = new LevelShadow(setting, runs, false);
     this.classRule = new LevelShadow(setting, runs, true);
   }
@@ -55,20 +47,11 @@ export class LevelChoice implements LevelLead {
     this.classRule.levels.replan(roomSeconds);
   }
 
-  private isFull(): boolean {
-    const { usedBytes, capacityBytes } = this.setting.store;
-    return usedBytes[0]! > FULL * capacityBytes[0]!;
-  }
-
   private choose(alpha: number): void {
     const { adaptive, classRule } = this;
     const price = PRICE_OF_EXCESS * alpha;
     const ahead = classRule.costAt(price) - adaptive.costAt(price);
-    if (this.roomy && this.isFull()) {
-      this.roomy = false;
-      this.byClassRule = false;
-    }
-    this.byClassRule = ahead <= (this.byClassRule ? LEAD : LEAST_LEAD) * classRule.seconds;
+    this.byClassRule = ahead <= (this.byClassRule ? LEAD : -LEAD) * classRule.seconds;
   }
 }
 

@@ -6,32 +6,37 @@ const HISTORY_HALF_LIFE = 1000;
 const LEAST_LOSS = 0.25;
 const MOST_LOSS = 2;
 
+/**
+ * Of the loss that is asked for, these shares are aimed at, in the history and while it is scored: contexts grow, and
+ * what is lossy stays lossy, so that a miss shows only when it is too late to be made good.
+ */
+const HISTORY_AIM = 0.8;
+const AIM = 0.95;
+
 /** Keeps the account of a mean quality that was asked for: of the scored requests in full, of the history what fades. */
 export class QualityLedger {
   /** Units of quality lost beyond what was allowed; negative: to spare. */
   private overdrawn = 0;
   private inHistory = 0;
+  private scoring = false;
 
-  /**
-   * @param history requests at the start of the log that are not scored.
-   * @param aim at this share of the loss that is asked for.
-   */
+  /** @param history requests at the start of the log that are not scored. */
   constructor(
     private readonly meanQuality: number,
     private readonly history: number,
-    private readonly aim = 1,
   ) {}
 
   note(request: number, quality: number): void {
     const lost = this.meanQuality - quality;
     this.inHistory *= 2 ** (-1 / HISTORY_HALF_LIFE);
+    this.scoring = request >= this.history;
     if (request < this.history) this.inHistory += lost;
     else this.overdrawn += lost;
   }
 
   /** Units of quality that a request may lose in the mean from now on. */
   get lossAllowed(): number {
-    const asked = this.aim * (1 - this.meanQuality);
+    const asked = (this.scoring ? AIM : HISTORY_AIM) * (1 - this.meanQuality);
     return Math.max(
       LEAST_LOSS * asked,
       Math.min(MOST_LOSS * asked, asked - (this.overdrawn + this.inHistory) / REPAY_OVER),
