@@ -12,6 +12,8 @@ import { QualityLedger } from './quality-ledger.js';
 
 /** Half-life of what is remembered of reuses, in requests. */
 const MEMORY_HALF_LIFE = 1000;
+/** Contexts grow, and what is lossy stays lossy: a miss shows only when it is too late to be made good. */
+const AIMS = { history: 0.8, scored: 0.95 };
 /** Reuses that are taken to be still to come: that few requests have reused anything so far promises nothing. */
 const CAUTION = 300;
 /** Weights are counted from 1 again before they get out of hand. */
@@ -66,7 +68,7 @@ export class AdaptiveLevels {
     this.forms = this.formsAt(() => 1 / fastest);
     const { meanQuality } = objective;
     this.ready = meanQuality === undefined;
-    if (meanQuality !== undefined) this.ledger = new QualityLedger(meanQuality, setting.history);
+    if (meanQuality !== undefined) this.ledger = new QualityLedger(meanQuality, setting.history, AIMS);
   }
 
   /** The level at which a context of a curve is stored when its whole path takes so many bytes uncompressed. */

@@ -6,12 +6,11 @@ const HISTORY_HALF_LIFE = 1000;
 const LEAST_LOSS = 0.25;
 const MOST_LOSS = 2;
 
-/**
- * Of the loss that is asked for, these shares are aimed at, in the history and while it is scored: contexts grow, and
- * what is lossy stays lossy, so that a miss shows only when it is too late to be made good.
- */
-const HISTORY_AIM = 0.8;
-const AIM = 0.95;
+/** Which shares of the loss that is asked for are aimed at, in the history and while it is scored. */
+export interface Aims {
+  readonly history: number;
+  readonly scored: number;
+}
 
 /** Keeps the account of a mean quality that was asked for: of the scored requests in full, of the history what fades. */
 export class QualityLedger {
@@ -24,6 +23,7 @@ export class QualityLedger {
   constructor(
     private readonly meanQuality: number,
     private readonly history: number,
+    private readonly aims: Aims = { history: 1, scored: 1 },
   ) {}
 
   note(request: number, quality: number): void {
@@ -36,7 +36,7 @@ export class QualityLedger {
 
   /** Units of quality that a request may lose in the mean from now on. */
   get lossAllowed(): number {
-    const asked = (this.scoring ? AIM : HISTORY_AIM) * (1 - this.meanQuality);
+    const asked = (this.scoring ? this.aims.scored : this.aims.history) * (1 - this.meanQuality);
     return Math.max(
       LEAST_LOSS * asked,
       Math.min(MOST_LOSS * asked, asked - (this.overdrawn + this.inHistory) / REPAY_OVER),
