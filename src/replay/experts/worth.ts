@@ -24,9 +24,9 @@ const COUNT_HALF_LIFE = 4000;
 export class Worth {
   /** By run: its class at its last use. */
   readonly classOf: Column<Uint8Array>;
-  /** Lists (class · AGE_BINS + bin) from the least worth to the most, and the rank of each. */
-  readonly order = Int32Array.from({ length: CLASSES * AGE_BINS }, (_, i) => i);
-  readonly rankOf = Int32Array.from({ length: CLASSES * AGE_BINS }, (_, i) => i);
+  /** Lists (class · AGE_BINS + bin) of the classes that any run was in, from the least worth to the most; the rank of each. */
+  readonly order = new Int32Array(CLASSES * AGE_BINS);
+  readonly rankOf = new Int32Array(CLASSES * AGE_BINS);
   readonly value = new Float64Array(CLASSES * AGE_BINS);
   private readonly model = new ReturnModel();
   private readonly features: Column<Uint8Array>;
@@ -34,7 +34,12 @@ export class Worth {
   /** Blocks that entered an age, and of these those used within it. */
   private readonly entered = new Float64Array(CLASSES * AGE_BINS);
   private readonly used = new Float64Array(CLASSES * AGE_BINS);
+  /** By bin: the hazard and the value of a class that nothing is known of. */
   private readonly prior = new Float64Array(AGE_BINS);
+  private readonly priorValue = new Float64Array(AGE_BINS);
+  /** The classes that any run was in. */
+  private readonly groups: number[] = [];
+  private readonly isKnown = new Uint8Array(CLASSES);
   private readonly keys = new Float64Array(CLASSES * AGE_BINS);
   private readonly censorBin: number;
   /** By bin: the discount over half of it, and over all of it. */
@@ -85,6 +90,7 @@ export class Worth {
       deeper = Math.max(deeper, this.model.logit(values, at));
       const logGap = this.model.logGap(values, at);
       const group = returnBin(deeper) * GAP_BINS + gapBin(logGap);
+      if (this.isKnown[group] === 0) this.meet(group);
       this.classOf.data[run] = group;
       this.learned.data[run] = 0;
       for (let f = 0; f < FEATURE_COUNT; f++) features[run * FEATURE_COUNT + f] = values[at + f]!;
@@ -108,35 +114,63 @@ export class Worth {
     return ((run ^ this.runs.now) & 1) === 0;
   }
 
+  /** A run is in a class for the first time. */
+  private meet(group: number): void {
+    this.isKnown[group] = 1;
+    this.groups.push(group);
+    this.value.set(this.priorValue, group * AGE_BINS);
+    this.sort();
+  }
+
   private refresh(): void {
-    const { entered, used, value, order, rankOf, keys, halfway, across } = this;
+    const { entered, used, groups, prior, value } = this;
     const decay = 2 ** (-REFRESH_EVERY / COUNT_HALF_LIFE);
-    const { prior } = this;
     for (let bin = 0; bin < AGE_BINS; bin++) {
       let uses = 0.02;
       let all = 1;
-      for (let group = 0; group < CLASSES; group++) {
+      for (const group of groups) {
         uses += used[group * AGE_BINS + bin]!;
         all += entered[group * AGE_BINS + bin]!;
       }
       prior[bin] = Math.min(1, uses / all);
     }
-    for (let group = 0; group < CLASSES; group++) {
-      let ahead = 0;
+    let ahead = 0;
+    for (let bin = AGE_BINS - 1; bin >= 0; bin--) {
+      ahead = this.valueAt(bin, prior[bin]!, ahead);
+      this.priorValue[bin] = ahead;
+    }
+    for (const group of groups) {
+      ahead = 0;
       for (let bin = AGE_BINS - 1; bin >= 0; bin--) {
         const at = group * AGE_BINS + bin;
-        const hazard = Math.min(1, (used[at]! + PRIOR_WEIGHT * prior[bin]!) / (entered[at]! + PRIOR_WEIGHT));
-        ahead = hazard * halfway[bin]! + (1 - hazard) * across[bin]! * ahead;
+        const hazard = (used[at]! + PRIOR_WEIGHT * prior[bin]!) / (entered[at]! + PRIOR_WEIGHT);
+        ahead = this.valueAt(bin, Math.min(1, hazard), ahead);
         value[at] = ahead;
         entered[at]! *= decay;
         used[at]! *= decay;
       }
     }
-    for (let i = 0; i < keys.length; i++) keys[i] = Math.floor(value[i]! * VALUE_STEPS) * keys.length + i;
+    this.sort();
+  }
+
+  /** The value at the start of a bin, from the hazard in it and the value at its end. */
+  private valueAt(bin: number, hazard: number, ahead: number): number {
+    return hazard * this.halfway[bin]! + (1 - hazard) * this.across[bin]! * ahead;
+  }
+
+  private sort(): void {
+    const { groups, value, order, rankOf } = this;
+    const lists = order.length;
+    const keys = this.keys.subarray(0, groups.length * AGE_BINS);
+    let count = 0;
+    for (const group of groups) {
+      for (let list = group * AGE_BINS; list < (group + 1) * AGE_BINS; list++)
+        keys[count++] = Math.floor(value[list]! * VALUE_STEPS) * lists + list;
+    }
     keys.sort();
-    for (let rank = 0; rank < keys.length; rank++) {
+    for (let rank = 0; rank < count; rank++) {
       // The remainder of the division; `%` of doubles takes many times as long.
-      const list = keys[rank]! - Math.floor(keys[rank]! / keys.length) * keys.length;
+      const list = keys[rank]! - Math.floor(keys[rank]! / lists) * lists;
       order[rank] = list;
       rankOf[list] = rank;
     }
