@@ -3,10 +3,10 @@ import { Cascade, type EvictionOrder } from '../cascade.js';
 import { LedOrder } from '../experts/led-order.js';
 import { ExpertBoard } from '../experts/mix.js';
 import { RunTable } from '../experts/run-table.js';
-import { LevelChoice } from '../level-choice.js';
+import { LevelChoice } from '../levels/level-choice.js';
+import { RunLevels } from '../levels/run-levels.js';
 import { Lists } from '../lists.js';
 import type { Policy, PolicyKind, PolicySetting } from '../policy.js';
-import { RunLevels } from '../run-levels.js';
 import { RecencyOrder } from './lru.js';
 
 /** The first re-plannings come early: after so many requests, and each time that many more have come. */
@@ -43,8 +43,8 @@ class Evicpress implements Policy {
       this.choice = new LevelChoice(setting, this.runs);
     this.levels = new RunLevels(setting, this.runs, this.choice ?? BY_SIZE);
     const cumulative = cumulativeCapacities(store.capacityBytes);
-    this.board = new ExpertBoard(trace, this.runs, this.levels.blockBytes, cumulative, this.lossy);
-    this.levels.onResize = (run, before, after) => this.board.resize(run, before, after);
+    this.board = new ExpertBoard(trace, this.runs, this.levels.stored.blockBytes, cumulative, this.lossy);
+    this.levels.stored.onResize = (run, before, after) => this.board.resize(run, before, after);
     const lists = new Lists(trace.tokensOfBlock.length, store.tiers.length);
     const orders: EvictionOrder[] = store.tiers.map((_, tier) => {
       const mix = this.board.mixes[tier];

@@ -1,8 +1,9 @@
-import type { RunTable } from './experts/run-table.js';
-import { lru } from './policies/lru.js';
-import type { Policy, PolicySetting } from './policy.js';
-import { type FoundContext, type LevelLead, RunLevels } from './run-levels.js';
-import type { Scorekeeper } from './scorekeeper.js';
+import type { RunTable } from '../experts/run-table.js';
+import { lru } from '../policies/lru.js';
+import type { Policy, PolicySetting } from '../policy.js';
+import type { Scorekeeper } from '../scorekeeper.js';
+import { type LevelLead, RunLevels } from './run-levels.js';
+import type { Found } from './seen-reuses.js';
 
 /** How often the better of the two is chosen, in requests. */
 const CHOOSE_EVERY = 50;
@@ -38,7 +39,7 @@ export class LevelChoice implements LevelLead {
   }
 
   /** What the walked request would have found had the adaptive levels led from the start. */
-  get found(): FoundContext {
+  get found(): Found {
     return this.adaptive.levels.found;
   }
 

@@ -1,5 +1,5 @@
-import type { Compression } from './compression.js';
-import { classRulesFrom } from './level-rule.js';
+import type { Compression } from '../compression.js';
+import { classRulesFrom } from '../level-rule.js';
 import { QualityLedger } from './quality-ledger.js';
 
 /** Half-life of what is remembered of reuses, in requests. */
