@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { assignClasses } from '../../src/traces/assign-classes.js';
+import { THREE_CLASSES } from '../bench/policy/profile.js';
 import { retrieval, zipfWithScans } from '../bench/policy/synthetic.js';
 import { bundledLog } from '../traces/logs.js';
 import { row, run, tier } from './setting.js';
@@ -42,6 +44,24 @@ describe('policy evicpress', () => {
       const objective = { alpha: 1, meanQuality };
       const { result } = run('evicpress', { trace, tiers: [tier('dram', 400)], rows, objective });
       expect(result.meanQuality).toBeGreaterThanOrEqual(meanQuality - 0.005);
+    }
+  });
+
+  it('is no slower than lru with the class rule at the quality that the rule ends with', async () => {
+    const names = [...new Set(THREE_CLASSES.map((r) => r.class!))].sort();
+    const trace = assignClasses(await bundledLog(), names, 1);
+    for (const blocks of [200, 5000]) {
+      const setting = {
+        trace,
+        rows: THREE_CLASSES,
+        tiers: [tier('dram', blocks), tier('ssd', 10 * blocks, 5e9)],
+      };
+      const rule = run('lru+class-rule@0.95', setting).result;
+      const objective = { alpha: 1, meanQuality: rule.meanQuality };
+      const { result, store } = run('evicpress', { ...setting, objective });
+      expect(result.meanQuality).toBeGreaterThanOrEqual(rule.meanQuality - 0.005);
+      expect(result.ttft.mean).toBeLessThanOrEqual(rule.ttft.mean);
+      for (const t of [0, 1]) expect(store.usedBytes[t]!).toBeLessThanOrEqual(store.capacityBytes[t]!);
     }
   });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { CalibratedClassRule } from '../../../src/replay/levels/calibrated-class-rule.js';
 import type { Compression } from '../../../src/replay/compression.js';
+import { CalibratedClassRule } from '../../../src/replay/levels/calibrated-class-rule.js';
 
 /** The classless curve, a robust and a sensitive class; whole, half and a quarter. */
 const compression: Compression = {

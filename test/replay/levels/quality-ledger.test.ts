@@ -1,0 +1,45 @@
+import { describe, expect, it } from 'vitest';
+import { QualityLedger } from '../../../src/replay/levels/quality-ledger.js';
+
+describe('the account of a mean quality', () => {
+  it('allows what is asked for as long as that is held', () => {
+    const ledger = new QualityLedger(0.98, 0);
+    for (let request = 0; request < 100; request++) ledger.note(request, 0.98);
+    expect(ledger.lossAllowed).toBeCloseTo(0.02);
+  });
+
+  it('lets scored requests be made up for in full, those of the history only as they fade', () => {
+    const scored = new QualityLedger(0.98, 0);
+    const history = new QualityLedger(0.98, 400);
+    for (let request = 0; request < 400; request++) {
+      scored.note(request, 0.97);
+      history.note(request, 0.97);
+    }
+    expect(scored.lossAllowed).toBeCloseTo(0.016);
+    for (let request = 400; request < 20_000; request++) {
+      scored.note(request, 0.98);
+      history.note(request, 0.98);
+    }
+    expect(scored.lossAllowed).toBeCloseTo(0.016);
+    expect(history.lossAllowed).toBeCloseTo(0.02);
+  });
+
+  it('never allows nothing, nor more than twice what is asked for', () => {
+    const poor = new QualityLedger(0.98, 0);
+    const good = new QualityLedger(0.98, 0);
+    for (let request = 0; request < 10_000; request++) {
+      poor.note(request, 0.5);
+      good.note(request, 1);
+    }
+    expect(poor.lossAllowed).toBeCloseTo(0.005);
+    expect(good.lossAllowed).toBeCloseTo(0.04);
+  });
+
+  it('aims at a share of the loss where it is told so', () => {
+    const ledger = new QualityLedger(0.98, 1, { history: 0.5, scored: 1 });
+    expect(ledger.lossAllowed).toBeCloseTo(0.01);
+    ledger.note(0, 0.98);
+    ledger.note(1, 0.98);
+    expect(ledger.lossAllowed).toBeCloseTo(0.02);
+  });
+});
