@@ -32,6 +32,8 @@ export interface PolicySetting {
   readonly replanEvery: number;
   /** Adds seconds of prefill to the request being served: for what a policy has recomputed of its own accord. */
   readonly charge: (request: number, seconds: number) => void;
+  /** Keeps score of the store. */
+  readonly scorekeeper: Scorekeeper;
   /** Keeps score of another store of the same tiers, as this one's is kept. */
   readonly scorekeeperOf: (store: TieredStore) => Scorekeeper;
   /** Number of requests at the start of the log that planning may learn from. */

@@ -63,6 +63,7 @@ export function replay(setting: ReplaySetting, run: PolicyRun): ReplayOutcome {
     objective: setting.objective ?? { alpha: DEFAULT_ALPHA },
     replanEvery: setting.replanEvery ?? DEFAULT_REPLAN,
     charge: (request, seconds) => scorekeeper.charge(request, seconds),
+    scorekeeper,
     scorekeeperOf,
     history: warm,
     facts,

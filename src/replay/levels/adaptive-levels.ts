@@ -51,14 +51,10 @@ export class AdaptiveLevels {
     return lastingForm(this.forms[curve]!, this.alpha, bytes, this.seen.expectedBytes(bytes)).level;
   }
 
-  /**
-   * Notes what a request found in the caches.
-   * @param context whose size and curve it counts under.
-   * @param own whether the levels of what it found were chosen here.
-   */
-  observe(request: number, found: Found, context: Pick<Found, 'size' | 'curve'>, own: boolean): void {
-    this.seen.add(found, context);
-    if (own) this.ledger?.note(request, found.quality);
+  /** Notes what a request found in the caches whose levels were chosen here. */
+  observe(request: number, found: Found): void {
+    this.seen.add(found);
+    this.ledger?.note(request, found.quality);
   }
 
   /**

@@ -14,8 +14,6 @@ const SIZE_SPREAD = 0.25;
 
 /** Which way to choose levels is followed at present. */
 export interface LevelLead {
-  /** What a request found where the adaptive levels lead always. */
-  readonly found?: Found;
   /** The class rule instead of the adaptive levels; only where a mean quality is asked for. */
   readonly byClassRule: boolean;
 }
@@ -28,8 +26,6 @@ export interface LevelLead {
 export class RunLevels {
   readonly stored: StoredRuns;
   readonly adaptive: AdaptiveLevels;
-  /** What the request that was walked last found. */
-  found: Found = { size: 0, curve: 0, bytes: 0, loadedBytes: 0, loadSeconds: 0, quality: 1 };
   private readonly classRule: CalibratedClassRule | undefined;
   private readonly planned: Int32Array | undefined;
   private readonly loaded: Float64Array;
@@ -62,13 +58,10 @@ export class RunLevels {
 
   /** Notes what the walked path found in the caches. */
   observe(request: number): void {
-    const { classRule, lead } = this;
+    const { classRule } = this;
     const byClass = classRule !== undefined && this.belongsToClassRule();
     const found = this.find(request);
-    this.found = found;
-    // What the class rule has stored tells nothing of the sizes that the adaptive levels choose for.
-    const context = lead.found !== undefined && lead.found.size > 0 ? lead.found : found;
-    this.adaptive.observe(request, found, context, !byClass);
+    if (!byClass) this.adaptive.observe(request, found);
     const curve = this.setting.trace.classOf[request]! + 1;
     classRule?.observe(request, curve, found.bytes > 0, found.quality, byClass);
   }

@@ -43,14 +43,13 @@ export class SeenReuses {
     this.reusedBytes = new Float64Array(curves);
   }
 
-  /** @param context whose size and curve the request counts under. */
-  add(found: Found, context: Pick<Found, 'size' | 'curve'>): void {
+  add(found: Found): void {
     if (this.weight > LARGEST_WEIGHT) this.rescale();
     this.weight *= 2 ** (1 / MEMORY_HALF_LIFE);
     const { weight } = this;
     this.requests += weight;
     if (found.bytes === 0) return;
-    const { size, curve } = context;
+    const { size, curve } = found;
     if (found.quality < 1) this.growth.learn(size, found.bytes, weight);
     if (size > 0) this.reuses[curve * BINS + binOf(size)]! += weight;
     this.reusedBytes[curve]! += weight * found.bytes;
