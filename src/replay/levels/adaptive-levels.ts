@@ -51,6 +51,11 @@ export class AdaptiveLevels {
     return lastingForm(this.forms[curve]!, this.alpha, bytes, this.seen.expectedBytes(bytes)).level;
   }
 
+  /** Whether nothing was ever stored at levels chosen here. */
+  get isIdle(): boolean {
+    return this.seen.requests === 0;
+  }
+
   /** Notes what a request found in the caches whose levels were chosen here. */
   observe(request: number, found: Found): void {
     this.seen.add(found);

@@ -46,8 +46,9 @@ export class LevelChoice implements LevelLead {
       this.choose(Math.min(LARGEST_ALPHA, alpha));
   }
 
-  replan(roomSeconds: number): void {
-    if (!this.byClassRule) this.rival.levels.replan(roomSeconds);
+  /** Chooses the rival's rule anew. */
+  replan(): void {
+    if (!this.byClassRule) this.rival.replan();
   }
 
   private choose(alpha: number): void {
@@ -75,8 +76,8 @@ class Cost {
 
 /** LRU with the class rule for the quality that is asked for, in caches that hold no data. */
 class ClassRuleShadow {
-  readonly levels: RunLevels;
   readonly scorekeeper: Scorekeeper;
+  private readonly levels: RunLevels;
   private readonly policy: Policy;
 
   constructor(real: PolicySetting, runs: RunTable) {
@@ -93,5 +94,9 @@ class ClassRuleShadow {
     this.levels.observe(request);
     this.levels.choose(request);
     this.policy.serve(request);
+  }
+
+  replan(): void {
+    this.levels.replan(0);
   }
 }

@@ -202,6 +202,8 @@ export class RunLevels {
 
   /** Chooses anew what sizes and classes get. */
   replan(roomSeconds: number): void {
+    this.classRule?.choose();
+    if (this.adaptive.isIdle) return;
     const { store } = this.setting;
     const { tierOf, blocks } = store;
     const held = new Float64Array(store.compression.curves);
@@ -211,7 +213,6 @@ export class RunLevels {
     let stored = 0;
     for (const used of store.usedBytes) stored += used;
     this.adaptive.choose(roomSeconds, held, stored);
-    this.classRule?.choose();
   }
 
   private wantedQuality(curve: number, size: number): number {

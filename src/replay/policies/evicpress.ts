@@ -74,7 +74,7 @@ class Evicpress implements Policy {
     board.update(request);
     if (this.lossy && this.replansAfter(request)) {
       levels.replan(board.roomSeconds);
-      this.choice?.replan(board.roomSeconds);
+      this.choice?.replan();
     }
     this.cascade.serve(request);
   }
