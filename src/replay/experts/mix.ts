@@ -122,7 +122,8 @@ export class ExpertBoard {
       onAge(run, bin) {
         for (let w = 0; w < worths.length; w++) {
           worths[w]!.onAge(run, bin);
-          for (const shadow of prices[w]!) shadow.onAge(run, bin);
+          const shadows = prices[w]!;
+          for (let i = 0; i < shadows.length; i++) shadows[i]!.onAge(run, bin);
         }
       },
     });

@@ -62,7 +62,8 @@ class Evicpress implements Policy {
     board.arrive();
     runs.walk(request);
     this.choice?.serve(request, levels.adaptive.alpha);
-    levels.observe(request);
+    // Without compression there is nothing to choose, and nothing to learn it from.
+    if (this.lossy) levels.observe(request);
     levels.choose(request);
     const inputTokens = trace.inputTokens[request]!;
     const prefix = trace.reuse === 'prefix';
