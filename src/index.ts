@@ -80,10 +80,11 @@ export {
   pricesOf,
   problemOf,
 } from './plan/plan-contexts.js';
-export { fixedRule, kneeOf, leastSize, logSpaced, Sweep } from './plan/sizing.js';
+export { fixedRule, kneeOf, leastSize, logSpaced } from './plan/sizing.js';
 export { dual } from './plan/solvers/dual.js';
 export { solvers } from './plan/solvers/index.js';
 export type { Solution, SolveOptions, Solver } from './plan/solvers/solver.js';
+export { Sweep } from './plan/sweep.js';
 export type { OnProgress, ProgressEvent } from './progress.js';
 export { ReplayBound } from './replay/bound.js';
 export { compressionOf } from './replay/compression.js';

@@ -8,8 +8,9 @@ import type { SizePoint } from '../formats/size.js';
 import type { Tier } from '../formats/tiers.js';
 import { planMeans } from '../plan/make-plan.js';
 import type { Problem } from '../plan/problem.js';
-import { fixedRule, kneeOf, leastSize, logSpaced, type SizedPlan, Sweep } from '../plan/sizing.js';
+import { fixedRule, kneeOf, leastSize, logSpaced } from '../plan/sizing.js';
 import { dual } from '../plan/solvers/dual.js';
+import { type SizedPlan, Sweep } from '../plan/sweep.js';
 import {
   type Knee,
   type ParetoPoint,
@@ -163,22 +164,29 @@ function sweep(setup: Setup, flags: SizeFlags, onPoint: (done: number, total: nu
     sizes.length === 1
       ? sizes[0]!.map((bytes) => [bytes])
       : sizes[0]!.flatMap((a) => sizes[1]!.map((b) => [a, b]));
-  const solver = new Sweep(setup.problem);
-  return grid.map((bytes, k) => {
-    const solved = solveAt(setup, solver, bytes);
-    onPoint(k + 1, grid.length);
-    return solved;
-  });
+  const plans = new Sweep(setup.problem).along(
+    grid.map((bytes) => usableOf(setup, bytes)),
+    (done) => onPoint(done, grid.length),
+  );
+  return grid.map((bytes, k) => solvedOf(setup, bytes, plans[k]!));
 }
 
-function solveAt({ tiers, base, varied }: Setup, solver: Sweep, bytes: readonly number[]): Solved {
-  const full = tiers.map((tier, t) => {
+/** Capacities of all tiers, where the varied ones have so many bytes. */
+function fullOf({ tiers, base, varied }: Setup, bytes: readonly number[]): number[] {
+  return tiers.map((tier, t) => {
     const k = varied.findIndex((entry) => entry.tier === tier.name);
     return k < 0 ? base[t]! + (tier.reservedBytes ?? 0) : bytes[k]!;
   });
-  const usable = full.map((size, t) => Math.max(0, size - (tiers[t]!.reservedBytes ?? 0)));
-  const plan = solver.at(usable);
-  const money = moneyPerMonth(tiers, full, plan);
+}
+
+/** The same less what the engine reserves. */
+function usableOf(setup: Setup, bytes: readonly number[]): number[] {
+  return fullOf(setup, bytes).map((size, t) => Math.max(0, size - (setup.tiers[t]!.reservedBytes ?? 0)));
+}
+
+function solvedOf(setup: Setup, bytes: readonly number[], plan: SizedPlan): Solved {
+  const { tiers, varied } = setup;
+  const money = moneyPerMonth(tiers, fullOf(setup, bytes), plan);
   const byName = (values: readonly number[]) =>
     Object.fromEntries(
       tiers.flatMap((tier, t) => (values[t] === undefined ? [] : [[tier.name, values[t]!]])),
@@ -274,7 +282,10 @@ function smallest(setup: Setup, text: string): SizePoint {
   const { found } = leastSize(
     low,
     high,
-    (bytes) => solveAt(setup, solver, [Math.ceil(bytes)]).point,
+    (size) => {
+      const bytes = [Math.ceil(size)];
+      return solvedOf(setup, bytes, solver.at(usableOf(setup, bytes))).point;
+    },
     (point) => wishes.every((wish) => fulfilled(wish, point)),
     (most) => {
       const missed = wishes

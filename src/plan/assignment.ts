@@ -1,3 +1,4 @@
+import type { ScanList } from './envelopes.js';
 import { KEEP_NOTHING, type Problem, utilityOf } from './problem.js';
 import { addUse, type Row, totalUse } from './rows.js';
 
@@ -9,6 +10,9 @@ export class Assignment {
   readonly use: Float64Array;
   private readonly childOffsets: Int32Array;
   private readonly children: Int32Array;
+  private weighed = -1;
+  private weighedChoice = KEEP_NOTHING;
+  private weighedUtility = 0;
 
   constructor(
     readonly problem: Problem,
@@ -16,6 +20,8 @@ export class Assignment {
     readonly choices: Int32Array,
     /** What the choices use, where that is known. */
     use = totalUse(problem, rows, choices),
+    /** The only forms that contexts may change to, by curve; all where absent. */
+    private readonly worthwhile?: Pick<ScanList, 'offsets' | 'form'>,
   ) {
     this.use = use;
     ({ offsets: this.childOffsets, children: this.children } = childLists(problem));
@@ -30,7 +36,14 @@ export class Assignment {
 
   /** Change of utility if context i chose otherwise. */
   gain(i: number, choice: number): number {
-    return utilityOf(this.problem, i, choice) - utilityOf(this.problem, i, this.choices[i]!);
+    const now = this.choices[i]!;
+    // Alternatives are weighed one after another: the present choice's utility is the same for all.
+    if (i !== this.weighed || now !== this.weighedChoice) {
+      this.weighed = i;
+      this.weighedChoice = now;
+      this.weighedUtility = utilityOf(this.problem, i, now);
+    }
+    return utilityOf(this.problem, i, choice) - this.weighedUtility;
   }
 
   /** Fills `change` with the change of use, row by row. */
@@ -57,8 +70,9 @@ export class Assignment {
 
   /** Calls back with every other choice open to context i, given its ancestors' and descendants' present ones. */
   forAlternatives(i: number, visit: (choice: number) => void): void {
-    const { problem, choices } = this;
+    const { problem, choices, worthwhile } = this;
     const { tiers, forms, allowed, curveOf } = problem;
+    const { offsets } = worthwhile ?? forms;
     const count = forms.storedBytes.length;
     const mask = allowed[i]!;
     const now = choices[i]!;
@@ -66,7 +80,8 @@ export class Assignment {
     if (now !== KEEP_NOTHING && mask & (1 << tiers.length) && !this.hasKeptChild(i)) visit(KEEP_NOTHING);
     if (parent >= 0 && choices[parent] === KEEP_NOTHING) return;
     const lossy = problem.hasParents ? this.lossyAround(i) : -1;
-    for (let form = forms.offsets[curveOf[i]!]!; form < forms.offsets[curveOf[i]! + 1]!; form++) {
+    for (let entry = offsets[curveOf[i]!]!; entry < offsets[curveOf[i]! + 1]!; entry++) {
+      const form = worthwhile === undefined ? entry : worthwhile.form[entry]!;
       const s = forms.lossyOf[form]!;
       if (s >= 0 && (lossy === MIXED || (lossy >= 0 && lossy !== s))) continue;
       for (let t = 0; t < tiers.length; t++) {

@@ -1,4 +1,5 @@
 import type { Lagrangian } from './lagrangian.js';
+import { type Box, type Core, together } from './nested-cores.js';
 import type { Problem } from './problem.js';
 import type { Row } from './rows.js';
 import { pickContexts } from './sample.js';
@@ -6,15 +7,15 @@ import { Scan, type Split } from './scan.js';
 
 /**
  * The Lagrangian of contexts without parents. It may stand for a box of prices only, in which most contexts
- * always choose alike (see `restrict`): then only the others still choose.
+ * always choose alike: then only the others still choose.
  */
 export class IndependentLagrangian implements Lagrangian {
   readonly limits: Float64Array;
-  private readonly scan: Scan;
+  readonly scan: Scan;
 
   constructor(
-    private readonly problem: Problem,
-    private readonly rows: readonly Row[],
+    problem: Problem,
+    rows: readonly Row[],
     /** Whose choices are settled; none when undefined. */
     readonly split?: Split,
   ) {
@@ -39,8 +40,8 @@ export class IndependentLagrangian implements Lagrangian {
     return utility;
   }
 
-  /** The same inside a box of prices; of a Lagrangian that is not restricted yet. */
-  restrict(low: Float64Array, high: Float64Array): IndependentLagrangian {
-    return new IndependentLagrangian(this.problem, this.rows, this.scan.split(low, high));
+  /** What choices are like in a box of prices, of the contexts that still choose here; sums include the others. */
+  coreIn({ low, high }: Box): Core {
+    return { problem: this.scan.problem, split: together(this.split, this.scan.split(low, high)) };
   }
 }

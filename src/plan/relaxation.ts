@@ -1,40 +1,57 @@
 import { spanOf, totalUtility } from './baseline.js';
 import { type Answer, type DualOptimum, minimizeBound } from './dual.js';
+import { Foretelling } from './foretelling.js';
 import { IndependentLagrangian } from './independent.js';
 import { InfeasibleError } from './infeasible.js';
 import type { Lagrangian } from './lagrangian.js';
+import { type Box, type Core, nestedCores } from './nested-cores.js';
 import { type Problem, utilityOf } from './problem.js';
 import { addUse, couplingRows, type Row, totalUse } from './rows.js';
 import { pickContexts, sampleOf } from './sample.js';
 import type { Split } from './scan.js';
 import { TreeLagrangian } from './tree.js';
 
-/** The relaxation solved: its rows, the Lagrangian near the optimum and the optimum itself. */
-export interface Relaxation {
-  readonly rows: readonly Row[];
-  readonly lagrangian: Lagrangian;
-  readonly optimum: DualOptimum;
-  /** Whose choice the prices alone settle, and who is open; absent: anybody may be. */
-  readonly split?: Split;
+/** What figures of utility are measured against. */
+interface Scale {
   /** The zero of the span. */
   readonly baseline: number;
   /** A utility below that of all choices at any prices. */
   readonly floor: number;
 }
 
-/** How near the bound and the mix must come, as a share of the span; for prices found on a sample less will do. */
+/** The relaxation solved: its rows, the Lagrangian near the optimum and the optimum itself. */
+export interface Relaxation extends Scale {
+  readonly rows: readonly Row[];
+  readonly lagrangian: Lagrangian;
+  readonly optimum: DualOptimum;
+  /** Whose choice the prices alone settle, and who is open; absent: anybody may be. */
+  readonly split?: Split;
+}
+
+/** The limits of a relaxation, and prices to begin from. */
+interface Limited {
+  readonly rows: readonly Row[];
+  readonly start?: Float64Array | undefined;
+}
+
+/** How near the bound and the mix must come, as a share of the span. */
 export const TOLERANCE = 1e-10;
-const SAMPLE_TOLERANCE = 1e-8;
-/** From here on prices are first found on a sample. */
-const SAMPLE_FROM = 40_000;
+/** On a sample less will do: its own error is far larger. */
+const sampleTolerance = (sample: number) => 1e-3 / sample;
+/** From here on prices are first found on a sample; for many limits at once, and on samples, it pays sooner. */
+const SAMPLE_FROM = { one: 40_000, many: 4_000 };
 /** Size of the smallest sample, and what share of the contexts a sample is at most. */
-const SAMPLE = 10_000;
+const SAMPLE = { one: 10_000, many: 1_000 };
 const SAMPLE_SHARE = 10;
 /** Half the width of the box of prices around a sample's optimum, as a share of them: some standard errors. */
 const boxWidth = (sample: number) => 4 / Math.sqrt(sample);
+/** The same for prices near 0, as a share of those at which all of a limit would cost the whole span. */
+const NEAR_ZERO = 0.01;
 /** The box is widened this much when the optimum lies at its edge, and given up at this width. */
 const WIDENED = 4;
 const WIDEST = 0.6;
+/** Answers handed on from one set of limits to the next: enough to surround the next optimum. */
+const ANSWERS = 60;
 
 /**
  * Minimises the dual bound. Large problems without parents are solved on a sample first, and that on a smaller one;
@@ -48,48 +65,161 @@ export function solveRelaxation(
   start?: Float64Array,
   answers: readonly Answer[] = [],
 ): Relaxation {
-  const relaxation = minimized(problem, couplingRows(problem), TOLERANCE, start, answers);
+  const [relaxation] = minimized(
+    problem,
+    [{ rows: couplingRows(problem), start }],
+    TOLERANCE,
+    'one',
+    answers,
+  ) as [Relaxation];
   if (relaxation.optimum.infeasible) throw new InfeasibleError();
   return relaxation;
 }
 
+/**
+ * The same at many limits of the same rows, neighbours near each other. A split then is about a core's contexts.
+ * @throws EvicpressError when one of them has no solution.
+ */
+export function solveRelaxations(problem: Problem, limited: readonly (readonly Row[])[]): Relaxation[] {
+  const found = minimized(
+    problem,
+    limited.map((rows) => ({ rows })),
+    TOLERANCE,
+    'many',
+    [],
+  );
+  if (found.some(({ optimum }) => optimum.infeasible)) throw new InfeasibleError();
+  return found;
+}
+
 function minimized(
   problem: Problem,
-  rows: readonly Row[],
+  wanted: readonly Limited[],
   tolerance: number,
-  start: Float64Array | undefined,
+  how: 'one' | 'many',
   answers: readonly Answer[],
-): Relaxation {
-  const { baseline, least, most } = spanOf(problem);
-  const floor = least - Math.max(1e-9, most - least);
-  const common = { answers, tolerance, baseline, floor };
-  const whole = problem.hasParents
-    ? new TreeLagrangian(problem, rows)
-    : new IndependentLagrangian(problem, rows);
+): Relaxation[] {
+  const scale = scaleOf(problem);
+  const found = new Array<Relaxation>(wanted.length);
+  let known = answers;
+  /** Minimises at the k-th limits, whose optimum may lie in a box only. @returns whether that is the optimum. */
+  const minimize = (
+    k: number,
+    lagrangian: Lagrangian,
+    start?: Float64Array,
+    box?: Box,
+    split?: Split,
+  ): boolean => {
+    const optimum = minimizeBound(lagrangian, {
+      ...scale,
+      ...box,
+      ...(start && { start }),
+      answers: known,
+      tolerance,
+    });
+    known = optimum.answers.slice(-ANSWERS);
+    const { rows } = wanted[k]!;
+    found[k] = { rows, lagrangian, optimum, ...scale, ...(split && { split }) };
+    return box === undefined || settledInside(optimum, scale, tolerance);
+  };
+  const onWhole = (k: number, start?: Float64Array) => {
+    const { rows } = wanted[k]!;
+    const whole = problem.hasParents
+      ? new TreeLagrangian(problem, rows)
+      : new IndependentLagrangian(problem, rows);
+    minimize(k, whole, start);
+  };
   const n = problem.demand.contexts;
-  if (whole instanceof TreeLagrangian || n < SAMPLE_FROM || rows.length === 0)
-    return {
-      rows,
-      lagrangian: whole,
-      optimum: minimizeBound(whole, { ...common, ...(start && { start }) }),
-      baseline,
-      floor,
-    };
-  const size = Math.max(SAMPLE, Math.floor(n / SAMPLE_SHARE));
-  const ofSample = rows.map((row) => ({ ...row, limit: (row.limit * size) / n }));
-  const sample = pickContexts(problem, sampleOf(n, size));
-  let { prices } = minimized(sample, ofSample, SAMPLE_TOLERANCE, start, []).optimum;
-  for (let width = boxWidth(size); width < WIDEST; width *= WIDENED) {
-    const low = prices.map((price) => price * (1 - width));
-    const high = prices.map((price) => Math.max(price * (1 + width), Number.MIN_VALUE));
-    const near = whole.restrict(low, high);
-    const optimum = minimizeBound(near, { ...common, start: prices, low, high });
-    if (!optimum.atEdge && optimum.bound - optimum.mixed <= 1e3 * tolerance * (optimum.bound - baseline))
-      return { rows, lagrangian: near, optimum, split: near.split!, baseline, floor };
-    prices = optimum.prices;
+  const { rows } = wanted[0]!;
+  if (problem.hasParents || n < SAMPLE_FROM[how] || rows.length === 0) {
+    let before: Float64Array | undefined;
+    for (const [k, { start = before }] of wanted.entries()) {
+      onWhole(k, start);
+      before = found[k]!.optimum.prices;
+    }
+    return found;
   }
-  const optimum = minimizeBound(whole, { ...common, start: prices });
-  return { rows, lagrangian: whole, optimum, baseline, floor };
+  const size = Math.max(SAMPLE[how], Math.floor(n / SAMPLE_SHARE));
+  const sampled = minimized(
+    pickContexts(problem, sampleOf(n, size)),
+    wanted.map((one) => ({
+      ...one,
+      rows: one.rows.map((row) => ({ ...row, limit: (row.limit * size) / n })),
+    })),
+    sampleTolerance(size),
+    'many',
+    [],
+  );
+  const starts = sampled.map(({ optimum }) => optimum.prices);
+  let pending = [...wanted.keys()];
+  for (let width = boxWidth(size); width < WIDEST && pending.length > 0; width *= WIDENED) {
+    const around = (k: number, prices: Float64Array, share = 1) =>
+      boxAround(prices, sampled[k]!, width * share);
+    const missed: number[] = [];
+    const foretelling = new Foretelling();
+    nestedCores(
+      problem,
+      rows,
+      pending.map((k) => around(k, starts[k]!)),
+      (at, coreIn) => {
+        const k = pending[at]!;
+        const solvedIn = (start: Float64Array, box: Box) => {
+          const { problem: about, split } = coreIn(box);
+          return minimize(k, new IndependentLagrangian(about, wanted[k]!.rows, split), start, box, split);
+        };
+        const box = around(k, starts[k]!);
+        const near = foretelling.near(starts[k]!, box, width);
+        const settled =
+          (near !== undefined && solvedIn(near.prices, inside(around(k, near.prices, near.share), box))) ||
+          solvedIn(starts[k]!, box);
+        const { prices } = found[k]!.optimum;
+        if (settled) foretelling.learn(starts[k]!, prices);
+        else missed.push(k);
+        starts[k] = prices;
+      },
+    );
+    pending = missed;
+  }
+  for (const k of pending) onWhole(k, starts[k]);
+  return found;
+}
+
+/** The scale of a problem, at whatever limits. */
+function scaleOf(problem: Problem): Scale {
+  const { baseline, least, most } = spanOf(problem);
+  return { baseline, floor: least - Math.max(1e-9, most - least) };
+}
+
+/** The contexts of a core that prices near the optimum leave open. @param width share of the prices that is near. */
+export function coreNear(relaxation: Relaxation, lagrangian: IndependentLagrangian, width: number): Core {
+  return lagrangian.coreIn(boxAround(relaxation.optimum.prices, relaxation, width));
+}
+
+/** A box around prices, give or take a share of them, and wide enough for one to fall to 0 or to rise from it. */
+function boxAround(prices: Float64Array, { rows, optimum, baseline }: Relaxation, width: number): Box {
+  const span = Math.max(Number.MIN_VALUE, optimum.bound - baseline);
+  const nearZero = (r: number) => Math.max(Number.MIN_VALUE, (width * NEAR_ZERO * span) / rows[r]!.limit);
+  return {
+    low: prices.map((price, r) => Math.max(0, price * (1 - width) - nearZero(r))),
+    high: prices.map((price, r) => price * (1 + width) + nearZero(r)),
+  };
+}
+
+/** What two boxes have in common; they overlap. */
+function inside(a: Box, b: Box): Box {
+  return {
+    low: a.low.map((price, r) => Math.max(price, b.low[r]!)),
+    high: a.high.map((price, r) => Math.min(price, b.high[r]!)),
+  };
+}
+
+/** Whether what was found in a box of prices is the optimum: bound and mix have met, and not at its edge. */
+function settledInside(
+  { atEdge, bound, mixed }: DualOptimum,
+  { baseline }: Scale,
+  tolerance: number,
+): boolean {
+  return !atEdge && bound - mixed <= 1e3 * tolerance * (bound - baseline);
 }
 
 /** What choices reach and use: where most are settled, only the open ones are summed up. */

@@ -124,14 +124,15 @@ export function fillRoom(assignment: Assignment, prices: Float64Array, candidate
   const find = (i: number): boolean => {
     best.score = Number.POSITIVE_INFINITY;
     assignment.forAlternatives(i, (choice) => {
-      const gain = assignment.gain(i, choice);
-      if (gain <= 0) return;
       assignment.changeOfUse(i, choice, change);
-      let score = -gain;
+      let score = 0;
       for (let r = 0; r < rows.length; r++) {
         if (change[r]! > 0 && use[r]! + change[r]! > rows[r]!.limit) return;
         score += prices[r]! * change[r]!;
       }
+      const gain = assignment.gain(i, choice);
+      if (gain <= 0) return;
+      score -= gain;
       if (score < best.score) {
         best.score = score;
         best.choice = choice;

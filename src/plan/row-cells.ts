@@ -82,6 +82,13 @@ export class RowCells {
     for (const { row, cell, perUnit } of this.coefficients) use[row]! += perUnit * sums[cell]!;
   }
 
+  /** Bytes in each tier, whosever they are. */
+  bytesByTier(sums: Float64Array): Float64Array {
+    const bytes = new Float64Array(this.tiers);
+    for (let cell = 0; cell < this.accessed; cell++) bytes[cell % this.tiers]! += sums[cell]!;
+    return bytes;
+  }
+
   /** What the sums cost at the rows' prices. */
   costOf(sums: Float64Array, prices: Float64Array): number {
     const use = new Float64Array(this.rows.length);

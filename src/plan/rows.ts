@@ -24,6 +24,20 @@ export const ALL_TIERS = -1;
 
 /** The rows that can bind: finite capacities and the budgets that are set, but for those that nobody can overstep. */
 export function couplingRows(problem: Problem): Row[] {
+  return overstepped(problem, limitedRows(problem));
+}
+
+/** The same rows with the limits that they have in a problem of other capacities. */
+export function rowsAs(rows: readonly Row[], problem: Problem): Row[] {
+  const all = limitedRows(problem);
+  return rows.map(
+    ({ kind, tier, tenant }) =>
+      all.find((row) => row.kind === kind && row.tier === tier && row.tenant === tenant)!,
+  );
+}
+
+/** A row for every limit that is finite. What allows nothing is not offered at all, and needs no row. */
+function limitedRows(problem: Problem): Row[] {
   const { tiers, budgets, demand } = problem;
   const rows: Row[] = [
     ...tiers.map(({ capacityBytes }, tier) => ({ kind: 'capacity' as const, tier, limit: capacityBytes })),
@@ -41,9 +55,7 @@ export function couplingRows(problem: Problem): Row[] {
     });
     rows.push({ kind: 'money', tier: ALL_TIERS, limit: budgets.moneyPerMonth });
   }
-  // What allows nothing is not offered at all, and needs no row.
-  const finite = rows.filter(({ limit }) => Number.isFinite(limit) && limit > 0);
-  return overstepped(problem, finite);
+  return rows.filter(({ limit }) => Number.isFinite(limit) && limit > 0);
 }
 
 /** The rows that would be overstepped if every context were in its largest form, each in the tier that uses most. */

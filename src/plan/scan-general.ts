@@ -1,7 +1,7 @@
 import { segmentLoadSeconds } from '../cost/transfer.js';
 import { optionUtility } from '../cost/utility.js';
 import type { Envelopes, ScanList } from './envelopes.js';
-import { KEEP_NOTHING, type Problem, storedBytesOf, utilityOf } from './problem.js';
+import { KEEP_NOTHING, type Problem, qualityOf, storedBytesOf, ttftOf, utilityOf } from './problem.js';
 import type { RowCells } from './row-cells.js';
 import { OPEN, type Pass } from './scan-plain.js';
 import { KahanSum } from './sums.js';
@@ -71,6 +71,9 @@ export class GeneralScan {
     const priced = new KahanSum();
     const utility = new KahanSum();
     let opened = 0;
+    let ttftSeconds = 0;
+    let quality = 0;
+    let keptWeight = 0;
     for (let i = 0; i < demand.contexts; i++) {
       const f = accesses[i]!;
       const full = fullBytes[i]!;
@@ -162,13 +165,16 @@ export class GeneralScan {
       if (!box) continue;
       if (tier >= 0) {
         const whole = storedBytesOf(problem, i, choice % count);
+        keptWeight += f * share;
         exact[group + tier]! += whole;
         exact[accessed + tier]! += whole * f;
         if (choice !== before) exact[written + tier]! += whole;
       }
       utility.add(utilityOf(problem, i, choice));
+      ttftSeconds += f * ttftOf(problem, i, choice);
+      quality += f * share * qualityOf(problem, choice);
     }
-    return { priced: priced.total, utility: utility.total, opened };
+    return { priced: priced.total, opened, utility: utility.total, ttftSeconds, quality, kept: keptWeight };
   }
 
   /** The entry of a context's list that is best in a tier at a price per byte, one by one; its value is left in `found`. */

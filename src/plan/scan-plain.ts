@@ -9,11 +9,16 @@ export const OPEN = -2;
 export interface Pass {
   /** The choices' values at the low prices, what their bytes cost subtracted. */
   readonly priced: number;
-  /** In a box: the settled choices' utility as a plan has it. */
-  readonly utility: number;
-  /** In a box: contexts marked OPEN. */
+  /** In a box: contexts marked OPEN, and the others' sums as a plan has them; see Tally. */
   readonly opened: number;
+  readonly utility: number;
+  readonly ttftSeconds: number;
+  readonly quality: number;
+  readonly kept: number;
 }
+
+/** Where every context chooses, nothing is summed up as a plan has it. */
+export const NO_SUMS = { opened: 0, utility: 0, ttftSeconds: 0, quality: 0, kept: 0 };
 
 /**
  * The passes for the plain case: times affine in bytes, curves that are envelopes, nothing in force, no charges,
@@ -91,7 +96,7 @@ export class PlainScan {
         if (choices !== undefined) choices[i] = tier * count + form[entry]!;
       } else if (choices !== undefined) choices[i] = KEEP_NOTHING;
     }
-    return { priced: priced.total, utility: 0, opened: 0 };
+    return { priced: priced.total, ...NO_SUMS };
   }
 
   /**
@@ -121,6 +126,9 @@ export class PlainScan {
     const priced = new KahanSum();
     const utility = new KahanSum();
     let opened = 0;
+    let ttftSeconds = 0;
+    let quality = 0;
+    let kept = 0;
     for (let i = 0; i < n; i++) {
       const f = accesses[i]!;
       const full = fullBytes[i]!;
@@ -168,6 +176,8 @@ export class PlainScan {
       if (tier < 0) {
         choices[i] = KEEP_NOTHING;
         utility.add(winning);
+        ttftSeconds += f * recomputeSeconds[i]!;
+        quality += weight;
         continue;
       }
       choices[i] = tier * count + form[entry]!;
@@ -178,11 +188,14 @@ export class PlainScan {
       const rounded = Math.ceil(stored);
       exact[tier]! += rounded;
       exact[accessed + tier]! += rounded * f;
-      utility.add(
-        worth * points[3 * entry + 1]! - weight * latency[tier]! - f * rounded * secondsPerByte[tier]!,
-      );
+      const good = points[3 * entry + 1]!;
+      const seconds = weight * latency[tier]! + f * rounded * secondsPerByte[tier]!;
+      utility.add(worth * good - seconds);
+      ttftSeconds += seconds;
+      quality += weight * good;
+      kept += weight;
     }
-    return { priced: priced.total, utility: utility.total, opened };
+    return { priced: priced.total, opened, utility: utility.total, ttftSeconds, quality, kept };
   }
 
   private costPerAccess(perUnit: Float64Array, into: Float64Array): void {

@@ -1,9 +1,10 @@
-import { envelopesOf } from './envelopes.js';
+import { envelopesOf, type ScanList } from './envelopes.js';
 import type { Problem } from './problem.js';
 import { RowCells } from './row-cells.js';
 import type { Row } from './rows.js';
 import { GeneralScan } from './scan-general.js';
 import { OPEN, PlainScan } from './scan-plain.js';
+import type { Tally } from './tally.js';
 
 /** The contexts whose choice is the same everywhere in a box of prices, and the others. */
 export interface Split {
@@ -13,7 +14,7 @@ export interface Split {
   /** What the settled contexts reach and use, bytes unrounded as in the bound. */
   readonly loose: { readonly utility: number; readonly use: Float64Array };
   /** The same as a plan has it. */
-  readonly exact: { readonly utility: number; readonly use: Float64Array };
+  readonly exact: Tally;
 }
 
 /**
@@ -21,6 +22,8 @@ export interface Split {
  * arrays, no allocation. A context looks at its curve's envelope once per tier.
  */
 export class Scan {
+  /** The forms that contexts look at. */
+  readonly lists: ScanList;
   private readonly cells: RowCells;
   private readonly pass: PlainScan | GeneralScan;
   /** Prices by cell at the box's two ends, and sums by cell. */
@@ -30,7 +33,7 @@ export class Scan {
   private readonly exact: Float64Array;
 
   constructor(
-    private readonly problem: Problem,
+    readonly problem: Problem,
     private readonly rows: readonly Row[],
   ) {
     const tabled = problem.tiers.some((tier) => tier.tabled);
@@ -38,6 +41,7 @@ export class Scan {
     const cells = new RowCells(problem, rows);
     const affine = envelopes.lists.concave && !tabled;
     const plain = affine && problem.inForce === undefined && problem.budgets === undefined;
+    this.lists = envelopes.lists;
     this.cells = cells;
     this.pass = plain
       ? new PlainScan(problem, envelopes.lists, cells.accessed)
@@ -68,7 +72,7 @@ export class Scan {
     cells.priceAndCharge(lowPrices, low);
     cells.priceAndCharge(highPrices, high);
     const choices = new Int32Array(problem.demand.contexts);
-    const { priced, utility, opened } = pass.split(low, high, choices, loose, exact);
+    const { priced, opened, ...sums } = pass.split(low, high, choices, loose, exact);
     const open = new Int32Array(opened);
     for (let i = 0, at = 0; at < opened; i++) if (choices[i] === OPEN) open[at++] = i;
     const used = { loose: new Float64Array(rows.length), exact: new Float64Array(rows.length) };
@@ -78,7 +82,7 @@ export class Scan {
       choices,
       open,
       loose: { utility: priced + cells.costOf(loose, lowPrices), use: used.loose },
-      exact: { utility, use: used.exact },
+      exact: { ...sums, use: used.exact, usedBytes: cells.bytesByTier(exact) },
     };
   }
 }

@@ -20,9 +20,10 @@ import type { Problem } from '../../src/plan/problem.js';
 import { couplingRows } from '../../src/plan/rows.js';
 import { pickContexts } from '../../src/plan/sample.js';
 import { Scan } from '../../src/plan/scan.js';
-import { logSpaced, Sweep } from '../../src/plan/sizing.js';
+import { logSpaced } from '../../src/plan/sizing.js';
 import { dual, exact, pricedPlan } from '../../src/plan/solvers/dual.js';
 import type { Solution } from '../../src/plan/solvers/solver.js';
+import { Sweep } from '../../src/plan/sweep.js';
 import { tableText } from '../../src/report/table-text.js';
 import { drifted, type InstanceOptions, ordinaryInstance } from '../support/instances.js';
 import { linearProgram } from '../support/linear-program.js';
@@ -153,9 +154,10 @@ function sweep(size: number): Row {
   dual.solve(problem);
   const cold = measured(() => dual.solve(problem), 3);
   const all = measured(() => {
-    const solver = new Sweep(problem);
-    for (const bytes of logSpaced(Math.round(full / 200), Math.round(full / 2), 50))
-      solver.at(problem.tiers.map((tier, t) => (t === 0 ? bytes : tier.capacityBytes)));
+    const sizes = logSpaced(Math.round(full / 200), Math.round(full / 2), 50);
+    new Sweep(problem).along(
+      sizes.map((bytes) => problem.tiers.map((tier, t) => (t === 0 ? bytes : tier.capacityBytes))),
+    );
   }, 1);
   return {
     contexts: size.toLocaleString('en'),

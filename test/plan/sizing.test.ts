@@ -1,15 +1,50 @@
 import { describe, expect, it } from 'vitest';
 import { EvicpressError } from '../../src/errors.js';
+import { baselineUtility } from '../../src/plan/baseline.js';
 import { planMeans } from '../../src/plan/make-plan.js';
+import type { Problem } from '../../src/plan/problem.js';
 import { couplingRows, totalUse, withinLimits } from '../../src/plan/rows.js';
-import { fixedRule, kneeOf, leastSize, logSpaced, Sweep, withCapacities } from '../../src/plan/sizing.js';
+import { fixedRule, kneeOf, leastSize, logSpaced } from '../../src/plan/sizing.js';
 import { dual, pricedPlan } from '../../src/plan/solvers/dual.js';
+import { Sweep, withCapacities } from '../../src/plan/sweep.js';
 import { ordinaryInstance } from '../support/instances.js';
 
 const problem = ordinaryInstance({ contexts: 500, seed: 4 });
 const full = problem.demand.fullBytes.reduce((sum, bytes) => sum + bytes, 0);
 const at = (dram: number) => problem.tiers.map((tier, t) => (t === 0 ? dram : tier.capacityBytes));
 const sizes = logSpaced(Math.round(full / 500), Math.round(full), 8);
+
+/** The same instance with limits beyond its tiers' own. */
+function withConstraints(
+  instance: Problem,
+  { moneyPerMonth, bandwidthShare }: { moneyPerMonth?: number; bandwidthShare?: number },
+): Problem {
+  const perTier = (value: number) => new Float64Array(instance.tiers.length).fill(value);
+  return {
+    ...instance,
+    tiers: instance.tiers.map((tier, t) => ({
+      ...tier,
+      moneyPerByte: (moneyPerMonth === undefined ? 0 : [4, 0.2, 0.02][t]!) / 1e9,
+      bytesPerSecondBudget:
+        bandwidthShare === undefined ? Number.POSITIVE_INFINITY : bandwidthShare / tier.secondsPerByte,
+    })),
+    ...(moneyPerMonth === undefined
+      ? {}
+      : {
+          budgets: {
+            tenantShares: [],
+            writtenBytes: perTier(Number.POSITIVE_INFINITY),
+            moneyPerMonth,
+            charge: perTier(0),
+          },
+        }),
+  };
+}
+
+/** Sum of the accesses, weighted by requestShare. */
+function weightOf({ demand }: Problem): number {
+  return demand.accesses.reduce((sum, f, i) => sum + f * demand.requestShare[i]!, 0);
+}
 
 describe('a sweep', () => {
   it('stays within 1e-3 of the span of a polished cold solve', () => {
@@ -44,6 +79,56 @@ describe('a sweep', () => {
       );
       expect(points[k]!.prices[0]).toBeLessThanOrEqual(points[k - 1]!.prices[0]! * (1 + 1e-3));
     }
+  });
+
+  it.each([
+    ['one tier', 9, 1, {}],
+    ['both finite tiers', 4, 4, {}],
+    ['one tier, with a budget and bandwidth shared', 4, 1, { moneyPerMonth: 900, bandwidthShare: 0.02 }],
+  ])('along %s proves what each point proves by itself', (_, drams, ssds, constraints) => {
+    const large = withConstraints(ordinaryInstance({ contexts: 5000, seed: 6 }), constraints);
+    const total = large.demand.fullBytes.reduce((sum, bytes) => sum + bytes, 0);
+    const sizesOf = (tier: number, points: number) =>
+      points === 1
+        ? [large.tiers[tier]!.capacityBytes]
+        : logSpaced(Math.round(total / 200), Math.round(total / 2), points).reverse();
+    const points = sizesOf(0, drams).flatMap((dram) =>
+      sizesOf(1, ssds).map((ssd) => [dram, ssd, large.tiers[2]!.capacityBytes]),
+    );
+    let done = 0;
+    const plans = new Sweep(large).along(points, () => done++);
+    expect(done).toBe(points.length);
+    plans.forEach((plan, k) => {
+      const at = withCapacities(large, points[k]!);
+      const { optimum, choices, utility } = pricedPlan(at);
+      const span = optimum.bound - baselineUtility(at);
+      expect(plan.capacities).toEqual(points[k]);
+      expect(Math.abs(plan.bound - optimum.bound)).toBeLessThan(1e-8 * span);
+      expect(plan.bound).toBeGreaterThanOrEqual(Math.max(plan.utility, utility) - 1e-9 * span);
+      // Repair looks at other contexts than a solve of its own does.
+      expect(Math.abs(plan.utility - utility)).toBeLessThan(1e-4 * span);
+      const { meanTtftSeconds, meanQuality } = planMeans(at, choices);
+      expect(Math.abs(plan.meanTtftSeconds - meanTtftSeconds)).toBeLessThan(1e-3 * meanTtftSeconds);
+      expect(Math.abs(plan.meanQuality - meanQuality)).toBeLessThan(1e-3);
+      const worth = large.alpha * plan.meanQuality - plan.meanTtftSeconds;
+      expect(Math.abs(worth * weightOf(large) - plan.utility)).toBeLessThan(1e-9 * Math.abs(plan.utility));
+      plan.usedBytes.forEach((bytes, t) => {
+        expect(bytes).toBeLessThanOrEqual(points[k]![t]! * (1 + 1e-12));
+      });
+    });
+    expect(new Sweep(large).along(points)).toEqual(plans);
+  });
+
+  it('solves points where other limits bind one by one', () => {
+    const large = ordinaryInstance({ contexts: 4000, seed: 6 });
+    const total = large.demand.fullBytes.reduce((sum, bytes) => sum + bytes, 0);
+    const points = [0, total / 50, 2 * total].map((dram) =>
+      large.tiers.map((tier, t) => (t === 0 ? dram : tier.capacityBytes)),
+    );
+    const [none, some, all] = new Sweep(large).along(points);
+    expect(none!.usedBytes[0]).toBe(0);
+    expect(some!.utility).toBeGreaterThan(none!.utility);
+    expect(all!.utility).toBeGreaterThan(some!.utility);
   });
 
   it('offers nothing of a tier without room', () => {

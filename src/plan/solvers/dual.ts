@@ -8,18 +8,13 @@ import { tightened } from '../fitting.js';
 import { IndependentLagrangian } from '../independent.js';
 import { InfeasibleError } from '../infeasible.js';
 import type { Problem } from '../problem.js';
-import { type Relaxation, solveRelaxation, sumsOf } from '../relaxation.js';
+import { type Relaxation, solveRelaxation } from '../relaxation.js';
 import { fillRoom, relieve } from '../relieve.js';
+import { better, type Candidate, repairedPlan, thinned } from '../repair.js';
 import { TreeLagrangian } from '../tree.js';
 import { greedyChoices } from './greedy.js';
 import type { Solution, SolveOptions, Solver } from './solver.js';
 
-/** Where prices settle most contexts, repair looks at so many of the others. */
-const REPAIR_OPEN = 600;
-/** Below so many contexts repair looks at all. */
-const REPAIR_ALL = 2_000;
-/** Prices this share apart are near. */
-const NEAR = 0.02;
 /** Up to here a plan that is not near enough is polished: the core searched, the greedies tried. */
 const POLISH_ALL = 20_000;
 /** Up to here any gap that is left is worth a quick search of the core and a try of the greedies. */
@@ -122,60 +117,6 @@ export function pricedPlan(
   const plan = repairedPlan(problem, relaxation, blended) ?? greedyPlan(problem, relaxation, 'drop-per-byte');
   if (plan === undefined) throw new InfeasibleError();
   return { ...plan, optimum: relaxation.optimum };
-}
-
-interface Candidate {
-  readonly choices: Int32Array;
-  readonly utility: number;
-}
-
-function better(a: Candidate | undefined, b: Candidate | undefined): Candidate | undefined {
-  if (a === undefined || b === undefined) return a ?? b;
-  return b.utility > a.utility ? b : a;
-}
-
-function repairedPlan(problem: Problem, relaxation: Relaxation, choices: Int32Array): Candidate | undefined {
-  const { rows, optimum } = relaxation;
-  const assignment = new Assignment(problem, rows, choices, sumsOf(problem, relaxation, choices).use);
-  const wanted = { score: 'priced', prices: optimum.prices } as const;
-  const open = openNear(problem, relaxation);
-  if (open !== undefined) {
-    if (relieve(assignment, { ...wanted, candidates: open })) {
-      fillRoom(assignment, optimum.prices, open);
-      return { choices, utility: sumsOf(problem, relaxation, choices).utility };
-    }
-  }
-  if (!relieve(assignment, wanted)) return undefined;
-  fillRoom(assignment, optimum.prices);
-  return { choices, utility: totalUtility(problem, choices) };
-}
-
-/** The contexts that choose otherwise where prices differ a little; undefined where all may as well be looked at. */
-function openNear(
-  problem: Problem,
-  { rows, lagrangian, optimum, split }: Relaxation,
-): Int32Array | undefined {
-  if (split !== undefined) return thinned(split.open);
-  if (problem.demand.contexts < REPAIR_ALL) return undefined;
-  const at = (factor: number) => optimum.prices.map((price) => price * factor);
-  if (lagrangian instanceof IndependentLagrangian)
-    return thinned(lagrangian.restrict(at(1 - NEAR), at(1 + NEAR)).split!.open);
-  if (!problem.hasParents) return undefined;
-  // In a tree a change needs its neighbours' consent: all of them are looked at.
-  const [cheap, dear] = [1 - NEAR, 1 + NEAR].map((factor) => {
-    const choices = new Int32Array(problem.demand.contexts);
-    lagrangian.choose(at(factor), new Float64Array(rows.length), choices);
-    return choices;
-  });
-  return Int32Array.from(cheap!.keys()).filter((i) => cheap![i] !== dear![i]);
-}
-
-/** An even selection of contexts: enough moves to fill the last byte, few enough to look at. */
-function thinned(open: Int32Array): Int32Array {
-  const step = Math.max(1, open.length / REPAIR_OPEN);
-  const picked = new Int32Array(Math.min(open.length, REPAIR_OPEN));
-  for (let k = 0; k < picked.length; k++) picked[k] = open[Math.floor(k * step)]!;
-  return picked;
 }
 
 /** Betters the best plan by exchanges, from the blended optimum and then from what that gave. */

@@ -1,0 +1,113 @@
+import { Assignment } from './assignment.js';
+import { totalUtility } from './baseline.js';
+import { blendAnswers } from './blend.js';
+import { IndependentLagrangian } from './independent.js';
+import type { Problem } from './problem.js';
+import { coreNear, type Relaxation, sumsOf } from './relaxation.js';
+import { fillRoom, relieve } from './relieve.js';
+import { type Tally, tallyOf } from './tally.js';
+
+/** Where prices settle most contexts, repair looks at so many of the others; at one of many limits, at fewer. */
+const REPAIR_OPEN = 600;
+const REPAIR_CORE = 100;
+/** Below so many contexts repair looks at all. */
+const REPAIR_ALL = 2_000;
+/** Prices this share apart are near. */
+const NEAR = 0.02;
+/** The same at one of many limits, the next where the one before leaves too few open. */
+const CORE_WIDTHS = [0.002, 0.01, 0.05];
+
+/** A whole plan. */
+export interface Candidate {
+  readonly choices: Int32Array;
+  readonly utility: number;
+}
+
+/** The better of two plans that may be missing. */
+export function better(a: Candidate | undefined, b: Candidate | undefined): Candidate | undefined {
+  if (a === undefined || b === undefined) return a ?? b;
+  return b.utility > a.utility ? b : a;
+}
+
+/** Brings choices near the optimum within every limit and fills what room is left; undefined where that fails. */
+export function repairedPlan(
+  problem: Problem,
+  relaxation: Relaxation,
+  choices: Int32Array,
+): Candidate | undefined {
+  const { optimum } = relaxation;
+  const assignment = assignmentOf(problem, relaxation, choices);
+  const open = openNear(problem, relaxation);
+  const plan = open && repairedOnOpen(assignment, relaxation, open);
+  if (plan !== undefined) return plan;
+  if (!relieve(assignment, { score: 'priced', prices: optimum.prices })) return undefined;
+  fillRoom(assignment, optimum.prices);
+  return { choices, utility: totalUtility(problem, choices) };
+}
+
+/** The same where only these contexts may change; undefined where that does not bring every row within its limit. */
+function repairedOnOpen(
+  assignment: Assignment,
+  relaxation: Relaxation,
+  open: Int32Array,
+): Candidate | undefined {
+  const { prices } = relaxation.optimum;
+  if (!relieve(assignment, { score: 'priced', prices, candidates: open })) return undefined;
+  fillRoom(assignment, prices, open);
+  const { problem, choices } = assignment;
+  return { choices, utility: sumsOf(problem, relaxation, choices).utility };
+}
+
+/** The contexts that choose otherwise where prices differ a little; undefined where all may as well be looked at. */
+function openNear(problem: Problem, relaxation: Relaxation): Int32Array | undefined {
+  const { rows, lagrangian, optimum, split } = relaxation;
+  if (split !== undefined) return thinned(split.open);
+  if (problem.demand.contexts < REPAIR_ALL) return undefined;
+  if (lagrangian instanceof IndependentLagrangian)
+    return thinned(coreNear(relaxation, lagrangian, NEAR).split.open);
+  if (!problem.hasParents) return undefined;
+  // In a tree a change needs its neighbours' consent: all of them are looked at.
+  const at = (factor: number) => optimum.prices.map((price) => price * factor);
+  const [cheap, dear] = [1 - NEAR, 1 + NEAR].map((factor) => {
+    const choices = new Int32Array(problem.demand.contexts);
+    lagrangian.choose(at(factor), new Float64Array(rows.length), choices);
+    return choices;
+  });
+  return Int32Array.from(cheap!.keys()).filter((i) => cheap![i] !== dear![i]);
+}
+
+/** An even selection of contexts: enough moves to fill the last byte, few enough to look at. */
+export function thinned(open: Int32Array, most = REPAIR_OPEN): Int32Array {
+  const step = Math.max(1, open.length / most);
+  const picked = new Int32Array(Math.min(open.length, most));
+  for (let k = 0; k < picked.length; k++) picked[k] = open[Math.floor(k * step)]!;
+  return picked;
+}
+
+/**
+ * A whole plan made of a relaxation that is about a core: only what prices next to the optimum leave open may change.
+ * @returns what it adds up to with all that is settled; undefined where the open contexts cannot keep every limit.
+ */
+export function repairedCore(relaxation: Relaxation): Tally | undefined {
+  const { rows, lagrangian, split } = relaxation;
+  if (split === undefined || !(lagrangian instanceof IndependentLagrangian)) return undefined;
+  for (const width of CORE_WIDTHS) {
+    const { problem, split } = coreNear(relaxation, lagrangian, width);
+    if (split.open.length < REPAIR_CORE && width !== CORE_WIDTHS.at(-1)) continue;
+    const near = { ...relaxation, split, lagrangian: new IndependentLagrangian(problem, rows, split) };
+    const choices = blendAnswers(problem, near);
+    const assignment = assignmentOf(problem, near, choices);
+    if (repairedOnOpen(assignment, near, thinned(split.open, REPAIR_CORE)) !== undefined)
+      return tallyOf(problem, rows, choices, split.open, split.exact);
+  }
+  return undefined;
+}
+
+/** Choices that may change for repair. Where prices settle most contexts the forms that are best at some price will do. */
+function assignmentOf(problem: Problem, relaxation: Relaxation, choices: Int32Array): Assignment {
+  const { rows, lagrangian, split } = relaxation;
+  const { use } = sumsOf(problem, relaxation, choices);
+  return split !== undefined && lagrangian instanceof IndependentLagrangian
+    ? new Assignment(problem, rows, choices, use, lagrangian.scan.lists)
+    : new Assignment(problem, rows, choices, use);
+}
