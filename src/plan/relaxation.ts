@@ -36,8 +36,11 @@ interface Limited {
 
 /** How near the bound and the mix must come, as a share of the span. */
 export const TOLERANCE = 1e-10;
-/** On a sample less will do: its own error is far larger. */
-const sampleTolerance = (sample: number) => 1e-3 / sample;
+/** Where rounding keeps bound and mix apart they have met when they are this near. */
+const NEAR_ENOUGH = 1e-7;
+/** At many limits less will do, for curves; and on a sample, whose own error is far larger. */
+const TOLERANCE_OF_MANY = 1e-9;
+const sampleTolerance = (sample: number) => 1e-2 / sample;
 /** From here on prices are first found on a sample; for many limits at once, and on samples, it pays sooner. */
 const SAMPLE_FROM = { one: 40_000, many: 4_000 };
 /** Size of the smallest sample, and what share of the contexts a sample is at most. */
@@ -84,7 +87,7 @@ export function solveRelaxations(problem: Problem, limited: readonly (readonly R
   const found = minimized(
     problem,
     limited.map((rows) => ({ rows })),
-    TOLERANCE,
+    TOLERANCE_OF_MANY,
     'many',
     [],
   );
@@ -219,7 +222,7 @@ function settledInside(
   { baseline }: Scale,
   tolerance: number,
 ): boolean {
-  return !atEdge && bound - mixed <= 1e3 * tolerance * (bound - baseline);
+  return !atEdge && bound - mixed <= Math.max(NEAR_ENOUGH, 10 * tolerance) * (bound - baseline);
 }
 
 /** What choices reach and use: where most are settled, only the open ones are summed up. */

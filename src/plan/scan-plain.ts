@@ -73,15 +73,22 @@ export class PlainScan {
       let winning = mask & (1 << T) ? worth - f * recomputeSeconds[i]! : Number.NEGATIVE_INFINITY;
       let tier = -1;
       let entry = 0;
+      let e = first;
+      let before = Number.POSITIVE_INFINITY;
+      let startBefore = Number.POSITIVE_INFINITY;
       for (let t = 0; t < T; t++) {
         if ((mask & (1 << t)) === 0) continue;
-        const most = worth - weight * latency[t]!;
+        const start = weight * latency[t]!;
         const perFraction = full * (f * cheapAccess[t]! + perUnit[t]!);
-        // Even whole at the cost of the fewest bytes it would not win.
-        if (most - perFraction * fewest <= winning) continue;
-        let e = first;
-        while (e < last && worth * points[3 * e]! > perFraction) e++;
-        const value = worth * points[3 * e + 1]! - weight * latency[t]! - perFraction * points[3 * e + 2]!;
+        // No better than a tier looked at, or even whole at the cost of the fewest bytes it would not win.
+        if (perFraction >= before && start >= startBefore) continue;
+        if (worth - start - perFraction * fewest <= winning) continue;
+        // The best entry lies on that side of the last tier's where the cost is worth it.
+        if (perFraction <= before) while (e < last && worth * points[3 * e]! > perFraction) e++;
+        else while (e > first && worth * points[3 * e - 3]! <= perFraction) e--;
+        before = perFraction;
+        startBefore = start;
+        const value = worth * points[3 * e + 1]! - start - perFraction * points[3 * e + 2]!;
         if (value > winning) {
           winning = value;
           tier = t;
@@ -146,14 +153,22 @@ export class PlainScan {
       let tier = -1;
       let entry = 0;
       let steady = true;
+      let e = first;
+      let cheapBefore = Number.POSITIVE_INFINITY;
+      let dearBefore = Number.POSITIVE_INFINITY;
+      let startBefore = Number.POSITIVE_INFINITY;
       for (let t = 0; t < T; t++) {
         if ((mask & (1 << t)) === 0) continue;
         const start = weight * latency[t]!;
         const cheap = full * (f * cheapAccess[t]! + low[t]!);
+        if (cheap >= dearBefore && start >= startBefore) continue;
         if (worth - start - cheap * fewest <= winning) continue;
-        let e = first;
-        while (e < last && worth * points[3 * e]! > cheap) e++;
+        if (cheap <= cheapBefore) while (e < last && worth * points[3 * e]! > cheap) e++;
+        else while (e > first && worth * points[3 * e - 3]! <= cheap) e--;
         const dear = full * (f * dearAccess[t]! + high[t]!);
+        cheapBefore = cheap;
+        dearBefore = dear;
+        startBefore = start;
         const gross = worth * points[3 * e + 1]! - start;
         const fraction = points[3 * e + 2]!;
         const most = gross - cheap * fraction;
