@@ -19,6 +19,8 @@ export interface Core {
 
 /** Where a wider box leaves more than this share of the contexts open it spares the boxes inside it nothing. */
 const SPARED = 0.75;
+/** Where prices lie this many times apart it is not even tried. */
+const WIDE = 16;
 
 /**
  * Settles what can be settled in each of many boxes of prices. A context that chooses alike in the box around
@@ -39,14 +41,20 @@ export function nestedCores(
       visit(from, (box) => ({ problem: scan.problem, split: splitIn(box) }));
       return;
     }
-    const split = splitIn(hullOf(boxes.slice(from, to)));
-    const spared = split.open.length < SPARED * scan.problem.demand.contexts;
-    const inner = spared ? new Scan(pickContexts(scan.problem, split.open), rows) : scan;
     const middle = (from + to) >> 1;
+    const split = isWide(boxes.slice(from, to)) ? undefined : splitIn(hullOf(boxes.slice(from, to)));
+    const spared = split !== undefined && split.open.length < SPARED * scan.problem.demand.contexts;
+    const inner = spared ? new Scan(pickContexts(scan.problem, split.open), rows) : scan;
     descend(inner, spared ? split : settled, from, middle);
     descend(inner, spared ? split : settled, middle, to);
   };
   if (boxes.length > 0) descend(new Scan(problem, rows), undefined, 0, boxes.length);
+}
+
+/** Whether prices differ so much that hardly any context chooses alike; those next to 0 in all boxes do not count. */
+function isWide(boxes: readonly Box[]): boolean {
+  const { low, high } = hullOf(boxes);
+  return low.some((price, r) => high[r]! > WIDE * price && boxes.some((box) => box.low[r]! > 0));
 }
 
 /** The smallest box around others. */

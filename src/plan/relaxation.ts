@@ -49,7 +49,7 @@ const SAMPLE_SHARE = 10;
 /** Half the width of the box of prices around a sample's optimum, as a share of them: some standard errors. */
 const boxWidth = (sample: number) => 4 / Math.sqrt(sample);
 /** The same for prices near 0, as a share of those at which all of a limit would cost the whole span. */
-const NEAR_ZERO = 0.01;
+const NEAR_ZERO = 0.03;
 /** The box is widened this much when the optimum lies at its edge, and given up at this width. */
 const WIDENED = 4;
 const WIDEST = 0.6;
