@@ -1,3 +1,6 @@
+/** Steps without gain after which the basis is factored afresh, and after as many again the solve ends. */
+const IDLE = 50;
+
 /**
  * The restricted master problem of the dual: the best convex mix of the answers seen so far that keeps every
  * limit. Maximise Σ w_k·utility_k subject to Σ w_k·use_k ≤ limits, Σ w_k = 1, w ≥ 0. Its optimal prices are the
@@ -45,6 +48,8 @@ export class RestrictedMaster {
     const direction = new Float64Array(m);
     const scale = Math.max(1e-300, ...values.map((value) => Math.abs(value - this.floor)));
     this.factor();
+    let reached = Number.NEGATIVE_INFINITY;
+    let idle = 0;
     for (let step = 0; step < 5000; step++) {
       for (let r = 0; r < m; r++) {
         let sum = 0;
@@ -56,6 +61,12 @@ export class RestrictedMaster {
         duals[r] = sum;
         solution[r] = right;
       }
+      // Nearly equal answers at full rows: what is still to be gained is less than rounding makes of it.
+      const value = this.valueOf(solution);
+      idle = value > reached + 1e-14 * scale ? 0 : idle + 1;
+      if (idle === IDLE) this.factor();
+      if (idle > 2 * IDLE) break;
+      reached = Math.max(reached, value);
       const entering = this.price(duals, scale, step > 2000);
       if (entering < 0) break;
       const column = columns[entering]!;
@@ -89,6 +100,12 @@ export class RestrictedMaster {
     }
     for (let r = 0; r < this.limits.length; r++) prices[r] = Math.max(0, duals[r]!) / this.limits[r]!;
     return { value, weights, artificial };
+  }
+
+  private valueOf(solution: Float64Array): number {
+    let value = 0;
+    for (let r = 0; r < this.m; r++) value += this.values[this.basis[r]!]! * solution[r]!;
+    return value;
   }
 
   private price(duals: Float64Array, scale: number, bland: boolean): number {

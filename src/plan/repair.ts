@@ -9,9 +9,11 @@ import { type Tally, tallyOf } from './tally.js';
 
 /** Where prices settle most contexts, repair looks at so many of the others; at one of many limits, at fewer. */
 const REPAIR_OPEN = 600;
-const REPAIR_CORE = 48;
+const REPAIR_CORE = 100;
 /** Below so many contexts repair looks at all. */
 const REPAIR_ALL = 2_000;
+/** From here on repair need not look at every form of a context, nor at one of many limits at so many contexts. */
+const REPAIR_WELL = 20_000;
 /** Prices this share apart are near. */
 const NEAR = 0.02;
 /** The same at one of many limits, the next where the one before leaves too few open. */
@@ -36,7 +38,7 @@ export function repairedPlan(
   choices: Int32Array,
 ): Candidate | undefined {
   const { optimum } = relaxation;
-  const assignment = assignmentOf(problem, relaxation, choices);
+  const assignment = assignmentOf(problem, relaxation, choices, problem.demand.contexts);
   const open = openNear(problem, relaxation);
   const plan = open && repairedOnOpen(assignment, relaxation, open);
   if (plan !== undefined) return plan;
@@ -86,28 +88,35 @@ export function thinned(open: Int32Array, most = REPAIR_OPEN): Int32Array {
 
 /**
  * A whole plan made of a relaxation that is about a core: only what prices next to the optimum leave open may change.
+ * @param contexts of the whole instance: the fewer they are, the more each weighs, and the more are looked at.
  * @returns what it adds up to with all that is settled; undefined where the open contexts cannot keep every limit.
  */
-export function repairedCore(relaxation: Relaxation): Tally | undefined {
+export function repairedCore(relaxation: Relaxation, contexts: number): Tally | undefined {
   const { rows, lagrangian, split } = relaxation;
   if (split === undefined || !(lagrangian instanceof IndependentLagrangian)) return undefined;
+  const most = contexts < REPAIR_WELL ? REPAIR_OPEN : REPAIR_CORE;
   for (const width of CORE_WIDTHS) {
     const { problem, split } = coreNear(relaxation, lagrangian, width);
-    if (split.open.length < REPAIR_CORE && width !== CORE_WIDTHS.at(-1)) continue;
+    if (split.open.length < most && width !== CORE_WIDTHS.at(-1)) continue;
     const near = { ...relaxation, split, lagrangian: new IndependentLagrangian(problem, rows, split) };
     const choices = blendAnswers(problem, near);
-    const assignment = assignmentOf(problem, near, choices);
-    if (repairedOnOpen(assignment, near, thinned(split.open, REPAIR_CORE)) !== undefined)
+    const assignment = assignmentOf(problem, near, choices, contexts);
+    if (repairedOnOpen(assignment, near, thinned(split.open, most)) !== undefined)
       return tallyOf(problem, rows, choices, split.open, split.exact);
   }
   return undefined;
 }
 
-/** Choices that may change for repair. Where prices settle most contexts the forms that are best at some price will do. */
-function assignmentOf(problem: Problem, relaxation: Relaxation, choices: Int32Array): Assignment {
-  const { rows, lagrangian, split } = relaxation;
+/** Choices that may change for repair. Of many contexts' forms those that are best at some price will do. */
+function assignmentOf(
+  problem: Problem,
+  relaxation: Relaxation,
+  choices: Int32Array,
+  contexts: number,
+): Assignment {
+  const { rows, lagrangian } = relaxation;
   const { use } = sumsOf(problem, relaxation, choices);
-  return split !== undefined && lagrangian instanceof IndependentLagrangian
+  return contexts >= REPAIR_WELL && lagrangian instanceof IndependentLagrangian
     ? new Assignment(problem, rows, choices, use, lagrangian.scan.lists)
     : new Assignment(problem, rows, choices, use);
 }

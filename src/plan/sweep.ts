@@ -121,7 +121,7 @@ export class Sweep {
     capacities: readonly number[],
     weight: number,
   ): SizedPlan | undefined {
-    const tally = repairedCore(relaxation);
+    const tally = repairedCore(relaxation, this.problem.demand.contexts);
     if (tally === undefined) return undefined;
     const { rows, optimum } = relaxation;
     return {

@@ -105,10 +105,10 @@ describe('a sweep', () => {
       expect(plan.capacities).toEqual(points[k]);
       expect(Math.abs(plan.bound - optimum.bound)).toBeLessThan(1e-6 * span);
       expect(plan.bound).toBeGreaterThanOrEqual(Math.max(plan.utility, utility) - 1e-9 * span);
-      // Repair looks at other contexts than a solve of its own does.
+      // Repair looks at other contexts than a solve of its own does, and may trade quality for time.
       expect(Math.abs(plan.utility - utility)).toBeLessThan(1e-4 * span);
       const { meanTtftSeconds, meanQuality } = planMeans(at, choices);
-      expect(Math.abs(plan.meanTtftSeconds - meanTtftSeconds)).toBeLessThan(1e-3 * meanTtftSeconds);
+      expect(Math.abs(plan.meanTtftSeconds - meanTtftSeconds)).toBeLessThan(2e-3 * meanTtftSeconds);
       expect(Math.abs(plan.meanQuality - meanQuality)).toBeLessThan(1e-3);
       const worth = large.alpha * plan.meanQuality - plan.meanTtftSeconds;
       expect(Math.abs(worth * weightOf(large) - plan.utility)).toBeLessThan(1e-9 * Math.abs(plan.utility));
