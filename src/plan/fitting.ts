@@ -16,7 +16,7 @@ import { Scan } from './scan.js';
  * @throws InfeasibleError when nothing is left that keeps every limit.
  */
 export function tightened(problem: Problem, relaxation: Relaxation): Relaxation {
-  const { rows, optimum, baseline, floor } = relaxation;
+  const { rows, optimum, baseline, floor, most } = relaxation;
   const misfits = new PricedOptions(problem, rows).misfits();
   if (misfits.length === 0) return relaxation;
   const lagrangian = new FittingLagrangian(problem, rows, misfits);
@@ -27,7 +27,7 @@ export function tightened(problem: Problem, relaxation: Relaxation): Relaxation 
     floor,
   });
   if (tight.infeasible) throw new InfeasibleError();
-  return { rows, lagrangian, optimum: tight, baseline, floor };
+  return { rows, lagrangian, optimum: tight, baseline, floor, most };
 }
 
 /** The Lagrangian of contexts without parents in which the options of some are looked at one by one. */

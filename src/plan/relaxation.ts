@@ -17,6 +17,8 @@ interface Scale {
   readonly baseline: number;
   /** A utility below that of all choices at any prices. */
   readonly floor: number;
+  /** Above every plan. */
+  readonly most: number;
 }
 
 /** The relaxation solved: its rows, the Lagrangian near the optimum and the optimum itself. */
@@ -48,6 +50,8 @@ const SAMPLE = { one: 10_000, many: 1_000 };
 const SAMPLE_SHARE = 10;
 /** Half the width of the box of prices around a sample's optimum, as a share of them: some standard errors. */
 const boxWidth = (sample: number) => 4 / Math.sqrt(sample);
+/** The same around prices in force, for which the largest samples are no better. */
+const IN_FORCE = 0.02;
 /** The same for prices near 0, as a share of those at which all of a limit would cost the whole span. */
 const NEAR_ZERO = 0.03;
 /** The box is widened this much when the optimum lies at its edge, and given up at this width. */
@@ -142,6 +146,17 @@ function minimized(
     }
     return found;
   }
+  const { start } = wanted[0]!;
+  if (how === 'one' && start !== undefined) {
+    // Prices in force have hardly changed as long as demand has changed a little: no sample tells them better.
+    let settled = false;
+    const box = boxAround(start, rows, scale.most - scale.baseline, IN_FORCE);
+    nestedCores(problem, rows, [box], (k, coreIn) => {
+      const { split } = coreIn(box);
+      settled = minimize(k, new IndependentLagrangian(problem, rows, split), start, box, split);
+    });
+    if (settled) return found;
+  }
   const size = Math.max(SAMPLE[how], Math.floor(n / SAMPLE_SHARE));
   const sampled = minimized(
     pickContexts(problem, sampleOf(n, size)),
@@ -157,7 +172,7 @@ function minimized(
   let pending = [...wanted.keys()];
   for (let width = boxWidth(size); width < WIDEST && pending.length > 0; width *= WIDENED) {
     const around = (k: number, prices: Float64Array, share = 1) =>
-      boxAround(prices, sampled[k]!, width * share);
+      boxAround(prices, sampled[k]!.rows, sampled[k]!.optimum.bound - sampled[k]!.baseline, width * share);
     const missed: number[] = [];
     const foretelling = new Foretelling();
     nestedCores(
@@ -190,18 +205,19 @@ function minimized(
 /** The scale of a problem, at whatever limits. */
 function scaleOf(problem: Problem): Scale {
   const { baseline, least, most } = spanOf(problem);
-  return { baseline, floor: least - Math.max(1e-9, most - least) };
+  return { baseline, floor: least - Math.max(1e-9, most - least), most };
 }
 
 /** The contexts of a core that prices near the optimum leave open. @param width share of the prices that is near. */
 export function coreNear(relaxation: Relaxation, lagrangian: IndependentLagrangian, width: number): Core {
-  return lagrangian.coreIn(boxAround(relaxation.optimum.prices, relaxation, width));
+  const { rows, optimum, baseline } = relaxation;
+  return lagrangian.coreIn(boxAround(optimum.prices, rows, optimum.bound - baseline, width));
 }
 
 /** A box around prices, give or take a share of them, and wide enough for one to fall to 0 or to rise from it. */
-function boxAround(prices: Float64Array, { rows, optimum, baseline }: Relaxation, width: number): Box {
-  const span = Math.max(Number.MIN_VALUE, optimum.bound - baseline);
-  const nearZero = (r: number) => Math.max(Number.MIN_VALUE, (width * NEAR_ZERO * span) / rows[r]!.limit);
+function boxAround(prices: Float64Array, rows: readonly Row[], span: number, width: number): Box {
+  const nearZero = (r: number) =>
+    Math.max(Number.MIN_VALUE, (width * NEAR_ZERO * Math.max(0, span)) / rows[r]!.limit);
   return {
     low: prices.map((price, r) => Math.max(0, price * (1 - width) - nearZero(r))),
     high: prices.map((price, r) => price * (1 + width) + nearZero(r)),

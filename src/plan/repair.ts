@@ -9,7 +9,7 @@ import { type Tally, tallyOf } from './tally.js';
 
 /** Where prices settle most contexts, repair looks at so many of the others; at one of many limits, at fewer. */
 const REPAIR_OPEN = 600;
-const REPAIR_CORE = 100;
+const REPAIR_CORE = 50;
 /** Below so many contexts repair looks at all. */
 const REPAIR_ALL = 2_000;
 /** From here on repair need not look at every form of a context, nor at one of many limits at so many contexts. */

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { totalUtility } from '../../src/plan/baseline.js';
 import { KEEP_NOTHING, type Problem, storedBytesOf } from '../../src/plan/problem.js';
+import { couplingRows, totalUse, withinLimits } from '../../src/plan/rows.js';
 import { dual } from '../../src/plan/solvers/dual.js';
 import { drifted, ordinaryInstance } from '../support/instances.js';
 
@@ -44,5 +45,25 @@ describe.each([1, 2])('after a tenth of the rates drifted (seed %i)', (seed) => 
       (secondsPerGb) => writtenBytes(after, inForce.choices, replanned(secondsPerGb)).written,
     );
     for (let k = 1; k < moved.length; k++) expect(moved[k]!).toBeLessThanOrEqual(moved[k - 1]!);
+  });
+});
+
+describe('prices in force', () => {
+  const problem = ordinaryInstance({ contexts: 45_000, seed: 3, named: false });
+  const after = drifted(problem, 0.1);
+  const { prices } = dual.solve(problem);
+  const cold = dual.solve(after);
+  const span = cold.bound - cold.baseline;
+
+  it.each([
+    ['near the new ones', 1],
+    ['far from them', 1.5],
+    ['without any likeness', 0],
+  ])('%s lead to the same bound as none', (_, factor) => {
+    const warm = dual.solve(after, { start: prices.map((price) => price * factor) });
+    expect(Math.abs(warm.relaxationBound - cold.relaxationBound)).toBeLessThan(1e-9 * span);
+    expect(warm.bound - warm.utility).toBeLessThan(1e-6 * span);
+    const rows = couplingRows(after);
+    expect(withinLimits(rows, totalUse(after, rows, warm.choices))).toBe(true);
   });
 });
