@@ -5,8 +5,9 @@
  *   npm run bench -- planner [--sizes 1000,10000,...] [--only sizes,own,tree,lossy-tree,changed,sweep] [--python PYTHON]
  *
  * Every row is a process of its own. Seconds are of CPU, the median of several solves where they are short; memory is
- * the highest resident size of the whole process up to the end of the first solve, the instance included. With a Python that has highspy, HiGHS solves
- * the linear relaxation and the whole problem of the small sizes beside it.
+ * the highest resident size of the whole process up to the end of the first solve, the instance included; the solve's share
+ * is at most what that lies above the size before it. With a Python that has highspy, HiGHS solves the linear relaxation
+ * and the whole problem of the small sizes beside it.
  */
 
 import { execFileSync, spawnSync } from 'node:child_process';
@@ -123,6 +124,7 @@ function timed(size: number, options: Omit<InstanceOptions, 'contexts'>): Row {
     cold: `${again.seconds.toFixed(3)} s`,
     warm: `${warm.seconds.toFixed(3)} s`,
     memory: `${(first.bytes / 1e6).toFixed(0)} MB`,
+    'the solve': `≤ ${(first.added / 1e6).toFixed(0)} MB`,
     proof: proof === undefined ? '' : `${proof.seconds.toFixed(2)} s`,
     'gap of span': gapOfSpan(solution.bound, solution.utility, solution.baseline).toExponential(1),
     ...(size <= SMALL && flags.python !== undefined ? besideHighs(problem, solution, flags.python) : {}),
@@ -193,8 +195,18 @@ function besideHighs(problem: Problem, ours: Solution, python: string): Row {
   }
 }
 
-function measured<T>(run: () => T, repeats: number): { found: T; seconds: number; bytes: number } {
+interface Measured<T> {
+  readonly found: T;
+  /** CPU seconds. */
+  readonly seconds: number;
+  /** The process's highest resident size so far, and how far it lies above the resident size before. */
+  readonly bytes: number;
+  readonly added: number;
+}
+
+function measured<T>(run: () => T, repeats: number): Measured<T> {
   globalThis.gc?.();
+  const resident = process.memoryUsage.rss();
   const seconds: number[] = [];
   let found: T | undefined;
   for (let k = 0; k < repeats; k++) {
@@ -204,5 +216,6 @@ function measured<T>(run: () => T, repeats: number): { found: T; seconds: number
     seconds.push((user + system) / 1e6);
   }
   seconds.sort((a, b) => a - b);
-  return { found: found!, seconds: seconds[repeats >> 1]!, bytes: 1024 * process.resourceUsage().maxRSS };
+  const bytes = 1024 * process.resourceUsage().maxRSS;
+  return { found: found!, seconds: seconds[repeats >> 1]!, bytes, added: bytes - resident };
 }
