@@ -43,7 +43,7 @@ const NEAR_ENOUGH = 1e-7;
 /** At many limits less will do, for curves; and on a sample, whose own error is far larger. */
 const TOLERANCE_OF_MANY = 1e-9;
 const sampleTolerance = (sample: number) => 1e-2 / sample;
-/** From here on prices are first found on a sample; for many limits at once, and on samples, it pays sooner. */
+/** From here on prices are first found on a sample; for many limits at once it pays sooner. */
 const SAMPLE_FROM = { one: 40_000, many: 4_000 };
 /** Size of the smallest sample, and what share of the contexts a sample is at most. */
 const SAMPLE = { one: 10_000, many: 1_000 };
@@ -147,7 +147,7 @@ function minimized(
     return found;
   }
   const { start } = wanted[0]!;
-  if (how === 'one' && start !== undefined) {
+  if (start !== undefined) {
     // Prices in force have hardly changed as long as demand has changed a little: no sample tells them better.
     let settled = false;
     const box = boxAround(start, rows, scale.most - scale.baseline, IN_FORCE);
@@ -165,7 +165,7 @@ function minimized(
       rows: one.rows.map((row) => ({ ...row, limit: (row.limit * size) / n })),
     })),
     sampleTolerance(size),
-    'many',
+    how,
     [],
   );
   const starts = sampled.map(({ optimum }) => optimum.prices);
