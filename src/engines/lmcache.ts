@@ -62,6 +62,8 @@ export const lmcache: EngineTarget = {
               JSON.stringify({
                 kv_connector: 'LMCacheMPConnector',
                 kv_role: 'kv_both',
+                // Where a load fails the tokens are computed; by default the request fails, and the engine may end.
+                kv_load_failure_policy: 'recompute',
                 kv_connector_extra_config: { 'lmcache.mp.host': 'tcp://127.0.0.1', 'lmcache.mp.port': 5555 },
               }),
             ],

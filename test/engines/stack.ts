@@ -114,6 +114,8 @@ export class Stack {
     const connector = {
       kv_connector: 'LMCacheMPConnector',
       kv_role: 'kv_both',
+      // With `fail`, the default, vLLM's own engine ends where a load fails.
+      kv_load_failure_policy: 'recompute',
       kv_connector_extra_config: { 'lmcache.mp.host': 'tcp://127.0.0.1', 'lmcache.mp.port': this.ports.zmq },
     };
     this.vllm = run(
