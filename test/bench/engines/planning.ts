@@ -79,10 +79,16 @@ export async function planFromWarmUp(
   await until(() => !existsSync(`/proc/${server}`), 60);
   await split.stack.startServer();
   await until(async () => (await split.stack.registered()) > 0, 120);
-  await until(async () => {
+  const placed = async () => {
     const status = await split.stack.status();
     return status.contexts === contexts.length && status.misplaced_chunks === 0;
-  }, 120);
+  };
+  // What is still in the wrong place then is measured where it is.
+  await until(placed, 90).catch(async () =>
+    console.error(
+      `${arm.name}: not all is where the plan wants it: ${JSON.stringify(await split.stack.status())}`,
+    ),
+  );
   return { ...running, groups: [split.stack.server!.pid!, ...others] };
 }
 
