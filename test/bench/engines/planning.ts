@@ -77,8 +77,14 @@ export async function planFromWarmUp(
   const [server, ...others] = running.groups;
   endGroup(server!);
   await until(() => !existsSync(`/proc/${server}`), 60);
-  await split.stack.startServer();
-  await until(async () => (await split.stack.registered()) > 0, 120);
+  try {
+    await split.stack.startServer();
+    await until(async () => (await split.stack.registered()) > 0, 120);
+  } catch (error) {
+    // Nobody else knows of this server yet.
+    if (split.stack.server?.pid !== undefined) endGroup(split.stack.server.pid);
+    throw error;
+  }
   const placed = async () => {
     const status = await split.stack.status();
     return status.contexts === contexts.length && status.misplaced_chunks === 0;
