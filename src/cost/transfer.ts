@@ -9,8 +9,10 @@ export function transferSeconds(transfer: Transfer, bytes: number, streams = 1):
   if (bytes <= 0) return 0;
   const points = transfer.byStreams ?? [];
   if (streams !== 1 && points.some((point) => point.table !== undefined)) {
-    const seconds = ({ table, streams: count, bytesPerSecond }: StreamsPoint) =>
-      table === undefined ? (bytes * count) / bytesPerSecond : tableSeconds(table, bytes);
+    const seconds = ({ table, streams: count, bytesPerSecond, latencySeconds }: StreamsPoint) =>
+      table === undefined
+        ? (latencySeconds ?? transfer.latencySeconds) + (bytes * count) / bytesPerSecond
+        : tableSeconds(table, bytes);
     return interpolate(points, streams, seconds, transferSeconds(transfer, bytes));
   }
   const slowdown = streams === 1 ? 1 : transfer.bytesPerSecond / bytesPerSecondPerStream(transfer, streams);

@@ -75,7 +75,7 @@ function tableTransfer(samples: readonly Sample[]): Transfer {
   );
   return {
     ...affine,
-    byStreams: affine.byStreams!.map((point, k) => (k === 0 ? point : { ...point, table: tables[k]! })),
+    byStreams: affine.byStreams!.map((point, k) => ({ ...point, table: tables[k]! })),
     table: tables[0]!,
   };
 }

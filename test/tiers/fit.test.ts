@@ -77,6 +77,9 @@ describe('fitTransfer', () => {
         expect(transferSeconds(transfer, bytes, streams) / law(bytes, streams)).toBeCloseTo(1, 2);
     // Between two measured numbers of streams times lie between theirs.
     expect(transferSeconds(transfer, 4e6, 3) / law(4e6, 3)).toBeCloseTo(1, 2);
+    // Also next to one stream, whose knee is another.
+    const few = fitTransfer(samplesOf(law, [1, 4])).transfer;
+    expect(transferSeconds(few, 64e6, 2) / law(64e6, 2)).toBeCloseTo(1, 2);
   });
 
   it('does not keep a table for noise alone', () => {
