@@ -20,6 +20,7 @@ export { askServed } from './engines/served.js';
 export { carriedOutText } from './engines/words.js';
 export { EvicpressError } from './errors.js';
 export {
+  BUNDLED_METHODS,
   bundledModels,
   bundledNames,
   loadModel,

@@ -7,7 +7,7 @@ import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import type { Command } from 'commander';
 import { EvicpressError, errors } from '../errors.js';
-import { PROFILES_FOLDER } from '../formats/bundled.js';
+import { BUNDLED_METHODS, PROFILES_FOLDER } from '../formats/bundled.js';
 import { CONFIG_NAME } from '../formats/config.js';
 import { paint } from '../report/colour.js';
 import { openTerminal, type TerminalFlags } from '../report/terminal.js';
@@ -28,7 +28,7 @@ const MARK = '# Written by evicpress demo.';
 const CONFIG = `${MARK} Bundled reference figures stand for a GPU host; measure yours with evicpress profile.
 model: llama-3.1-8b
 tiers: h100-host
-methods: smollm2-135m/samples
+methods: ${BUNDLED_METHODS}
 trace: ${LOG}
 capacity:
   dram: 40GB

@@ -1,7 +1,7 @@
 import { rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { profilePath, RESULTS_FOLDER } from '../formats/bundled.js';
+import { BUNDLED_METHODS, profilePath, RESULTS_FOLDER } from '../formats/bundled.js';
 import { cacheFolder } from '../formats/cache-folder.js';
 import { type MethodRow, readMethods, writeMethods } from '../formats/methods.js';
 import { listConfigurations } from '../methods/configurations.js';
@@ -139,9 +139,9 @@ async function measure(
   };
 }
 
-/** What a budget starts from: the curves that ship with the package, of a small model on texts of many kinds. */
+/** What a budget starts from: the curves that ship with the package. */
 async function bundledCurves(): Promise<readonly MethodRow[]> {
-  const { rows } = await readMethods(profilePath('methods', 'smollm2-135m/samples'));
+  const { rows } = await readMethods(profilePath('methods', BUNDLED_METHODS));
   return rows;
 }
 

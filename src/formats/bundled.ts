@@ -9,6 +9,9 @@ import { modelVariant } from './model-variants.js';
 /** The folder of reference profiles that ships with the package. */
 export const PROFILES_FOLDER = join(PACKAGE_ROOT, 'profiles/');
 
+/** The bundled method profile: a small model on texts of many kinds. */
+export const BUNDLED_METHODS = 'smollm2-135m/samples';
+
 /** The folder under the working folder where results go. */
 export const RESULTS_FOLDER = '.evicpress';
 

@@ -11,6 +11,7 @@ import {
   isLabel,
   isNonNegative,
   isPositive,
+  isShare,
   label,
   nonNegative,
   positive,
@@ -52,7 +53,7 @@ const plainRows = () =>
     fullBytes: { holds: 'number', test: isPositive },
     accesses: { holds: 'number', test: isNonNegative },
     startTokens: { holds: 'number', test: isNonNegative },
-    requestShare: { holds: 'number', test: (share) => isPositive(share) && share <= 1 },
+    requestShare: { holds: 'number', test: isShare },
     minQuality: { holds: 'number', test: isFraction },
   });
 

@@ -100,7 +100,7 @@ const MARK = '\ufeff';
 
 /** One line of a batch as text. @param i counted from 0. @throws EvicpressError on what is not UTF-8. */
 export function decodeLine(path: string, { firstLine, bytes, ends }: LineBatch, i: number): string {
-  const line = bytes.subarray(i === 0 ? 0 : ends[i - 1]! + 1, ends[i]!);
+  const line = bytes.subarray(lineStart(ends, i), ends[i]!);
   return decodeLines(path, { firstLine: firstLine + i, bytes: line, ends: [line.length] })[0]!;
 }
 
@@ -111,31 +111,15 @@ function decodeLines(path: string, { firstLine, bytes, ends }: LineBatch): strin
   } catch {
     throw errors.badFile(
       path,
-      firstLine + newlinesBeforeFault(bytes),
+      firstLine + ends.findIndex((end, i) => !isUtf8(bytes.subarray(lineStart(ends, i), end))),
       'the line is not UTF-8. Write the file anew in UTF-8, for example with iconv.',
     );
   }
   return (firstLine === 1 && text.startsWith(MARK) ? text.slice(1) : text).split('\n');
 }
 
-/** How many whole lines stand before the first byte that is not UTF-8. A piece's first line may have begun in the
- *  middle of a character, which is no fault. */
-function newlinesBeforeFault(bytes: Buffer): number {
-  let count = 0;
-  let start = firstCharacter(bytes);
-  for (let end = bytes.indexOf(10); end >= 0 && isUtf8(bytes.subarray(start, end)); count++) {
-    start = end + 1;
-    end = bytes.indexOf(10, start);
-  }
-  return count;
-}
-
-/** Where the first byte stands that begins a character. */
-function firstCharacter(bytes: Buffer): number {
-  let start = 0;
-  while (start < 3 && (bytes[start]! & 0xc0) === 0x80) start++;
-  return start;
-}
+/** Where line i of a batch begins. */
+const lineStart = (ends: LineBatch['ends'], i: number) => (i === 0 ? 0 : ends[i - 1]! + 1);
 
 /** The stat of a file that must be there. @throws EvicpressError where it is missing or a folder. */
 export async function requireFile(path: string, what: string, remedy: string) {

@@ -162,6 +162,9 @@ export const isNonNegative = (value: unknown): value is number =>
   typeof value === 'number' && value >= 0 && value < Number.POSITIVE_INFINITY;
 export const isPositive = (value: unknown): value is number => isNonNegative(value) && value > 0;
 export const isFraction = (value: unknown): value is number => isNonNegative(value) && value <= 1;
+/** As of a request: above 0. */
+export const isShare = (value: unknown): value is number => isFraction(value) && value > 0;
+export const isRatio = (value: unknown): value is number => isFraction(value) && value < 1;
 export const isLabel = (value: unknown): value is string =>
   typeof value === 'string' && value.length >= 1 && value.length <= 4096;
 export const isTierName = (value: unknown): value is string => isLabel(value) && TIER_NAME.test(value);

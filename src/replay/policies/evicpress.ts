@@ -17,8 +17,9 @@ const BY_SIZE = { byClassRule: false };
 
 /**
  * The plan's own policy: what the plan knows is stored as the plan says, what it does not know by its class and
- * size, or by its class alone where shadow caches show that to be quicker; what is kept in each tier is decided by the best of several experts, each of which plays the whole log
- * in a shadow cache of its own: recency, decayed frequency, and the expected next use by class and age.
+ * size, or by its class alone where shadow caches show that to be quicker; what is kept in each tier is decided by
+ * the best of several experts, each of which plays the whole log in a shadow cache of its own: recency, decayed
+ * frequency, and the expected next use by class and age.
  */
 export const evicpress: PolicyKind = {
   name: 'evicpress',
