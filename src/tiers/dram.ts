@@ -3,7 +3,7 @@ import { EvicpressError, errors, NotMeasurableError } from '../errors.js';
 import { formatBytes } from '../units.js';
 import { type CopyReply, type CopyRequest, copyInWorker } from './copy-worker.js';
 import { availableMemoryBytes, lastLevelCacheBytes } from './host.js';
-import type { Device, MeasureSettings, TierKind, TierTarget, Wave } from './kind.js';
+import type { Device, MeasureSettings, Remark, TierKind, TierTarget, Wave } from './kind.js';
 import { measureDevice } from './measure.js';
 
 /** Share of the memory that is available now which a KV cache is taken to get, unless told otherwise. */
@@ -33,20 +33,50 @@ export const dram: TierKind = {
         `Tier ${target.name}: dram takes no location. Write --tier ${target.name}=dram.`,
       );
     }
-    return measureDevice(target, await openArena(target, settings), settings, openedAt);
+    const available = availableMemoryBytes();
+    const allowed = Math.min(settings.scratchBytes ?? available, MOST_SHARE_OF_AVAILABLE * available);
+    const cacheBytes = lastLevelCacheBytes();
+    const streams = streamsWithin(settings.streams, allowed, cacheBytes);
+    if (streams.length === 0) {
+      const needed = arenaBytes(Math.min(...settings.streams), cacheBytes);
+      throw new NotMeasurableError(
+        `Tier ${target.name}: measuring memory past the processor's cache takes ${formatBytes(needed)}, but only ${formatBytes(allowed)} may be used. Free some memory, or raise --scratch.`,
+      );
+    }
+    const device = await openArena(target, settings, available, arenaSizes(Math.max(...streams), cacheBytes));
+    const left = settings.streams.filter((count) => !streams.includes(count));
+    const remarks: Remark[] =
+      left.length === 0
+        ? []
+        : [
+            {
+              level: 'noisy',
+              text: `${left.join(', ')} streams were left out: only ${formatBytes(allowed)} of memory may be used`,
+            },
+          ];
+    return measureDevice(target, { ...device, remarks }, { ...settings, streams }, openedAt);
   },
 };
 
-async function openArena(target: TierTarget, settings: MeasureSettings): Promise<Device> {
-  const available = availableMemoryBytes();
-  const arenas = arenaSizes(Math.max(...settings.streams));
+/**
+ * The numbers of streams, of those asked for, whose arenas fit in memory together.
+ * @param allowed bytes that the arenas may take.
+ * @param cacheBytes of the last-level cache.
+ */
+export function streamsWithin(streams: readonly number[], allowed: number, cacheBytes: number): number[] {
+  return streams.filter((count) => arenaBytes(count, cacheBytes) <= allowed);
+}
+
+const arenaBytes = (streams: number, cacheBytes: number) =>
+  arenaSizes(streams, cacheBytes).reduce((sum, bytes) => sum + bytes, 0);
+
+async function openArena(
+  target: TierTarget,
+  settings: MeasureSettings,
+  available: number,
+  arenas: readonly number[],
+): Promise<Device> {
   const needed = arenas.reduce((sum, bytes) => sum + bytes, 0);
-  const allowed = Math.min(settings.scratchBytes ?? available, MOST_SHARE_OF_AVAILABLE * available);
-  if (needed > allowed) {
-    throw new NotMeasurableError(
-      `Tier ${target.name}: measuring memory past the processor's cache takes ${formatBytes(needed)}, but only ${formatBytes(allowed)} may be used. Free some memory, raise --scratch, or measure fewer --streams.`,
-    );
-  }
   const workers: Worker[] = [];
   /** What each thread has waited for a processor. */
   const waits = arenas.map(() => 0);
@@ -86,8 +116,8 @@ async function openArena(target: TierTarget, settings: MeasureSettings): Promise
 }
 
 /** One arena per thread: those under way together always exceed the cache by the same factor. */
-function arenaSizes(streams: number): number[] {
-  const alone = 2 * ARENA_CACHES * lastLevelCacheBytes();
+function arenaSizes(streams: number, cacheBytes: number): number[] {
+  const alone = 2 * ARENA_CACHES * cacheBytes;
   return Array.from({ length: streams }, (_, i) => Math.ceil(alone / (i + 1) / 4096) * 4096);
 }
 

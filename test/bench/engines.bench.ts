@@ -24,9 +24,10 @@ import {
   KV_BYTES_PER_TOKEN,
   MAX_TOKENS,
   MODEL_NAME,
+  signalGroup,
 } from './engines/arms.js';
 import { ANSWER_TOKENS, type Answered, askCounted, failuresOf, Journal, sumOf } from './engines/measured.js';
-import { endGroup, planFromWarmUp, publishEmptyPlan } from './engines/planning.js';
+import { planFromWarmUp, publishEmptyPlan } from './engines/planning.js';
 import { askFromEveryPlace, similarityByPlace, timeEveryPlace, writeProfiles } from './engines/quality.js';
 import { printReport } from './engines/report.js';
 import { type BenchContext, drawRequests, readBenchContexts } from './engines/requests.js';
@@ -58,6 +59,8 @@ const seed = Number(values.seed);
 const maxTokens = Math.min(MAX_TOKENS, Number(values['max-tokens']));
 /** Contexts whose loads and prefills are timed, short ones and long ones. */
 const TIMED_CONTEXTS = 12;
+/** How long an arm goes on after an answer: storing what was new takes a fraction of that. */
+const AFTER_ANSWER_MS = 500;
 /** Of English text, roughly. */
 const CHARACTERS_PER_TOKEN = 4.3;
 
@@ -243,7 +246,10 @@ async function warmAll(
   }
 }
 
-/** Sends each request to every arm, the arms in an order that moves on by one with each request. */
+/**
+ * Sends each request to every arm, the arms in an order that moves on by one with each request. All others are
+ * stopped meanwhile; an arm has the machine for a moment more, for what it does after an answer.
+ */
 async function measureAll(
   contexts: readonly BenchContext[],
   requests: ReturnType<typeof drawn>['measured'],
@@ -252,18 +258,23 @@ async function measureAll(
   const engines = await Promise.all(arms.map((arm) => connectEngine(arm.stack.api)));
   const answerTokens = Number(values['answer-tokens']);
   const journal = new Journal<Answered>(join(folder, 'measured.ndjson'));
+  for (const arm of arms) arm.signal('SIGSTOP');
   for (let r = askedOfAll(journal, arms); r < requests.length; r++) {
     for (let k = 0; k < arms.length; k++) {
       const a = (k + r) % arms.length;
       const arm = arms[a]!;
       if (askedOfAll(journal, [arm]) > r) continue;
+      arm.signal('SIGCONT');
       const row = await answered(arm, () =>
         askCounted(arm, engines[a]!, contexts, requests[r]!, { answerTokens }),
       );
       if (row !== undefined) journal.add(row);
+      await new Promise((resolve) => setTimeout(resolve, AFTER_ANSWER_MS));
+      arm.signal('SIGSTOP');
     }
     if (r % 10 === 9) console.error(`measured: ${r + 1} of ${requests.length}`);
   }
+  for (const arm of arms) arm.signal('SIGCONT');
   const facts = await Promise.all(
     armsUp().map(async (arm) => ({
       arm: arm.name,
@@ -296,7 +307,7 @@ async function down(): Promise<void> {
   if (!existsSync(runningPath)) return;
   const { arms, budgets } = JSON.parse(readFileSync(runningPath, 'utf8')) as Running;
   const groups = Object.values(arms).flatMap((state) => state.groups);
-  for (const group of groups) endGroup(group);
+  for (const group of groups) signalGroup(group, 'SIGKILL');
   await until(() => groups.every((group) => !existsSync(`/proc/${group}`)), 60);
   for (const path of [budgets.diskFolder, budgets.memoryFolder])
     rmSync(path, { recursive: true, force: true });

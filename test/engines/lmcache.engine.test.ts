@@ -1,11 +1,13 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { chunkHashes } from '../../src/engines/chunk-hashes.js';
 import type { Placement, PlanHeader } from '../../src/formats/plan.js';
 import { writePlan } from '../../src/formats/plan.js';
 import { reviewApply } from '../../src/workflows/generations.js';
+import { BIN } from '../support/cli.js';
 import { chunkFiles, DTYPE, end, PYTHON, Stack, until, whyNot } from './stack.js';
 
 /** vLLM's block on a CPU; chunks must be whole blocks. */
@@ -226,6 +228,35 @@ describe.skipIf(reason !== undefined)('vLLM and LMCache follow a plan', () => {
     await until(() => arrived() === total && counts().int4 === 0, 60).catch(() => undefined);
     expect([arrived(), counts().int4]).toEqual([total, 0]);
     expect((await hitsOf(['lake-article'])).hits).toEqual({ 'far/int4': chunks('lake-article') });
+  });
+
+  it('is profiled through its API: answers beside the reference’s, and real times to the first token', async () => {
+    const [contexts, methods] = [join(folder, 'contexts.ndjson'), join(folder, 'methods.ndjson')];
+    const text = 'The ferry leaves at nine and at three. Dogs travel free, bicycles cost two euros. '.repeat(
+      20,
+    );
+    const queries = ['When does the ferry leave?', 'What does a bicycle cost?'];
+    writeFileSync(contexts, `${JSON.stringify({ context: 'ferry', text, queries })}\n`);
+    // One engine is both: what differs is that the second time its cache answers.
+    const run = await execa(
+      process.execPath,
+      [
+        ...[BIN, 'profile', 'methods', '--runner', 'openai', '--model', 'smollm2-135m', '--url', stack.api],
+        ...['--against', `int8@0.48=${stack.api}`, '--answer-tokens', '8'],
+        ...['--contexts', contexts, '-o', methods],
+      ],
+      { cwd: folder, reject: false, env: { NO_COLOR: '1' } },
+    );
+    expect([run.exitCode, run.stderr]).toMatchObject([0, expect.anything()]);
+    const [, row] = readFileSync(methods, 'utf8')
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect(row).toMatchObject({ context: 'ferry', method: 'int8', queries: 2, metric: 'answer-similarity' });
+    expect(row.tokens).toBeGreaterThan(200);
+    expect(row.quality).toBeGreaterThan(0.5);
+    expect(row.ttftSeconds).toBeGreaterThan(0);
+    expect(row.fullTtftSeconds).toBeGreaterThan(0);
   });
 });
 

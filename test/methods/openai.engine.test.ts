@@ -5,15 +5,20 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { execa, type ResultPromise } from 'execa';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { PYTHON as ENGINES_PYTHON, GGUF } from '../engines/stack.js';
 import { BIN } from '../support/cli.js';
 
 const SERVE = fileURLToPath(new URL('./fixtures/serve-llama.py', import.meta.url));
-const PYTHON = process.env.EVICPRESS_LLAMA_PYTHON ?? 'python3';
-const MODEL = process.env.EVICPRESS_GGUF;
+const MODEL = process.env.EVICPRESS_GGUF ?? GGUF;
+const PYTHON = process.env.EVICPRESS_LLAMA_PYTHON ?? ENGINES_PYTHON;
 const { exitCode } = await execa(PYTHON, ['-c', 'import xllamacpp'], { reject: false });
+const can = MODEL !== undefined && exitCode === 0;
+if (!can)
+  console.warn(
+    'skipped: no small chat model and no Python with xllamacpp; run test/engines/setup.sh, or name them in $EVICPRESS_GGUF and $EVICPRESS_LLAMA_PYTHON',
+  );
 
-/** Needs $EVICPRESS_GGUF, a small chat model, and a Python with xllamacpp: $EVICPRESS_LLAMA_PYTHON. */
-describe.skipIf(MODEL === undefined || exitCode !== 0)('the openai runner with llama.cpp’s server', () => {
+describe.skipIf(!can)('the openai runner with llama.cpp’s server', () => {
   const folder = mkdtempSync(join(tmpdir(), 'evicpress-openai-'));
   let servers: ResultPromise<{ stdin: 'pipe'; buffer: false; reject: false }>;
   let addresses: readonly string[];

@@ -22,7 +22,7 @@ export interface Budgets {
   readonly diskRate: number;
   /** Where the disk tier lies. */
   readonly diskFolder: string;
-  /** Where a plan's arm keeps what is compressed in memory, inside the budget of memory. */
+  /** Where a plan's arm keeps what is compressed in memory, its tier `tmpfs`, inside the budget of memory. */
   readonly memoryFolder: string;
 }
 
@@ -33,20 +33,33 @@ const STAGING_SHARE = 0.35;
 export const stagingBytes = ({ memoryBytes }: Budgets) => Math.ceil(STAGING_SHARE * memoryBytes);
 
 /**
+ * Tiers of a plan's arm. What is compressed in memory is a tier of its own: LMCache reads it as it reads files, not
+ * as it reads L1, and what one has the other lacks.
+ */
+export function planTiers({ memoryBytes, diskBytes }: Budgets, tmpfsBytes: number) {
+  return [
+    { name: 'dram', kind: 'dram', capacityBytes: memoryBytes - tmpfsBytes },
+    { name: 'tmpfs', kind: 'file', capacityBytes: tmpfsBytes },
+    { name: 'ssd', kind: 'file', capacityBytes: diskBytes },
+  ];
+}
+
+/**
  * One configuration under test: `plan`, or LMCache as shipped as `raw`, `fp8`, `raw+retain`, `fp8+retain`, with its
  * L1 watermark after an `@` (default 0.6).
  */
 export class Arm {
   readonly stack: Stack;
   readonly stateFolder: string;
+  private readonly groups: readonly number[];
 
-  /** @param compressedBytes of the memory's budget, for which L1 is smaller: what a plan wants compressed in memory. */
+  /** @param tmpfsBytes of the memory's budget that are the tier `tmpfs`: L1 is so much smaller. */
   constructor(
     readonly name: string,
     folder: string,
     private readonly budgets: Budgets,
     running?: StackState,
-    compressedBytes = 0,
+    tmpfsBytes = 0,
   ) {
     const own = join(folder, name);
     mkdirSync(own, { recursive: true });
@@ -62,9 +75,9 @@ export class Arm {
           String(budgets.diskRate),
           budgets.diskFolder,
           ...(this.planned
-            ? ['plan', ...this.planFlags(disk, compressedBytes)]
+            ? ['plan', ...this.planFlags(disk, tmpfsBytes)]
             : ['stock', ...this.stockFlags(disk)]),
-          ...['--l1-size-gb', String((budgets.memoryBytes - compressedBytes) / GIB)],
+          ...['--l1-size-gb', String((budgets.memoryBytes - tmpfsBytes) / GIB)],
         ],
         // Room for three prompts of full length: several engines share this machine's memory.
         engine: ['--num-gpu-blocks-override', '48'],
@@ -73,6 +86,15 @@ export class Arm {
       },
       running?.ports,
     );
+    this.groups = running?.groups ?? [];
+  }
+
+  /**
+   * Stops every process of an arm that runs, or lets them go on: engines that wait poll, and what is measured on one
+   * must not share the machine with those.
+   */
+  signal(signal: 'SIGSTOP' | 'SIGCONT'): void {
+    for (const group of this.groups) signalGroup(group, signal);
   }
 
   get planned(): boolean {
@@ -84,7 +106,7 @@ export class Arm {
     return { type: 'fs_native', base_path: folder, use_odirect: this.budgets.diskRate === 0 };
   }
 
-  private planFlags(disk: string, compressedBytes: number): string[] {
+  private planFlags(disk: string, tmpfsBytes: number): string[] {
     // LMCache's own fp8 too, so that it can be measured beside ours on one server.
     const serdes = [undefined, 'evicpress-int8', 'evicpress-int4', 'evicpress-fp8', 'fp8'];
     const onDisk = serdes.map((type) => ({
@@ -96,11 +118,11 @@ export class Arm {
       type: 'fs_native',
       base_path: join(this.budgets.memoryFolder, this.name, type),
       use_odirect: false,
-      evicpress_tier: 'dram',
+      evicpress_tier: 'tmpfs',
       serde: { type },
     }));
     const adapters = [...onDisk, ...inMemory];
-    const stagingShare = stagingBytes(this.budgets) / (this.budgets.memoryBytes - compressedBytes);
+    const stagingShare = stagingBytes(this.budgets) / (this.budgets.memoryBytes - tmpfsBytes);
     return [
       ...['--plan', join(this.stateFolder, 'in-force.ndjson'), '--staging-share', stagingShare.toFixed(3)],
       ...['--grace-seconds', '5', '--eviction-policy', 'noop'],
@@ -126,5 +148,14 @@ export class Arm {
       ...['--l2-adapter', JSON.stringify(adapter)],
       ...(retain === undefined ? [] : ['--l2-prefetch-policy', 'retain']),
     ];
+  }
+}
+
+/** Sends a signal to a process group that may have ended by itself. */
+export function signalGroup(group: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(-group, signal);
+  } catch {
+    // It has.
   }
 }

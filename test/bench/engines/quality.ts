@@ -23,6 +23,7 @@ export type Similarity = (a: string, b: string) => Promise<number>;
 const PLACES = [
   { salt: 'cold', tier: 'recompute', method: 'none' },
   { salt: 'dram', tier: 'dram', method: 'none' },
+  { salt: 'tmpfs', tier: 'tmpfs', method: 'int8' },
   { salt: 'raw', tier: 'ssd', method: 'none' },
   { salt: 'int8', tier: 'ssd', method: 'int8' },
   { salt: 'int4', tier: 'ssd', method: 'int4' },
@@ -114,7 +115,12 @@ async function publishPlaces(arm: Arm, contexts: readonly BenchContext[], folder
     })),
   );
   const plan = handPlan(1, rows);
-  const tiers = ['dram', 'ssd'].map((name) => ({ name, capacityBytes: null, usedBytes: 0, price: 0 }));
+  const tiers = ['dram', 'tmpfs', 'ssd'].map((name) => ({
+    name,
+    capacityBytes: null,
+    usedBytes: 0,
+    price: 0,
+  }));
   const path = join(folder, 'places.ndjson');
   await writePlan(path, { ...plan.header, tiers }, rows);
   const change = await reviewApply(arm.stateFolder, path);
@@ -158,6 +164,7 @@ export async function writeProfiles(
 ): Promise<void> {
   const tiers: Tier[] = [
     { name: 'dram', kind: 'dram', capacityBytes: null, read: { latencySeconds: 0, bytesPerSecond: 5e9 } },
+    { name: 'tmpfs', kind: 'file', capacityBytes: null, read: { latencySeconds: 0, bytesPerSecond: 5e9 } },
     {
       name: 'ssd',
       kind: 'file',
