@@ -1,18 +1,25 @@
+import { type Spans, spansOf } from '../traces/spans.js';
 import type { Trace } from '../traces/trace.js';
 
 /** What a whole log says about itself; computed once, shared by all policies of a run. */
 export class LogFacts {
   private unlimited: Float64Array | undefined;
   private next: Int32Array | undefined;
-  private isChained: boolean | undefined;
+  private inSpans: Spans | undefined;
 
   /** @param known what another thread has found out about the same log. */
   constructor(
     readonly trace: Trace,
-    known?: Pick<LogFacts, 'chained' | 'unlimitedTokens'>,
+    known?: Pick<LogFacts, 'spans' | 'unlimitedTokens'>,
   ) {
     this.unlimited = known?.unlimitedTokens;
-    this.isChained = known?.chained;
+    this.inSpans = known?.spans;
+  }
+
+  /** The blocks that every request uses together or not at all. */
+  get spans(): Spans {
+    this.inSpans ??= spansOf(this.trace);
+    return this.inSpans;
   }
 
   /** By request: tokens that an unlimited cache would serve. */
@@ -24,8 +31,7 @@ export class LogFacts {
 
   /** Whether an id stands for its whole prefix everywhere: no block has two different blocks before it. */
   get chained(): boolean {
-    this.isChained ??= isChained(this.trace);
-    return this.isChained;
+    return this.spans.chained;
   }
 
   /**
@@ -106,20 +112,4 @@ function nextUses(trace: Trace): Int32Array {
     }
   }
   return next;
-}
-
-function isChained(trace: Trace): boolean {
-  if (trace.reuse === 'documents') return false;
-  const { blocks, blockOffsets, tokensOfBlock } = trace;
-  const before = new Int32Array(tokensOfBlock.length).fill(-2);
-  for (let r = 0; r < trace.requests; r++) {
-    let previous = -1;
-    for (let k = blockOffsets[r]!; k < blockOffsets[r + 1]!; k++) {
-      const block = blocks[k]!;
-      if (before[block] === -2) before[block] = previous;
-      else if (before[block] !== previous) return false;
-      previous = block;
-    }
-  }
-  return true;
 }

@@ -53,6 +53,13 @@ export interface Policy {
    * no tier holds more than its capacity.
    */
   serve(request: number): void;
+  /**
+   * Set by a policy that knows without the store's columns what of a request lies where: its `serve` notes it in the
+   * scorekeeper's `found`, and the request is scored after it, from there.
+   */
+  readonly findsRuns?: boolean;
+  /** The log is at its end: time for the store's columns by block, of policies that do without them till then. */
+  finish?(): void;
 }
 
 /** A policy by name; `create` makes a fresh one for a run. */

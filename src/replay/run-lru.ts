@@ -1,13 +1,15 @@
 import type { Policy, PolicySetting } from './policy.js';
 
 /**
- * LRU over exclusive tiers, request by request instead of block by block, with the very same outcome. It needs
- * chained ids and blocks of one size: then what a request used last and nobody used since is one run of its path,
- * its head goes where a later request uses it, its tail where room is needed. So every request has one run per
- * tier, runs are ordered by their request, and no list is kept: an order of eviction is a number that only grows.
+ * LRU over exclusive tiers, span by span instead of block by block, with the very same outcome. It needs chained
+ * ids and blocks of one size: then what a request used last and nobody used since is one run of its path, its head
+ * goes where a later request uses it, its tail where room is needed. So every request has one run per tier, runs
+ * are ordered by their request, and no list is kept: an order of eviction is a number that only grows. Where a
+ * block lies follows from the run it is in, so nothing is written by block before the end.
  */
 export class RunLru implements Policy {
-  /** By block: the request that used it last, −1 before. */
+  readonly findsRuns = true;
+  /** By span: the request that used it last, −1 before. */
   private readonly userOf: Int32Array;
   /**
    * Where a request's run is cut into tiers, in blocks from the head of its path. Layout: request · (tiers + 1) +
@@ -16,77 +18,96 @@ export class RunLru implements Policy {
   private readonly cuts: Int32Array;
   /** By tier: no request before this one has a run there. */
   private readonly oldest: Int32Array;
+  private readonly tiers: number;
 
   constructor(private readonly setting: PolicySetting) {
-    const { trace, tiers } = setting;
-    this.userOf = new Int32Array(trace.tokensOfBlock.length).fill(-1);
+    const { trace, tiers, facts } = setting;
+    this.tiers = tiers.length;
+    this.userOf = new Int32Array(facts.spans.firstBlock.length).fill(-1);
     this.cuts = new Int32Array(trace.requests * (tiers.length + 1));
     this.oldest = new Int32Array(tiers.length);
   }
 
   serve(request: number): void {
-    const { userOf, cuts } = this;
-    const { trace, store, tiers } = this.setting;
-    const { blocks } = trace;
-    const { tierOf } = store;
-    const width = tiers.length + 1;
-    const start = trace.blockOffsets[request]!;
-    const end = trace.blockOffsets[request + 1]!;
-    let k = start;
-    while (k < end && tierOf[blocks[k]!]! >= 0) {
-      const user = userOf[blocks[k]!]!;
-      const kept = Math.min(end, start + cuts[user * width + tiers.length]!);
-      const from = k;
-      for (; k < kept && userOf[blocks[k]!] === user; k++) userOf[blocks[k]!] = request;
-      this.takeFrom(user, start, from, k);
+    const { userOf, cuts, tiers } = this;
+    const { trace, store, facts, scorekeeper } = this.setting;
+    const { spans, offsets, firstBlock } = facts.spans;
+    const width = tiers + 1;
+    const end = offsets[request + 1]!;
+    let i = offsets[request]!;
+    /** Blocks of the path that were found, from its head. */
+    let at = 0;
+    scorekeeper.found.clear();
+    while (i < end) {
+      const user = userOf[spans[i]!]!;
+      if (user < 0) break;
+      const kept = cuts[user * width + tiers]!;
+      if (kept <= at) break;
+      const from = at;
+      for (; i < end && at < kept; i++) {
+        const span = spans[i]!;
+        if (userOf[span] !== user) break;
+        userOf[span] = request;
+        at += firstBlock[span + 1]! - firstBlock[span]!;
+      }
+      const partly = at > kept;
+      if (partly) at = kept;
+      this.takeFrom(user, from, at);
+      if (partly) break;
     }
-    if (k < end) store.addEach(end - k, 0);
-    for (; k < end; k++) {
-      userOf[blocks[k]!] = request;
-      tierOf[blocks[k]!] = 0;
-    }
-    cuts.fill(end - start, request * width + 1, (request + 1) * width);
-    for (let tier = 0; tier < tiers.length; tier++) this.settle(tier);
+    for (; i < end; i++) userOf[spans[i]!] = request;
+    const length = trace.blockOffsets[request + 1]! - trace.blockOffsets[request]!;
+    if (at < length) store.addEach(length - at, 0);
+    for (let cut = request * width + 1; cut < (request + 1) * width; cut++) cuts[cut] = length;
+    for (let tier = 0; tier < tiers; tier++) if (store.overflows(tier)) this.settle(tier);
   }
 
-  /** The head of a user's run, at positions from `from` to `to` of the request that starts at `start`, goes up. */
-  private takeFrom(user: number, start: number, from: number, to: number): void {
-    const { cuts } = this;
-    const { trace, store, tiers } = this.setting;
-    const { tierOf } = store;
-    const at = user * (tiers.length + 1);
-    for (let tier = 1; tier < tiers.length; tier++) {
-      const low = Math.max(from, start + cuts[at + tier]!);
-      const high = Math.min(to, start + cuts[at + tier + 1]!);
+  /** The head of a user's run, from one position of its path to another, goes up. */
+  private takeFrom(user: number, from: number, to: number): void {
+    const { cuts, tiers } = this;
+    const { store, scorekeeper } = this.setting;
+    const at = user * (tiers + 1);
+    for (let tier = 0; tier < tiers; tier++) {
+      const low = Math.max(from, cuts[at + tier]!);
+      const high = Math.min(to, cuts[at + tier + 1]!);
       if (low >= high) continue;
-      store.moveEach(high - low, tier, 0);
-      for (let k = low; k < high; k++) tierOf[trace.blocks[k]!] = 0;
+      scorekeeper.found.add(tier, high - low);
+      if (tier > 0) store.moveEach(high - low, tier, 0);
     }
-    for (let cut = at; cut <= at + tiers.length; cut++) cuts[cut] = Math.max(cuts[cut]!, to - start);
+    for (let cut = at; cut <= at + tiers; cut++) if (cuts[cut]! < to) cuts[cut] = to;
   }
 
   /** What a tier has no room for falls into the next one, from the last for good. */
   private settle(tier: number): void {
-    const { cuts, oldest } = this;
-    const { trace, store, tiers } = this.setting;
-    const { blocks, blockOffsets } = trace;
-    const { tierOf } = store;
-    const to = tier + 1 < tiers.length ? tier + 1 : -1;
-    while (store.overflows(tier)) {
+    const { cuts, oldest, tiers } = this;
+    const { store } = this.setting;
+    let excess = store.excessOf(tier);
+    while (excess > 0) {
       const user = oldest[tier]!;
-      const at = user * (tiers.length + 1) + tier;
+      const at = user * (tiers + 1) + tier;
       const from = cuts[at]!;
       const end = cuts[at + 1]!;
       if (from === end) {
         oldest[tier] = user + 1;
         continue;
       }
-      const count = Math.min(end - from, store.excessOf(tier));
-      if (to === -1) store.dropEach(count, tier);
-      else store.moveEach(count, tier, to);
-      const start = blockOffsets[user]!;
-      for (let k = start + end - count; k < start + end; k++) tierOf[blocks[k]!] = to;
+      const count = Math.min(end - from, excess);
+      if (tier + 1 === tiers) store.dropEach(count, tier);
+      else store.moveEach(count, tier, tier + 1);
       cuts[at + 1] = end - count;
+      excess -= count;
+    }
+  }
+
+  finish(): void {
+    const { cuts, tiers } = this;
+    const { trace, store } = this.setting;
+    const { blocks, blockOffsets, requests } = trace;
+    for (let user = 0; user < requests; user++) {
+      const start = blockOffsets[user]!;
+      const at = user * (tiers + 1);
+      for (let tier = 0; tier < tiers; tier++)
+        for (let k = cuts[at + tier]!; k < cuts[at + tier + 1]!; k++) store.tierOf[blocks[start + k]!] = tier;
     }
   }
 }

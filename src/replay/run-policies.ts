@@ -4,7 +4,8 @@ import { EvicpressError } from '../errors.js';
 import type { PolicyResult } from '../formats/replay.js';
 import { workerFile } from '../package-root.js';
 import type { OnProgress } from '../progress.js';
-import { type SharedTrace, shared, sharedTrace } from '../traces/share.js';
+import { type SharedTrace, shared, sharedSpans, sharedTrace } from '../traces/share.js';
+import type { Spans } from '../traces/spans.js';
 import type { PolicyRun } from './runs.js';
 import { type ReplaySetting, replay } from './simulator.js';
 
@@ -15,7 +16,7 @@ const WORTH_THREADS = 4e6;
 export interface RunAssignment {
   readonly setting: Omit<ReplaySetting, 'trace' | 'facts'>;
   readonly trace: SharedTrace;
-  readonly chained: boolean;
+  readonly spans: Spans;
   readonly unlimitedTokens: Float64Array;
   /** Names of the policies, and the order in which their runs start. */
   readonly names: readonly string[];
@@ -63,7 +64,7 @@ async function inThreads(
   const assignment: RunAssignment = {
     setting,
     trace: sharedTrace(trace, setting.plan !== undefined),
-    chained: facts.chained,
+    spans: sharedSpans(facts.spans),
     unlimitedTokens: shared(facts.unlimitedTokens),
     names: runs.map((run) => run.name),
     order: longestFirst(runs),

@@ -3,6 +3,7 @@ import { transferSeconds } from '../cost/transfer.js';
 import type { Model } from '../formats/model.js';
 import type { Tier } from '../formats/tiers.js';
 import type { Trace } from '../traces/trace.js';
+import { FoundRuns } from './found-runs.js';
 import type { Queues } from './queues.js';
 import type { TieredStore } from './store.js';
 
@@ -32,6 +33,8 @@ export interface Scores {
  */
 export class Scorekeeper {
   readonly scores: Scores;
+  /** What was found of the request being served, where blocks are of one size and nothing is compressed. */
+  readonly found: FoundRuns;
   /** Runs of found blocks of one tier, in the order in which they are loaded. */
   private readonly runTier: Int32Array;
   private readonly runTokens: Float64Array;
@@ -68,6 +71,7 @@ export class Scorekeeper {
     let longest = 0;
     for (let r = 0; r < n; r++)
       longest = Math.max(longest, trace.blockOffsets[r + 1]! - trace.blockOffsets[r]!);
+    this.found = new FoundRuns(longest);
     this.runTier = new Int32Array(longest);
     this.runTokens = new Float64Array(longest);
     this.runBytes = new Float64Array(longest);
@@ -85,6 +89,12 @@ export class Scorekeeper {
     this.loadAndPrefill(request);
   }
 
+  /** Scores one request by what `found` says of it. */
+  serveFound(request: number): void {
+    this.measureFound(request);
+    this.loadAndPrefill(request);
+  }
+
   /** Adds seconds of prefill to a request that has been scored. */
   charge(request: number, seconds: number): void {
     this.scores.ttftSeconds[request]! += seconds;
@@ -93,24 +103,36 @@ export class Scorekeeper {
 
   /** Blocks of one size, nothing compressed: only where each block lies has to be looked up. */
   private findUniformPrefix(request: number): void {
-    const { blocks, blockOffsets, blockTokens, inputTokens } = this.trace;
+    const { blocks, blockOffsets } = this.trace;
     const { tierOf } = this.store;
-    const bytesOfBlock = this.store.bytesOfEach!;
+    const { found } = this;
     const end = blockOffsets[request + 1]!;
-    let left = inputTokens[request]!;
-    let run = -1;
+    found.clear();
     for (let k = blockOffsets[request]!; k < end; ) {
       const from = k;
       const tier = tierOf[blocks[k]!]!;
       if (tier < 0) break;
       while (++k < end && tierOf[blocks[k]!] === tier);
-      this.openRun(++run, tier);
-      const tokens = Math.min(left, (k - from) * blockTokens);
-      left -= tokens;
-      this.runTokens[run] = tokens;
-      this.runBytes[run] = (k - from) * bytesOfBlock;
+      found.add(tier, k - from);
     }
-    this.runs = run + 1;
+    this.measureFound(request);
+  }
+
+  /** Tokens and bytes of what was found; the last block may be a part of one only. */
+  private measureFound(request: number): void {
+    const { found, runTokens } = this;
+    const { blockTokens, inputTokens } = this.trace;
+    const bytesOfBlock = this.store.bytesOfEach!;
+    let left = inputTokens[request]!;
+    for (let run = 0; run < found.count; run++) {
+      const blocks = found.blocksOf[run]!;
+      this.openRun(run, found.tierOf[run]!);
+      const tokens = Math.min(left, blocks * blockTokens);
+      left -= tokens;
+      runTokens[run] = tokens;
+      this.runBytes[run] = blocks * bytesOfBlock;
+    }
+    this.runs = found.count;
   }
 
   private findPrefix(request: number): void {

@@ -72,9 +72,15 @@ export function replay(setting: ReplaySetting, run: PolicyRun): ReplayOutcome {
   let before = counters(store);
   for (let request = 0; request < trace.requests; request++) {
     if (request === warm) before = counters(store);
-    scorekeeper.serve(request);
-    policy.serve(request);
+    if (policy.findsRuns === true) {
+      policy.serve(request);
+      scorekeeper.serveFound(request);
+    } else {
+      scorekeeper.serve(request);
+      policy.serve(request);
+    }
   }
+  policy.finish?.();
   const { scores } = scorekeeper;
   const result = summarise({
     policy: run.name,

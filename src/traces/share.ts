@@ -1,3 +1,4 @@
+import type { Spans } from './spans.js';
 import type { Trace } from './trace.js';
 
 /** A trace that another thread can be handed: plain data over shared memory; `withBlockIds` makes it whole there. */
@@ -21,6 +22,11 @@ export function sharedTrace(trace: Trace, withTexts: boolean): SharedTrace {
     sessionOf: shared(trace.sessionOf),
     tenantOf: shared(trace.tenantOf),
   };
+}
+
+/** A log's spans in memory that threads share. */
+export function sharedSpans({ offsets, spans, firstBlock, chained }: Spans): Spans {
+  return { offsets: shared(offsets), spans: shared(spans), firstBlock: shared(firstBlock), chained };
 }
 
 /** The fields of a trace that are there already; asking for `blockIds` would make them. */

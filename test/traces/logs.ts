@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import fc from 'fast-check';
 import { PROFILES_FOLDER } from '../../src/formats/bundled.js';
 import { TraceBuilder } from '../../src/traces/builder.js';
 import { loadTrace } from '../../src/traces/load.js';
@@ -52,3 +53,21 @@ export function traceOf(requests: readonly TestRequest[], reuse: Reuse = 'prefix
   });
   return builder.finish(reuse === 'prefix' ? 512 : 0);
 }
+
+/** Small logs of requests that walk a tree of prefixes; some end within their last block. */
+export const treeLogs: fc.Arbitrary<Trace> = fc
+  .array(
+    fc.tuple(
+      fc.array(fc.integer({ min: 0, max: 2 }), { minLength: 1, maxLength: 7 }),
+      fc.integer({ min: 0, max: 600 }),
+    ),
+    { minLength: 2, maxLength: 24 },
+  )
+  .map((walks) =>
+    traceOf(
+      walks.map(([walk, missing]) => ({
+        blocks: walk.map((_, i) => walk.slice(0, i + 1).join('/')),
+        inputTokens: Math.max(0, 512 * walk.length - missing),
+      })),
+    ),
+  );
