@@ -166,7 +166,7 @@ function cheapestUpTo(rowOfTier: readonly number[], prices: Float64Array): numbe
   });
 }
 
-/** Reuses of the scored requests, in columns: blocks next to each other with one last use are one reuse. */
+/** Reuses of the scored requests, in columns: spans next to each other with one last use are one reuse. */
 interface Reuses {
   count: number;
   readonly request: Int32Array;
@@ -185,9 +185,10 @@ interface Reuses {
 
 function reusesOf({ trace, facts, model, warm }: ReplaySetting, tiers: readonly Tier[]): Reuses {
   const { unlimitedTokens } = facts;
+  const { spans, offsets, firstBlock } = facts.spans;
   const curveOf = curveOfBlocks(trace);
-  const { blocks, blockOffsets, tokensOfBlock } = trace;
-  const most = blockOffsets[trace.requests]! - blockOffsets[warm]!;
+  const { tokensOfBlock, blockTokens } = trace;
+  const most = offsets[trace.requests]! - offsets[warm]!;
   const reuses: Reuses = {
     count: 0,
     request: new Int32Array(most),
@@ -200,23 +201,28 @@ function reusesOf({ trace, facts, model, warm }: ReplaySetting, tiers: readonly 
     secondsPerByte: new Float64Array(trace.requests * tiers.length),
   };
   const prefix = trace.reuse === 'prefix';
-  const lastUse = new Int32Array(tokensOfBlock.length).fill(-1);
+  /** By span: the request that used it last, −1 before. */
+  const lastUse = new Int32Array(firstBlock.length - 1).fill(-1);
   for (let r = 0; r < trace.requests; r++) {
-    const end = blockOffsets[r + 1]!;
+    const end = offsets[r + 1]!;
     let left = r < warm ? 0 : trace.inputTokens[r]!;
     let start = 0;
     let requestBytes = 0;
     let open = -1;
     let openLast = -1;
     let openCurve = -1;
-    for (let k = blockOffsets[r]!; k < end && left > 0; k++) {
-      const block = blocks[k]!;
-      const last = lastUse[block]!;
+    for (let i = offsets[r]!; i < end && left > 0; i++) {
+      const span = spans[i]!;
+      const last = lastUse[span]!;
       if (last === -1 && prefix) break;
       if (last === -1 || last === r) continue;
       // A document asked for twice in one request counts once.
-      if (!prefix) lastUse[block] = r;
-      const tokens = Math.min(left, tokensOfBlock[block]!);
+      if (!prefix) lastUse[span] = r;
+      const block = firstBlock[span]!;
+      const whole = prefix ? (firstBlock[span + 1]! - block) * blockTokens : tokensOfBlock[block]!;
+      const tokens = Math.min(left, whole);
+      // All of a block is kept, even where the input ends in its middle.
+      const kept = prefix ? Math.ceil(tokens / blockTokens) * blockTokens : whole;
       const curve = curveOf[block]!;
       if (open === -1 || curve !== openCurve || Math.max(last, warm) !== openLast) {
         openLast = Math.max(last, warm);
@@ -227,7 +233,7 @@ function reusesOf({ trace, facts, model, warm }: ReplaySetting, tiers: readonly 
         reuses.slots[open] = r - openLast;
       }
       reuses.tokens[open]! += tokens;
-      reuses.bytes[open]! += tokensOfBlock[block]! * model.kvBytesPerToken;
+      reuses.bytes[open]! += kept * model.kvBytesPerToken;
       // Documents may come anywhere: none saves more than at the end of all.
       reuses.savedSeconds[open]! += recomputeSeconds(
         model,
@@ -235,7 +241,7 @@ function reusesOf({ trace, facts, model, warm }: ReplaySetting, tiers: readonly 
         tokens,
       );
       reuses.share[open]! += tokens / unlimitedTokens[r]!;
-      requestBytes += tokensOfBlock[block]! * model.kvBytesPerToken;
+      requestBytes += kept * model.kvBytesPerToken;
       start += tokens;
       left -= tokens;
     }
@@ -243,7 +249,7 @@ function reusesOf({ trace, facts, model, warm }: ReplaySetting, tiers: readonly 
       for (let t = 0; t < tiers.length; t++)
         reuses.secondsPerByte[r * tiers.length + t] = leastSecondsPerByte(tiers[t]!.read, requestBytes);
     }
-    for (let k = blockOffsets[r]!; k < end; k++) lastUse[blocks[k]!] = r;
+    for (let i = offsets[r]!; i < end; i++) lastUse[spans[i]!] = r;
   }
   return reuses;
 }
