@@ -74,7 +74,8 @@ async function run(flags: ExportFlags): Promise<void> {
   const folder = flags.output ?? join(RESULTS_FOLDER, 'export', target.name);
   const files = target.files(plan, setting);
   const verdict = carriedOut(plan, target, tiers, model);
-  const words = carriedOutText(verdict, target);
+  const warnings = target.warnings?.(plan, setting) ?? [];
+  const words = carriedOutText(verdict, target, warnings);
   files.push({ path: 'README.txt', text: `${words}\n` });
   for (const file of files) {
     const path = join(folder, file.path);
@@ -87,7 +88,7 @@ async function run(flags: ExportFlags): Promise<void> {
   terminal.result({
     ...verdict,
     checkedAgainst: target.checkedAgainst,
-    notes: target.capabilities.notes,
+    notes: [...warnings, ...target.capabilities.notes],
     files: files.map((file) => join(folder, file.path)),
   });
 }

@@ -45,4 +45,6 @@ export interface EngineTarget extends Named {
   readonly capabilities: EngineCapabilities;
   /** Configuration and command lines that carry the plan out as far as the engine can. */
   files(plan: Plan, setting: ExportSetting): ExportFile[];
+  /** What of this plan will go otherwise than planned as sizes are, one sentence each with what to do. */
+  warnings?(plan: Plan, setting: ExportSetting): string[];
 }

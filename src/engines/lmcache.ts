@@ -1,4 +1,5 @@
-import { type Plan, UNCOMPRESSED } from '../formats/plan.js';
+import { type Placement, type Plan, RECOMPUTE, UNCOMPRESSED } from '../formats/plan.js';
+import { formatBytes } from '../units.js';
 import { LMCACHE_CHUNK_TOKENS } from './chunk-hashes.js';
 import type { EngineTarget, ExportSetting } from './engine.js';
 import {
@@ -72,7 +73,65 @@ export const lmcache: EngineTarget = {
       },
     ];
   },
+  warnings(plan, setting) {
+    const { memory, l1Bytes, stagingBytes } = memorySplit(plan, plannedTiers(plan, setting.tiers));
+    if (memory === undefined) return [];
+    const needed = largestLoadBytes(plan.rows, memory.name);
+    const pinned = plan.rows.reduce((sum, row) => sum + (inL1(row, memory.name) ? row.storedBytes : 0), 0);
+    if (needed <= stagingBytes && pinned <= l1Bytes - stagingBytes) return [];
+    return [
+      `Loads pass through L1. The largest context that comes from elsewhere takes ${formatBytes(needed)} there while it is loaded, the plan leaves ${formatBytes(Math.max(0, Math.min(stagingBytes, l1Bytes - pinned)))}: what has no room is computed again. Give ${memory.name} "reservedBytes": ${Math.ceil(needed)} in the tier profile, or more for several at once, and plan again.`,
+    ];
+  },
 };
+
+const inL1 = ({ tier, method }: Placement, memory: string) => tier === memory && method === UNCOMPRESSED;
+
+/**
+ * Bytes that the largest request loads through L1, of a context with all it continues: whole, and beside that as
+ * stored where it is compressed.
+ */
+function largestLoadBytes(rows: readonly Placement[], memory: string): number {
+  const own = (row: Placement) => {
+    if (row.tier === RECOMPUTE || inL1(row, memory)) return 0;
+    const full = row.storedBytes / (1 - row.compressionRatio);
+    return full + (row.method === UNCOMPRESSED ? 0 : row.storedBytes);
+  };
+  const byName = new Map<string, Placement>();
+  if (rows.some((row) => row.parent !== undefined)) for (const row of rows) byName.set(row.context, row);
+  /** With all it continues. */
+  const whole = new Map<Placement, number>();
+  let largest = 0;
+  for (const row of rows) {
+    const path = new Set<Placement>();
+    let at: Placement | undefined = row;
+    // A plan from elsewhere may go in circles.
+    while (at !== undefined && !whole.has(at) && !path.has(at)) {
+      path.add(at);
+      at = at.parent === undefined ? undefined : byName.get(at.parent);
+    }
+    let bytes = at === undefined ? 0 : (whole.get(at) ?? 0);
+    for (const each of [...path].reverse()) {
+      bytes += own(each);
+      whole.set(each, bytes);
+    }
+    largest = Math.max(largest, bytes);
+  }
+  return largest;
+}
+
+/** The memory tier, what of its budget is L1, and the part of L1 that is kept free for loads. */
+function memorySplit(plan: Plan, tiers: readonly PlannedTier[]) {
+  const memory = tiers.find((tier) => tier.kind === 'dram');
+  const compressed = placesOf(plan)
+    .filter((place) => place.tier === memory?.name && place.method !== UNCOMPRESSED)
+    .reduce((sum, place) => sum + place.storedBytes, 0);
+  const reserved = memory?.reservedBytes ?? 0;
+  const l1Bytes = Math.max(0, budgetBytes(memory) + reserved - compressed);
+  const stagingShare =
+    reserved > 0 && l1Bytes > 0 ? Math.min(0.9, reserved / l1Bytes) : DEFAULT_STAGING_SHARE;
+  return { memory, l1Bytes, stagingShare, stagingBytes: stagingShare * l1Bytes };
+}
 
 function chunkTokens(
   rows: readonly { readonly keys?: { readonly chunkSize: number } | undefined }[],
@@ -81,26 +140,20 @@ function chunkTokens(
 }
 
 function serverFlags(
-  { header: { model }, rows }: Plan,
+  plan: Plan,
   tiers: readonly PlannedTier[],
   places: readonly Place[],
   setting: ExportSetting,
 ): string[][] {
-  const memory = tiers.find((tier) => tier.kind === 'dram');
-  const compressed = places
-    .filter((place) => place.tier === memory?.name && place.method !== UNCOMPRESSED)
-    .reduce((sum, place) => sum + place.storedBytes, 0);
-  const reserved = memory?.reservedBytes ?? 0;
-  const l1Bytes = Math.max(0, budgetBytes(memory) + reserved - compressed);
-  const stagingShare =
-    reserved > 0 && l1Bytes > 0 ? Math.min(0.9, reserved / l1Bytes) : DEFAULT_STAGING_SHARE;
+  const { model } = plan.header;
+  const { memory, l1Bytes, stagingShare } = memorySplit(plan, tiers);
   return [
     ['--plan', setting.planPath],
     ...(model === null ? [] : [['--plan-model', model]]),
     ...(memory === undefined ? [] : [['--l1-tier', memory.name]]),
     ['--staging-share', stagingShare.toFixed(3)],
     ['--host', '127.0.0.1', '--port', '5555', '--http-host', '127.0.0.1', '--http-port', '8080'],
-    ['--chunk-size', String(chunkTokens(rows))],
+    ['--chunk-size', String(chunkTokens(plan.rows))],
     ['--l1-size-gb', String(gibibytes(l1Bytes))],
     // The plan owns L1: LMCache's own eviction would drop what is pinned.
     ['--eviction-policy', 'noop'],

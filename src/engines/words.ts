@@ -3,7 +3,11 @@ import type { CarriedOut } from './carried-out.js';
 import type { EngineTarget } from './engine.js';
 
 /** What an engine will and will not carry out, in a few lines for people. */
-export function carriedOutText(verdict: CarriedOut, target: EngineTarget): string {
+export function carriedOutText(
+  verdict: CarriedOut,
+  target: EngineTarget,
+  warnings: readonly string[] = [],
+): string {
   const { contexts, possible, shareOfAccesses, obstacles, utilityLost, perContext } = verdict;
   const lines = [`${target.name}: option names of ${target.checkedAgainst}.`];
   lines.push(
@@ -21,6 +25,7 @@ export function carriedOutText(verdict: CarriedOut, target: EngineTarget): strin
       `A plan made with --engine ${target.name} offers only what it can carry out.`,
     );
   }
+  lines.push(...warnings);
   for (const note of target.capabilities.notes) lines.push(`- ${note}`);
   return lines.join('\n');
 }

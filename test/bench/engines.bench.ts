@@ -60,7 +60,7 @@ const maxTokens = Math.min(MAX_TOKENS, Number(values['max-tokens']));
 /** Contexts whose loads and prefills are timed, short ones and long ones. */
 const TIMED_CONTEXTS = 12;
 /** How long an arm goes on after an answer: storing what was new takes a fraction of that. */
-const AFTER_ANSWER_MS = 500;
+const AFTER_ANSWER_MS = 750;
 /** Of English text, roughly. */
 const CHARACTERS_PER_TOKEN = 4.3;
 
@@ -115,9 +115,11 @@ const contextsUp = () => JSON.parse(readFileSync(contextsPath, 'utf8')) as Bench
 /** Starts every arm's server and engine. */
 async function up(): Promise<void> {
   const rate = Number(values['disk-rate']);
-  const bytes = kvBytesOf(values.contexts);
+  const tokens = tokensOf(values.contexts);
+  const bytes = tokens.reduce((sum, count) => sum + count, 0) * KV_BYTES_PER_TOKEN;
   const budgets: Budgets = {
     memoryBytes: Math.round(bytes * Number(values['memory-share'])),
+    largestContextChunks: Math.floor(Math.max(...tokens) / CHUNK_TOKENS),
     diskBytes: Math.round(bytes * Number(values['disk-share'])),
     diskRate: rate,
     diskFolder:
@@ -140,16 +142,13 @@ async function up(): Promise<void> {
   );
 }
 
-/** Bytes of all contexts, from their length in characters: budgets must be known before an engine can count tokens. */
-function kvBytesOf(path: string): number {
-  const texts = readFileSync(path, 'utf8')
+/** Tokens of all contexts, from their length in characters: budgets must be known before an engine can count. */
+function tokensOf(path: string): number[] {
+  return readFileSync(path, 'utf8')
     .trim()
     .split('\n')
-    .map((line) => (JSON.parse(line) as { text?: string }).text ?? '');
-  return (
-    texts.reduce((sum, text) => sum + Math.min(maxTokens, text.length / CHARACTERS_PER_TOKEN), 0) *
-    KV_BYTES_PER_TOKEN
-  );
+    .map((line) => (JSON.parse(line) as { text?: string }).text ?? '')
+    .map((text) => Math.min(maxTokens, text.length / CHARACTERS_PER_TOKEN));
 }
 
 /** Measures places and methods on the first arm, which must be a plan's. */

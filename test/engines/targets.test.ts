@@ -56,6 +56,39 @@ describe.each(engines.map((engine) => [engine.name, engine] as const))('%s', (na
   });
 });
 
+describe('room for loads in LMCache’s L1', () => {
+  const lmcache = engines.find((engine) => engine.name === 'lmcache')!;
+  const half = (context: string, tier: string, storedBytes: number) => ({
+    ...rowAt(context, tier, 'int8', storedBytes),
+    compressionRatio: 0.5,
+  });
+
+  it('is said to be short where the largest context does not fit whole and compressed', () => {
+    const short = handPlan(1, [rowAt('a', 'dram', 'none', 40e9), half('b', 'nvme', 3e9)]);
+    const [warning] = lmcache.warnings!(short, SETTING);
+    expect(warning).toContain('"reservedBytes": 9000000000');
+    expect(warning).toContain('leaves 8.00 GB');
+    const enough = handPlan(1, [rowAt('a', 'dram', 'none', 40e9), half('b', 'nvme', 2e9)]);
+    expect(lmcache.warnings!(enough, SETTING)).toEqual([]);
+  });
+
+  it('is short too where nothing is reserved and the plan fills memory', () => {
+    const tiers = TIERS.map(({ reservedBytes: _, ...tier }) => tier);
+    const full = handPlan(1, [rowAt('a', 'dram', 'none', 79e9), rowAt('b', 'nvme', 'none', 2e9)]);
+    expect(lmcache.warnings!(full, { ...SETTING, tiers })[0]).toContain('leaves 1.00 GB');
+    const half = handPlan(1, [rowAt('a', 'dram', 'none', 40e9), rowAt('b', 'nvme', 'none', 2e9)]);
+    expect(lmcache.warnings!(half, { ...SETTING, tiers })).toEqual([]);
+  });
+
+  it('is counted for a context with all it continues, also in a plan that goes in circles', () => {
+    const after = (context: string, parent: string) => ({ ...rowAt(context, 'nvme', 'none', 3e9), parent });
+    const chain = handPlan(1, [after('c', 'b'), after('b', 'a'), rowAt('a', 'nvme', 'none', 3e9)]);
+    expect(lmcache.warnings!(chain, SETTING)[0]).toContain('"reservedBytes": 9000000000');
+    const circle = handPlan(1, [after('c', 'b'), after('b', 'c')]);
+    expect(lmcache.warnings!(circle, SETTING)).toEqual([]);
+  });
+});
+
 describe('units and scopes', () => {
   it('lmcache: L1 is memory less its compressed part, in GiB, with room for staging', () => {
     // 80 GB planned + 8 GB reserved − 16 GB compressed = 72 GB = 67.055 GiB, of which 8/72 stay free.

@@ -18,31 +18,24 @@ const GIB = 2 ** 30;
 export interface Budgets {
   readonly memoryBytes: number;
   readonly diskBytes: number;
+  readonly largestContextChunks: number;
   /** Bytes per second of the emulated disk; 0 for the disk of FOLDER as it is. */
   readonly diskRate: number;
   /** Where the disk tier lies. */
   readonly diskFolder: string;
-  /** Where a plan's arm keeps what is compressed in memory, its tier `tmpfs`, inside the budget of memory. */
+  /** Where a plan's arm keeps what is compressed in memory, inside the budget of memory. */
   readonly memoryFolder: string;
 }
 
-/** Share of memory that loads pass through: a largest context whole and compressed has to fit. */
-const STAGING_SHARE = 0.35;
-
-/** The part of the memory's budget that a plan leaves to loads on their way. */
-export const stagingBytes = ({ memoryBytes }: Budgets) => Math.ceil(STAGING_SHARE * memoryBytes);
+/** Stored bytes over full ones of int8: codes, and a scale of 2 bytes for 64 of them. */
+const INT8_FRACTION = (1 + 2 / 64) / DTYPE.bytes;
 
 /**
- * Tiers of a plan's arm. What is compressed in memory is a tier of its own: LMCache reads it as it reads files, not
- * as it reads L1, and what one has the other lacks.
+ * The part of the memory's budget that a plan leaves to loads on their way: a largest context whole and compressed,
+ * and two chunks for what does not lie together.
  */
-export function planTiers({ memoryBytes, diskBytes }: Budgets, tmpfsBytes: number) {
-  return [
-    { name: 'dram', kind: 'dram', capacityBytes: memoryBytes - tmpfsBytes },
-    { name: 'tmpfs', kind: 'file', capacityBytes: tmpfsBytes },
-    { name: 'ssd', kind: 'file', capacityBytes: diskBytes },
-  ];
-}
+export const stagingBytes = ({ largestContextChunks }: Budgets) =>
+  Math.ceil(CHUNK_TOKENS * KV_BYTES_PER_TOKEN * (largestContextChunks * (1 + INT8_FRACTION) + 2));
 
 /**
  * One configuration under test: `plan`, or LMCache as shipped as `raw`, `fp8`, `raw+retain`, `fp8+retain`, with its
@@ -53,13 +46,13 @@ export class Arm {
   readonly stateFolder: string;
   private readonly groups: readonly number[];
 
-  /** @param tmpfsBytes of the memory's budget that are the tier `tmpfs`: L1 is so much smaller. */
+  /** @param compressedBytes of the memory's budget, for which L1 is smaller: what a plan wants compressed in memory. */
   constructor(
     readonly name: string,
     folder: string,
     private readonly budgets: Budgets,
     running?: StackState,
-    tmpfsBytes = 0,
+    compressedBytes = 0,
   ) {
     const own = join(folder, name);
     mkdirSync(own, { recursive: true });
@@ -75,9 +68,9 @@ export class Arm {
           String(budgets.diskRate),
           budgets.diskFolder,
           ...(this.planned
-            ? ['plan', ...this.planFlags(disk, tmpfsBytes)]
+            ? ['plan', ...this.planFlags(disk, compressedBytes)]
             : ['stock', ...this.stockFlags(disk)]),
-          ...['--l1-size-gb', String((budgets.memoryBytes - tmpfsBytes) / GIB)],
+          ...['--l1-size-gb', String((budgets.memoryBytes - compressedBytes) / GIB)],
         ],
         // Room for three prompts of full length: several engines share this machine's memory.
         engine: ['--num-gpu-blocks-override', '48'],
@@ -106,7 +99,7 @@ export class Arm {
     return { type: 'fs_native', base_path: folder, use_odirect: this.budgets.diskRate === 0 };
   }
 
-  private planFlags(disk: string, tmpfsBytes: number): string[] {
+  private planFlags(disk: string, compressedBytes: number): string[] {
     // LMCache's own fp8 too, so that it can be measured beside ours on one server.
     const serdes = [undefined, 'evicpress-int8', 'evicpress-int4', 'evicpress-fp8', 'fp8'];
     const onDisk = serdes.map((type) => ({
@@ -118,11 +111,11 @@ export class Arm {
       type: 'fs_native',
       base_path: join(this.budgets.memoryFolder, this.name, type),
       use_odirect: false,
-      evicpress_tier: 'tmpfs',
+      evicpress_tier: 'dram',
       serde: { type },
     }));
     const adapters = [...onDisk, ...inMemory];
-    const stagingShare = stagingBytes(this.budgets) / (this.budgets.memoryBytes - tmpfsBytes);
+    const stagingShare = stagingBytes(this.budgets) / (this.budgets.memoryBytes - compressedBytes);
     return [
       ...['--plan', join(this.stateFolder, 'in-force.ndjson'), '--staging-share', stagingShare.toFixed(3)],
       ...['--grace-seconds', '5', '--eviction-policy', 'noop'],

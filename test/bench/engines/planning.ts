@@ -1,12 +1,12 @@
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { readPlan, writePlan } from '../../../src/formats/plan.js';
+import { readPlan, UNCOMPRESSED, writePlan } from '../../../src/formats/plan.js';
 import { reviewApply } from '../../../src/workflows/generations.js';
 import { handPlan } from '../../engines/plans.js';
 import { type StackState, until } from '../../engines/stack.js';
-import { Arm, type Budgets, CHUNK_TOKENS, MODEL_NAME, planTiers, signalGroup, stagingBytes } from './arms.js';
+import { Arm, type Budgets, CHUNK_TOKENS, MODEL_NAME, signalGroup, stagingBytes } from './arms.js';
 import type { BenchContext, BenchRequest } from './requests.js';
 
 /** Half a request nobody has made, for every context: Jeffreys' prior of a count, so that unseen is not never. */
@@ -20,23 +20,19 @@ export async function publishEmptyPlan(arm: Arm, budgets: Budgets, folder: strin
   if (existsSync(join(arm.stateFolder, 'in-force.ndjson'))) return;
   const path = join(folder, `${arm.name}.empty.ndjson`);
   const reservedBytes = stagingBytes(budgets);
-  const tiers = planTiers(budgets, 0).map((tier) => ({
-    ...tier,
-    usedBytes: 0,
-    price: 0,
-    ...(tier.name === 'dram' ? { reservedBytes, capacityBytes: tier.capacityBytes - reservedBytes } : {}),
-  }));
+  const tier = { usedBytes: 0, price: 0 };
+  const tiers = [
+    { ...tier, name: 'dram', capacityBytes: budgets.memoryBytes - reservedBytes, reservedBytes },
+    { ...tier, name: 'ssd', capacityBytes: budgets.diskBytes },
+  ];
   await writePlan(path, { ...handPlan(1, []).header, model: MODEL_NAME, tiers }, []);
   await (await reviewApply(arm.stateFolder, path)).carryOut();
   await until(async () => (await arm.stack.status()).generation !== null, 30);
 }
 
-/** Shares of the memory for compressed copies that are planned with; L1 has the rest, its staging among it. */
-const TMPFS_SHARES = [0, 0.15, 0.3, 0.45, 0.6];
-
 /**
  * Plans as a user would, with the command line, from what the warm-up asked for, starts the LMCache server anew
- * with the memory split as the best plan wants it, as `evicpress export` would write it down, and waits until the
+ * with the memory split as the plan wants it, as `evicpress export` would write it down, and waits until the
  * server has done what the plan says. What lay in L1 is lost by that.
  * @returns the state of the stack with the new server.
  */
@@ -68,30 +64,22 @@ export async function planFromWarmUp(
   );
   const tiers = join(folder, `${arm.name}.tiers.json`);
   writeFileSync(tiers, reservingStaging(readFileSync(join(profiles, 'tiers.json'), 'utf8'), budgets));
-  const planned: { tmpfsBytes: number; plan: string; utility: number }[] = [];
-  for (const share of TMPFS_SHARES) {
-    const tmpfsBytes = Math.floor(share * budgets.memoryBytes);
-    const plan = join(folder, `${arm.name}.tmpfs-${share}.plan.ndjson`);
-    evicpress([
-      ...['plan', '--contexts', path, '--engine', 'lmcache', '--alpha', alpha],
-      ...['--tiers', tiers, '--methods', join(profiles, 'methods.ndjson')],
-      ...['--model', join(profiles, 'model.json')],
-      ...planTiers(budgets, tmpfsBytes).flatMap((t) => ['--capacity', `${t.name}=${t.capacityBytes}B`]),
-      ...['-o', plan],
-    ]);
-    planned.push({ tmpfsBytes, plan, utility: (await readPlan(plan)).header.summary.utility });
-  }
-  const best = planned.reduce((a, b) => (b.utility > a.utility ? b : a));
-  console.error(`memory split by the best of ${planned.length} plans: tmpfs has ${best.tmpfsBytes} bytes`);
-  copyFileSync(best.plan, join(folder, `${arm.name}.plan.ndjson`));
-  evicpress(['apply', best.plan, '--yes', '--state', arm.stateFolder]);
-  const split = new Arm(arm.name, folder, budgets, running, best.tmpfsBytes);
+  const plan = join(folder, `${arm.name}.plan.ndjson`);
+  evicpress([
+    ...['plan', '--contexts', path, '--engine', 'lmcache', '--alpha', alpha],
+    ...['--tiers', tiers, '--methods', join(profiles, 'methods.ndjson')],
+    ...['--model', join(profiles, 'model.json')],
+    ...['--capacity', `dram=${budgets.memoryBytes}B`, '--capacity', `ssd=${budgets.diskBytes}B`],
+    ...['-o', plan],
+  ]);
+  evicpress(['apply', plan, '--yes', '--state', arm.stateFolder]);
+  const split = new Arm(arm.name, folder, budgets, running, await compressedInMemory(plan));
   const [server, ...others] = running.groups;
   signalGroup(server!, 'SIGKILL');
   await until(() => !existsSync(`/proc/${server}`), 60);
   try {
     await split.stack.startServer();
-    await until(async () => (await split.stack.registered()) > 0, 120);
+    await until(async () => (await split.stack.registered()) > 0, 300);
   } catch (error) {
     // Nobody else knows of this server yet.
     if (split.stack.server?.pid !== undefined) signalGroup(split.stack.server.pid, 'SIGKILL');
@@ -115,6 +103,13 @@ function reservingStaging(text: string, budgets: Budgets): string {
   const profile = JSON.parse(text) as { tiers: { name: string; reservedBytes?: number }[] };
   for (const tier of profile.tiers) if (tier.name === 'dram') tier.reservedBytes = stagingBytes(budgets);
   return JSON.stringify(profile);
+}
+
+async function compressedInMemory(plan: string): Promise<number> {
+  let bytes = 0;
+  for (const { tier, method, storedBytes } of (await readPlan(plan)).rows)
+    if (tier === 'dram' && method !== UNCOMPRESSED) bytes += storedBytes;
+  return bytes;
 }
 
 function evicpress(args: readonly string[]): void {

@@ -23,7 +23,7 @@ export type Similarity = (a: string, b: string) => Promise<number>;
 const PLACES = [
   { salt: 'cold', tier: 'recompute', method: 'none' },
   { salt: 'dram', tier: 'dram', method: 'none' },
-  { salt: 'tmpfs', tier: 'tmpfs', method: 'int8' },
+  { salt: 'dram int8', tier: 'dram', method: 'int8' },
   { salt: 'raw', tier: 'ssd', method: 'none' },
   { salt: 'int8', tier: 'ssd', method: 'int8' },
   { salt: 'int4', tier: 'ssd', method: 'int4' },
@@ -115,7 +115,7 @@ async function publishPlaces(arm: Arm, contexts: readonly BenchContext[], folder
     })),
   );
   const plan = handPlan(1, rows);
-  const tiers = ['dram', 'tmpfs', 'ssd'].map((name) => ({
+  const tiers = ['dram', 'ssd'].map((name) => ({
     name,
     capacityBytes: null,
     usedBytes: 0,
@@ -164,7 +164,6 @@ export async function writeProfiles(
 ): Promise<void> {
   const tiers: Tier[] = [
     { name: 'dram', kind: 'dram', capacityBytes: null, read: { latencySeconds: 0, bytesPerSecond: 5e9 } },
-    { name: 'tmpfs', kind: 'file', capacityBytes: null, read: { latencySeconds: 0, bytesPerSecond: 5e9 } },
     {
       name: 'ssd',
       kind: 'file',
