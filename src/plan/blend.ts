@@ -23,7 +23,7 @@ export function blendAnswers(problem: Problem, { rows, lagrangian, optimum, spli
     use: new Float64Array(rows.length),
     weight: optimum.active[k]!.weight,
   }));
-  for (const members of disputed(problem, answers)) {
+  for (const members of disputed(problem, answers, open)) {
     for (const part of parts) {
       part.use.fill(0);
       for (const k of members) addUse(problem, rows, open?.[k] ?? k, part.choices[k]!, part.use);
@@ -50,20 +50,26 @@ export function blendAnswers(problem: Problem, { rows, lagrangian, optimum, spli
  * The groups on which the answers differ: single contexts, or whole subtrees below the first context of a path
  * that is disputed. Above it all answers agree, so any of them fits there.
  */
-function* disputed(problem: Problem, answers: readonly Int32Array[]): Generator<readonly number[]> {
+function* disputed(
+  problem: Problem,
+  answers: readonly Int32Array[],
+  open: Int32Array | undefined,
+): Generator<readonly number[]> {
   const { demand, hasParents } = problem;
   const differs = (k: number) => answers.some((choices) => choices[k] !== answers[0]![k]);
   if (!hasParents) {
     for (let k = 0; k < answers[0]!.length; k++) if (differs(k)) yield [k];
     return;
   }
-  const head = new Int32Array(demand.contexts);
+  const head = new Int32Array(demand.contexts).fill(-1);
   const groups = new Map<number, number[]>();
-  for (let i = 0; i < demand.contexts; i++) {
+  for (let k = 0; k < answers[0]!.length; k++) {
+    const i = open?.[k] ?? k;
     const parent = demand.parents[i]!;
-    head[i] = parent >= 0 && head[parent]! >= 0 ? head[parent]! : differs(i) ? i : -1;
-    if (head[i] === i) groups.set(i, [i]);
-    else if (head[i]! >= 0) groups.get(head[i]!)!.push(i);
+    if (parent >= 0 && head[parent]! >= 0) head[i] = head[parent]!;
+    else if (differs(k)) head[i] = i;
+    if (head[i] === i) groups.set(i, [k]);
+    else if (head[i]! >= 0) groups.get(head[i]!)!.push(k);
   }
   yield* groups.values();
 }

@@ -1,10 +1,9 @@
 import type { ExplainedOption, Flips } from '../formats/explained.js';
 import { RECOMPUTE, UNCOMPRESSED } from '../formats/plan.js';
-import { IndependentLagrangian } from './independent.js';
+import { wholeLagrangian } from './boxed.js';
 import { KEEP_NOTHING, type Problem, qualityOf, storedBytesOf, ttftOf, utilityOf } from './problem.js';
 import { BytePrices } from './row-cells.js';
 import { couplingRows } from './rows.js';
-import { TreeLagrangian } from './tree.js';
 
 /** Why a context is where it is: its best options, priced, and what would change the choice. */
 export interface Explanation {
@@ -115,9 +114,7 @@ function flipsOf(
 /** What all contexts together would store in a tier at another price of it. @param row of its capacity. */
 function capacityAt(problem: Problem, prices: Float64Array, row: number, price: number): number {
   const rows = couplingRows(problem);
-  const lagrangian = problem.hasParents
-    ? new TreeLagrangian(problem, rows)
-    : new IndependentLagrangian(problem, rows);
+  const lagrangian = wholeLagrangian(problem, rows);
   const use = new Float64Array(rows.length);
   lagrangian.choose(
     prices.map((now, r) => (r === row ? price : now)),

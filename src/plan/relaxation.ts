@@ -1,15 +1,15 @@
 import { spanOf, totalUtility } from './baseline.js';
+import { boxedLagrangians, type SolverIn, splitsInBoxes, wholeLagrangian } from './boxed.js';
 import { type Answer, type DualOptimum, minimizeBound } from './dual.js';
 import { Foretelling } from './foretelling.js';
-import { IndependentLagrangian } from './independent.js';
+import type { IndependentLagrangian } from './independent.js';
 import { InfeasibleError } from './infeasible.js';
 import type { Lagrangian } from './lagrangian.js';
-import { type Box, type Core, nestedCores } from './nested-cores.js';
+import type { Box, Core } from './nested-cores.js';
 import { type Problem, utilityOf } from './problem.js';
 import { addUse, couplingRows, type Row, totalUse } from './rows.js';
 import { pickContexts, sampleOf } from './sample.js';
 import type { Split } from './scan.js';
-import { TreeLagrangian } from './tree.js';
 
 /** What figures of utility are measured against. */
 interface Scale {
@@ -50,10 +50,19 @@ const SAMPLE = { one: 10_000, many: 1_000 };
 const SAMPLE_SHARE = 10;
 /** Half the width of the box of prices around a sample's optimum, as a share of them: some standard errors. */
 const boxWidth = (sample: number) => 4 / Math.sqrt(sample);
+/** The same around the prices of a sample's contexts without their parents. */
+const WITHOUT_PARENTS = 0.14;
 /** The same around prices in force, for which the largest samples are no better. */
 const IN_FORCE = 0.02;
 /** The same for prices near 0, as a share of those at which all of a limit would cost the whole span. */
 const NEAR_ZERO = 0.03;
+/**
+ * Where a box leaves so many contexts open the optimum is first found roughly, as a share of the span, and then looked
+ * for in a narrow box around the rough one. Near its minimum the bound rises with the square of the distance.
+ */
+const LARGE_CORE = 20_000;
+const ROUGHLY = 1e-6;
+const ROUGH_PRICES = 3 * Math.sqrt(ROUGHLY);
 /** The box is widened this much when the optimum lies at its edge, and given up at this width. */
 const WIDENED = 4;
 const WIDEST = 0.6;
@@ -61,9 +70,9 @@ const WIDEST = 0.6;
 const ANSWERS = 60;
 
 /**
- * Minimises the dual bound. Large problems without parents are solved on a sample first, and that on a smaller one;
- * a sample's prices give a box in which most contexts have one best choice, so that only the undecided few are
- * evaluated again. If the optimum lies at the box's edge, the box is widened.
+ * Minimises the dual bound. Large problems are solved on a sample first, and that on a smaller one; a sample's prices
+ * give a box in which most contexts have one best choice, so that only the undecided few are evaluated again. If the
+ * optimum lies at the box's edge, the box is widened. A sample of a tree has no parents, and needs a wider box.
  * @param start prices to begin from. @param answers of the same contexts, at these or other limits.
  * @throws EvicpressError when the relaxation has no solution, so that no plan has.
  */
@@ -116,29 +125,38 @@ function minimized(
     start?: Float64Array,
     box?: Box,
     split?: Split,
+    within = tolerance,
   ): boolean => {
     const optimum = minimizeBound(lagrangian, {
       ...scale,
       ...box,
       ...(start && { start }),
       answers: known,
-      tolerance,
+      tolerance: within,
     });
     known = optimum.answers.slice(-ANSWERS);
     const { rows } = wanted[k]!;
     found[k] = { rows, lagrangian, optimum, ...scale, ...(split && { split }) };
-    return box === undefined || settledInside(optimum, scale, tolerance);
+    return box === undefined || settledInside(optimum, scale, within);
+  };
+  /** Minimises in a box, first roughly where its core is so large that a smaller one pays. */
+  const minimizeIn = (k: number, solverIn: SolverIn, start: Float64Array, box: Box): boolean => {
+    const { rows } = wanted[k]!;
+    const { lagrangian, split } = solverIn(box, rows);
+    if (split.open.length > LARGE_CORE && minimize(k, lagrangian, start, box, split, ROUGHLY)) {
+      const { prices, bound } = found[k]!.optimum;
+      const narrow = inside(boxAround(prices, rows, bound - scale.baseline, ROUGH_PRICES), box);
+      const core = solverIn(narrow, rows);
+      if (minimize(k, core.lagrangian, prices, narrow, core.split)) return true;
+    }
+    return minimize(k, lagrangian, start, box, split);
   };
   const onWhole = (k: number, start?: Float64Array) => {
-    const { rows } = wanted[k]!;
-    const whole = problem.hasParents
-      ? new TreeLagrangian(problem, rows)
-      : new IndependentLagrangian(problem, rows);
-    minimize(k, whole, start);
+    minimize(k, wholeLagrangian(problem, wanted[k]!.rows), start);
   };
   const n = problem.demand.contexts;
   const { rows } = wanted[0]!;
-  if (problem.hasParents || n < SAMPLE_FROM[how] || rows.length === 0) {
+  if (!splitsInBoxes(problem) || n < SAMPLE_FROM[how] || rows.length === 0) {
     let before: Float64Array | undefined;
     for (const [k, { start = before }] of wanted.entries()) {
       onWhole(k, start);
@@ -146,18 +164,18 @@ function minimized(
     }
     return found;
   }
+  const inBoxes = boxedLagrangians(problem, rows);
   const { start } = wanted[0]!;
   if (start !== undefined) {
     // Prices in force have hardly changed as long as demand has changed a little: no sample tells them better.
     let settled = false;
     const box = boxAround(start, rows, scale.most - scale.baseline, IN_FORCE);
-    nestedCores(problem, rows, [box], (k, coreIn) => {
-      const { split } = coreIn(box);
-      settled = minimize(k, new IndependentLagrangian(problem, rows, split), start, box, split);
+    inBoxes([box], (k, solverIn) => {
+      settled = minimizeIn(k, solverIn, start, box);
     });
     if (settled) return found;
   }
-  const size = Math.max(SAMPLE[how], Math.floor(n / SAMPLE_SHARE));
+  const size = problem.hasParents ? SAMPLE[how] : Math.max(SAMPLE[how], Math.floor(n / SAMPLE_SHARE));
   const sampled = minimized(
     pickContexts(problem, sampleOf(n, size)),
     wanted.map((one) => ({
@@ -170,21 +188,17 @@ function minimized(
   );
   const starts = sampled.map(({ optimum }) => optimum.prices);
   let pending = [...wanted.keys()];
-  for (let width = boxWidth(size); width < WIDEST && pending.length > 0; width *= WIDENED) {
+  const first = problem.hasParents ? WITHOUT_PARENTS : boxWidth(size);
+  for (let width = first; width < WIDEST && pending.length > 0; width *= WIDENED) {
     const around = (k: number, prices: Float64Array, share = 1) =>
       boxAround(prices, sampled[k]!.rows, sampled[k]!.optimum.bound - sampled[k]!.baseline, width * share);
     const missed: number[] = [];
     const foretelling = new Foretelling();
-    nestedCores(
-      problem,
-      rows,
+    inBoxes(
       pending.map((k) => around(k, starts[k]!)),
-      (at, coreIn) => {
+      (at, solverIn) => {
         const k = pending[at]!;
-        const solvedIn = (start: Float64Array, box: Box) => {
-          const { problem: about, split } = coreIn(box);
-          return minimize(k, new IndependentLagrangian(about, wanted[k]!.rows, split), start, box, split);
-        };
+        const solvedIn = (start: Float64Array, box: Box) => minimizeIn(k, solverIn, start, box);
         const box = around(k, starts[k]!);
         const near = foretelling.near(starts[k]!, box, width);
         const settled =

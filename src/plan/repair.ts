@@ -63,7 +63,7 @@ function repairedOnOpen(
 /** The contexts that choose otherwise where prices differ a little; undefined where all may as well be looked at. */
 function openNear(problem: Problem, relaxation: Relaxation): Int32Array | undefined {
   const { rows, lagrangian, optimum, split } = relaxation;
-  if (split !== undefined) return thinned(split.open);
+  if (split !== undefined && !problem.hasParents) return thinned(split.open);
   if (problem.demand.contexts < REPAIR_ALL) return undefined;
   if (lagrangian instanceof IndependentLagrangian)
     return thinned(coreNear(relaxation, lagrangian, NEAR).split.open);
@@ -75,7 +75,7 @@ function openNear(problem: Problem, relaxation: Relaxation): Int32Array | undefi
     lagrangian.choose(at(factor), new Float64Array(rows.length), choices);
     return choices;
   });
-  return Int32Array.from(cheap!.keys()).filter((i) => cheap![i] !== dear![i]);
+  return (split?.open ?? Int32Array.from(cheap!.keys())).filter((i) => cheap![i] !== dear![i]);
 }
 
 /** An even selection of contexts: enough moves to fill the last byte, few enough to look at. */

@@ -1,6 +1,6 @@
 import type { Problem } from './problem.js';
 
-/** Some contexts of a problem without parents, on their own: every column picked, everything else as it is. */
+/** Some contexts of a problem on their own, without parents: every column picked, everything else as it is. */
 export function pickContexts(problem: Problem, which: Int32Array): Problem {
   const { demand } = problem;
   const size = which.length;
@@ -11,6 +11,7 @@ export function pickContexts(problem: Problem, which: Int32Array): Problem {
   };
   return {
     ...problem,
+    hasParents: false,
     curveOf: pick(problem.curveOf),
     allowed: pick(problem.allowed),
     recomputeSeconds: pick(problem.recomputeSeconds),

@@ -1,5 +1,6 @@
 import { InfeasibleError } from './infeasible.js';
 import type { Lagrangian } from './lagrangian.js';
+import type { Box } from './nested-cores.js';
 import {
   KEEP_NOTHING,
   loadSecondsOf,
@@ -10,7 +11,9 @@ import {
 } from './problem.js';
 import { BytePrices } from './row-cells.js';
 import { addUse, type Row } from './rows.js';
+import { TreeCore } from './tree-core.js';
 import { PlainTree } from './tree-plain.js';
+import { splitTree } from './tree-split.js';
 
 /** The state of a path on which nothing lossy is kept yet. */
 const WHOLE_PATH = -1;
@@ -95,6 +98,11 @@ export class TreeLagrangian implements Lagrangian {
       utility = next;
     }
     return utility;
+  }
+
+  /** The same in a box of prices, where PlainTree suits. */
+  coreIn(box: Box, rows: readonly Row[]): TreeCore {
+    return new TreeCore(this.problem, rows, splitTree(this.problem, rows, this.subtreeRecompute, box));
   }
 
   /** Leaves to roots: fills the sums over children. Parents come before children in the rows. */
