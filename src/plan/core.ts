@@ -5,6 +5,9 @@ import { addUse, type Row, totalUse } from './rows.js';
 /** States expanded, per unit of width, before the search ends with what it has. */
 const WORK_PER_WIDTH = 500;
 
+/** With so many rows at most states are compared with each other. */
+export const COMPARED_ROWS = 2;
+
 /** What the search of the core found. */
 export interface CoreResult {
   /** Better choices than the incumbent's, where found. */
@@ -292,7 +295,7 @@ class CoreSearch {
     const { R } = this;
     let order: number[] = [];
     for (let s = 0; s < states.length; s++) if (promises[s]! < this.gap) order.push(s);
-    if (R <= 2) order = this.undominated(states, order);
+    if (R <= COMPARED_ROWS) order = this.undominated(states, order);
     if (order.length > this.width) {
       order.sort((a, b) => promises[a]! - promises[b]! || a - b);
       this.leastDropped = Math.min(this.leastDropped, promises[order[this.width]!]!);

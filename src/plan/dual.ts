@@ -10,6 +10,8 @@ export interface Answer {
 
 /** An answer that has a part in the optimal mix. */
 export interface ActiveAnswer {
+  /** Its position among all answers. */
+  readonly answer: number;
   readonly prices: Float64Array;
   readonly weight: number;
 }
@@ -40,6 +42,8 @@ export interface DualOptions {
   readonly answers?: readonly Answer[];
   /** Stop when bound − mixed ≤ tolerance · (bound − baseline). */
   readonly tolerance: number;
+  /** Stop as soon as the bound is no higher. */
+  readonly enough?: number;
   /** The zero of the span. */
   readonly baseline: number;
   /** A utility below every answer's. */
@@ -59,7 +63,7 @@ export interface DualOptions {
 export function minimizeBound(lagrangian: Lagrangian, options: DualOptions): DualOptimum {
   const { limits } = lagrangian;
   const rows = limits.length;
-  const { floor, baseline, low, high, maxEvaluations = 400 } = options;
+  const { floor, baseline, low, high, maxEvaluations = 400, enough = Number.NEGATIVE_INFINITY } = options;
   const master = new RestrictedMaster(limits, floor);
   const answers = [...(options.answers ?? [])];
   const known = answers.length;
@@ -88,7 +92,7 @@ export function minimizeBound(lagrangian: Lagrangian, options: DualOptions): Dua
   let mix = master.solve(target);
   let step = 0.5;
   let stalled = 0;
-  while (stalled < 3 && answers.length - known < maxEvaluations && !near(1)) {
+  while (stalled < 3 && bound > enough && answers.length - known < maxEvaluations && !near(1)) {
     const trial = new Float64Array(rows);
     let clamped = false;
     let same = true;
@@ -122,7 +126,11 @@ export function minimizeBound(lagrangian: Lagrangian, options: DualOptions): Dua
     prices: best,
     bound,
     mixed: mix.value,
-    active: [...mix.weights].map(([answer, weight]) => ({ prices: answers[answer]!.prices, weight })),
+    active: [...mix.weights].map(([answer, weight]) => ({
+      answer,
+      prices: answers[answer]!.prices,
+      weight,
+    })),
     answers,
     evaluations: answers.length - known,
     atEdge,

@@ -1,4 +1,7 @@
-"""Solves a multiple-choice knapsack written by planner.bench.ts with HiGHS: its relaxation and, within a limit, itself."""
+"""Solves a multiple-choice knapsack that a bench wrote with HiGHS: its relaxation and, within a limit, itself.
+
+    python highs.py PROGRAM [SECONDS]
+"""
 
 import json
 import sys
@@ -7,7 +10,7 @@ import time
 import highspy
 import numpy as np
 
-LIMIT_SECONDS = 300
+LIMIT_SECONDS = float(sys.argv[2]) if len(sys.argv) > 2 else 300
 
 
 def solve(program, whole):
@@ -23,19 +26,26 @@ def solve(program, whole):
         columns.append(np.full(options, contexts + r))
         rows.append(np.arange(options))
         values.append(row)
+    flows = program["flows"]
+    for k, flow in enumerate(flows):
+        plus, minus = flow["plus"], flow["minus"]
+        columns.append(np.full(len(plus) + len(minus), contexts + len(use) + k))
+        rows.append(np.array(plus + minus, dtype=int))
+        values.append(np.concatenate([np.ones(len(plus)), -np.ones(len(minus))]))
     row_of = np.concatenate(columns)
     option_of = np.concatenate(rows)
     value_of = np.concatenate(values)
     order = np.lexsort((option_of, row_of))
-    starts = np.searchsorted(row_of[order], np.arange(contexts + len(use)))
+    starts = np.searchsorted(row_of[order], np.arange(contexts + len(use) + len(flows)))
     lp = highspy.HighsLp()
     lp.num_col_ = options
-    lp.num_row_ = contexts + len(use)
+    lp.num_row_ = contexts + len(use) + len(flows)
     lp.col_cost_ = utility / scale
     lp.col_lower_ = np.zeros(options)
     lp.col_upper_ = np.ones(options)
-    lp.row_lower_ = np.concatenate([np.ones(contexts), np.full(len(use), -highspy.kHighsInf)])
-    lp.row_upper_ = np.ones(contexts + len(use))
+    even = np.zeros(len(flows))
+    lp.row_lower_ = np.concatenate([np.ones(contexts), np.full(len(use), -highspy.kHighsInf), even])
+    lp.row_upper_ = np.concatenate([np.ones(contexts + len(use)), even])
     lp.sense_ = highspy.ObjSense.kMaximize
     lp.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
     lp.a_matrix_.start_ = np.append(starts, len(row_of))
@@ -48,6 +58,9 @@ def solve(program, whole):
     solver.setOptionValue("time_limit", LIMIT_SECONDS)
     solver.setOptionValue("threads", 1)
     solver.setOptionValue("mip_rel_gap", 1e-12)
+    solver.setOptionValue("mip_abs_gap", 1e-12)
+    solver.setOptionValue("mip_feasibility_tolerance", 1e-9)
+    solver.setOptionValue("primal_feasibility_tolerance", 1e-9)
     solver.passModel(lp)
     began = time.process_time()
     solver.run()

@@ -1,72 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { gapOfSpan } from '../../src/plan/baseline.js';
-import { fitCurves } from '../../src/plan/curves.js';
-import type { Demand } from '../../src/plan/demand.js';
-import { buildProblem, KEEP_NOTHING, type Problem } from '../../src/plan/problem.js';
+import { KEEP_NOTHING } from '../../src/plan/problem.js';
 import { couplingRows, totalUse, withinLimits } from '../../src/plan/rows.js';
 import { dual, exact } from '../../src/plan/solvers/dual.js';
 import { solvers } from '../../src/plan/solvers/index.js';
-import { classRows, RATIOS, randomFrom, TEST_MODEL, tier } from '../support/instances.js';
-
-interface Hard {
-  readonly contexts: number;
-  readonly bytes: (i: number, random: () => number) => number;
-  readonly rate: (i: number, random: () => number) => number;
-  /** Capacities of the finite tiers, fast to slow, given all bytes. */
-  readonly capacities: (total: number) => readonly number[];
-  readonly alpha?: number;
-  /** Bytes per second, seconds and capacity of the slowest tier. */
-  readonly remote?: number;
-  readonly remoteLatency?: number;
-  readonly remoteBytes?: number;
-  readonly classes?: number;
-  readonly parent?: (i: number, random: () => number) => number;
-}
+import { anyParent, anyRate, anySize, type Hard, hardInstance } from '../support/hard-instance.js';
 
 const GB = 1e9;
-const anySize = (_: number, random: () => number) => Math.round(10 ** (6 + 3 * random()));
-const anyRate = (_: number, random: () => number) => 10 ** (3 * random() - 1);
-
-function hardInstance({
-  contexts,
-  bytes,
-  rate,
-  capacities,
-  alpha = 1,
-  remote = 1e9,
-  remoteLatency = 0.02,
-  remoteBytes,
-  classes = 8,
-  parent,
-}: Hard): Problem {
-  const random = randomFrom(17);
-  const fullBytes = Float64Array.from({ length: contexts }, (_, i) => bytes(i, random));
-  const demand: Demand = {
-    contexts,
-    ids: Array.from({ length: contexts }, (_, i) => `c${i}`),
-    tokens: fullBytes.map((size) => size / TEST_MODEL.kvBytesPerToken),
-    startTokens: new Float64Array(contexts),
-    fullBytes,
-    accesses: Float64Array.from({ length: contexts }, (_, i) => rate(i, random)),
-    requestShare: new Float64Array(contexts).fill(1),
-    parents: Int32Array.from({ length: contexts }, (_, i) => parent?.(i, random) ?? -1),
-    classOf: Int32Array.from({ length: contexts }, () => Math.floor(random() * classes)),
-    classes: Array.from({ length: 8 }, (_, c) => `class-${c}`),
-    tenantOf: new Int32Array(contexts).fill(-1),
-    tenants: [],
-    periodSeconds: 100,
-  };
-  const total = fullBytes.reduce((sum, size) => sum + size, 0);
-  const tiers = [
-    ...capacities(total).map((capacity, t) =>
-      tier(`tier-${t}`, Math.round(capacity), 20e9 / 4 ** t, 0.001 * (t + 1)),
-    ),
-    tier('remote', remoteBytes ?? null, remote, remoteLatency),
-  ];
-  const methods = fitCurves(classRows(8, 2, RATIOS, random));
-  return buildProblem(demand, tiers, TEST_MODEL, methods, { alpha });
-}
-
 /** A few hot giants among many small ones, and a fast tier that holds about three of them. */
 const giants: Hard = {
   contexts: 300,
@@ -130,19 +70,20 @@ const proved: readonly [name: string, hard: Hard][] = [
       rate: (_, random) => 10 ** (12 * random() - 6),
     },
   ],
+  ['three finite tiers', threeFinite],
+  ['four finite tiers', fourFinite],
+  ['a small tree', { ...threeFinite, rate: (i) => 100 / (1 + i), parent: anyParent }],
 ];
 
 const merelyGood: readonly [name: string, hard: Hard][] = [
   ...proved,
-  ['three finite tiers', threeFinite],
-  ['four finite tiers', fourFinite],
   [
     'a tree',
     {
       ...loose,
       contexts: 1000,
       rate: (i) => 100 / (1 + i),
-      parent: (i, random) => (i > 0 && random() < 0.9 ? Math.floor(random() * i) : -1),
+      parent: anyParent,
     },
   ],
 ];

@@ -3,8 +3,11 @@ import { fitCurves } from '../../src/plan/curves.js';
 import { buildProblem, type Problem } from '../../src/plan/problem.js';
 import { classRows, randomFrom, TEST_MODEL, tier } from './instances.js';
 
-/** A small instance drawn from a seed: rough sizes, ties, zero capacities, giants. */
-export function smallInstance(seed: number, contexts: number, withParents: boolean): Problem {
+/**
+ * A small instance drawn from a seed: rough sizes, ties, zero capacities, giants.
+ * @param between finite tiers between the fastest and the slowest.
+ */
+export function smallInstance(seed: number, contexts: number, withParents: boolean, between = 0): Problem {
   const random = randomFrom(seed);
   const n = contexts;
   const size = () => Math.round(10 ** (random() * 3)) * 1e6;
@@ -31,6 +34,9 @@ export function smallInstance(seed: number, contexts: number, withParents: boole
   const capacity = () => (random() < 0.15 ? 0 : Math.round(total * random()));
   const tiers = [
     tier('dram', capacity(), 20e9, 0.001),
+    ...Array.from({ length: between }, (_, t) =>
+      tier(`tier-${t}`, capacity(), 9e9 / (t + 1), 0.002 * (t + 1)),
+    ),
     tier('ssd', random() < 0.3 ? null : capacity(), 2e9, 0.01 * random()),
   ];
   const alpha = [0, 0.01, 1, 100][Math.floor(random() * 4)]!;

@@ -1,7 +1,8 @@
 import { Assignment } from '../assignment.js';
 import { gapOfSpan, totalUtility } from '../baseline.js';
 import { blendAnswers } from '../blend.js';
-import { searchCore } from '../core.js';
+import { branchAndBound } from '../branching/branch-and-bound.js';
+import { COMPARED_ROWS, searchCore } from '../core.js';
 import type { Answer, DualOptimum } from '../dual.js';
 import { exchange } from '../exchange.js';
 import { tightened } from '../fitting.js';
@@ -26,33 +27,54 @@ const EXCHANGES = 5;
 /** Beyond this share of the span the instance is hard (a few giants): the greedies get a try. */
 const HARD = 1e-5;
 
+/** Width of the search of the core that goes before everything else: it proves most small instances in milliseconds. */
+const NARROW = 200;
+/** Width up to which a search of the core takes about a second. */
+const WIDE = 2000;
+/** Some tenths of a second, and some ten seconds. */
+const QUICK = { hardness: HARD, work: 5e6, width: WIDE };
+const LONG = { hardness: 0, work: 1e8, width: 60_000 };
+/** Share of the span that is mere rounding. */
+const ROUNDING = 1e-13;
+
 /**
  * The default: optimal prices from the Lagrangian dual, a whole plan made of the fractional optimum, repaired and
- * filled up, then a bounded search of the core; where a gap stays, the greedies are tried too.
+ * filled up, then a bounded search of the core; where a gap stays, the greedies are tried too, and branch and bound.
  */
 export const dual: Solver = {
   name: 'dual',
   solve: (problem, options) =>
-    solveByPrices(problem, 'dual', { widths: [200, 2000, 6000], enough: 1e-6 }, options),
+    solveByPrices(problem, 'dual', { rounds: [QUICK, { ...QUICK, width: 6000 }], enough: 1e-6 }, options),
 };
 
-/** The same with a far wider search: proves optimality where that can be done in seconds. */
+/** The same with a far longer search: proves optimality where that can be done in seconds. */
 export const exact: Solver = {
   name: 'exact',
   solve: (problem, options) =>
-    solveByPrices(problem, 'exact', { widths: [200, 2000, 60_000], enough: 1e-12 }, options),
+    solveByPrices(problem, 'exact', { rounds: [QUICK, LONG], enough: 1e-12 }, options),
 };
 
-/** How far a plan is polished: widths of the core search, and the share of the span that is near enough. */
+/**
+ * A round of proof: how much work branch and bound may do where the gap is larger than some share of the span, and how
+ * wide the core is searched after it.
+ */
+interface Round {
+  readonly hardness: number;
+  readonly work: number;
+  readonly width: number;
+}
+
+/** How far a plan is polished. */
 interface Effort {
-  readonly widths: readonly number[];
+  readonly rounds: readonly Round[];
+  /** The share of the span that is near enough. */
   readonly enough: number;
 }
 
 function solveByPrices(
   problem: Problem,
   name: string,
-  { widths, enough }: Effort,
+  { rounds, enough }: Effort,
   options: SolveOptions = {},
 ): Solution {
   const n = problem.demand.contexts;
@@ -71,19 +93,33 @@ function solveByPrices(
       best = better(best, { choices: found.choices, utility: totalUtility(problem, found.choices) });
     bound = Math.min(bound, best!.utility + found.gap);
   };
+  const prove = (work: number) => {
+    if (best === undefined || bound <= best.utility || (problem.hasParents && n > POLISH_FULLY)) return;
+    const rounding = ROUNDING * (bound - baseline);
+    const found = branchAndBound(problem, rows, optimum.prices, best.choices, { rounding, work });
+    if (found.choices !== undefined)
+      best = better(best, { choices: found.choices, utility: totalUtility(problem, found.choices) });
+    bound = Math.min(bound, best!.utility + found.gap);
+  };
   if (problem.hasParents && n <= POLISH_ALL && gap() > HARD) {
     for (const scale of DEARER) best = better(best, plannedAt(problem, relaxation, scale));
   }
-  if (n <= POLISH_FULLY) polish(widths[0]!);
+  if (n <= POLISH_FULLY) polish(NARROW);
   if (best !== undefined && gap() > 0 && (!problem.hasParents || n <= POLISH_ALL))
     best = exchangedPlan(problem, relaxation, blended, best, enough * (bound - baseline));
   if (n <= POLISH_ALL) {
-    if (n <= POLISH_FULLY || gap() > enough) polish(widths[0]!);
+    if (n <= POLISH_FULLY || gap() > enough) polish(NARROW);
     if (n <= POLISH_FULLY ? gap() > 0 : gap() > HARD) {
       for (const score of ['drop', 'drop-per-byte'] as const)
         best = better(best, greedyPlan(problem, relaxation, score));
     }
-    for (const width of widths.slice(1)) if (gap() > (name === 'exact' ? enough : HARD)) polish(width);
+    for (const { hardness, work, width } of rounds) {
+      const isOpen = () => gap() > (name === 'exact' ? enough : HARD);
+      // States of the core are compared with each other where there are one or two rows; then they go first.
+      if (rows.length <= COMPARED_ROWS && isOpen()) polish(width);
+      if (gap() > Math.max(enough, hardness)) prove(work);
+      if (rows.length > COMPARED_ROWS && isOpen()) polish(Math.min(width, WIDE));
+    }
   }
   if (best === undefined) throw new InfeasibleError();
   return {
