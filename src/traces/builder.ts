@@ -33,12 +33,25 @@ export class TraceBuilder {
   private labels = new Int32Array(3 << 12);
   private tokensOfBlock = new Int32Array(1 << 10);
   private backwards = 0;
+  /** Whether a line was taken back: its ids may come later than their numbers say, or never. */
+  private abandonedIds = false;
 
   constructor(readonly reuse: Reuse) {}
 
-  /** Makes room for so many blocks, where it is known how many will come: growing takes twice the memory. */
+  /**
+   * Makes room for so many blocks, where it is known about how many will come: growing copies, and takes twice the
+   * memory. Room that is never used takes none.
+   */
   reserve(blocks: number): void {
-    this.blocks = new Int32Array(Math.max(1, blocks));
+    if (blocks <= this.blocks.length) return;
+    const larger = new Int32Array(blocks);
+    larger.set(this.blocks.subarray(0, this.blockCount));
+    this.blocks = larger;
+  }
+
+  /** Blocks pushed so far, all requests together. */
+  get pushed(): number {
+    return this.blockCount;
   }
 
   /** Adds a block to the request that is being read. */
@@ -61,6 +74,7 @@ export class TraceBuilder {
 
   /** Forgets what was pushed since the last request ended. */
   abandon(): void {
+    this.abandonedIds ||= this.pending > 0;
     this.blockCount = this.offsets[this.requests]!;
   }
 
@@ -134,10 +148,10 @@ export class TraceBuilder {
 
   /** Blocks request by request in the final order, and renumbered where "in order of first appearance" would not be true else. */
   private blocksInOrder(order: Uint32Array | undefined) {
-    if (order === undefined && this.numberedByAppearance()) {
+    if (order === undefined && (!this.abandonedIds || this.numberedByAppearance())) {
       return {
-        blocks: this.blockCount === this.blocks.length ? this.blocks : this.blocks.slice(0, this.blockCount),
-        offsets: this.offsets.slice(0, this.requests + 1),
+        blocks: this.blocks.subarray(0, this.blockCount),
+        offsets: this.offsets.subarray(0, this.requests + 1),
         renumbered: undefined,
       };
     }

@@ -14,9 +14,9 @@ export class DenseIds {
   private table = new Int32Array(FIRST_TABLE);
   private readonly large = new Map<number, number>();
   private readonly texts = new Map<string, number>();
-  private numbers = new Float64Array(1024);
+  /** By dense number: the id; in 32 bits as long as all are whole numbers that fit. */
+  private numbers: Int32Array | Float64Array = new Int32Array(1024);
   private readonly textOf = new Map<number, string>();
-  private allSmall = true;
   size = 0;
 
   /** The dense number of a whole, non-negative id below 2^53. */
@@ -42,10 +42,12 @@ export class DenseIds {
 
   /** The ids in columns, the id with dense number i at place `renumbered[i]`, at i itself without it. */
   toColumns(renumbered?: Int32Array): IdColumns {
-    const numbers = this.allSmall ? new Int32Array(this.size) : new Float64Array(this.size);
-    if (renumbered === undefined) numbers.set(this.numbers.subarray(0, this.size));
-    if (renumbered !== undefined)
-      for (let i = 0; i < this.size; i++) numbers[renumbered[i]!] = this.numbers[i]!;
+    let numbers = this.numbers.subarray(0, this.size);
+    if (renumbered !== undefined) {
+      const placed = numbers.slice();
+      for (let i = 0; i < this.size; i++) placed[renumbered[i]!] = numbers[i]!;
+      numbers = placed;
+    }
     const placed = [...this.textOf].map(([dense, text]) => [renumbered?.[dense] ?? dense, text] as const);
     placed.sort(([a], [b]) => a - b);
     return { numbers, texts: placed.map(([, text]) => text) };
@@ -70,7 +72,7 @@ export class DenseIds {
   /** Ids met before the table grew move into it, so that an id is in one place only. */
   private growTable(id: number): void {
     let length = this.table.length;
-    while (length <= id) length *= 2;
+    while (length <= id) length *= 4;
     const table = new Int32Array(length);
     table.set(this.table);
     for (const [known, dense] of this.large) {
@@ -83,13 +85,15 @@ export class DenseIds {
   }
 
   private append(id: number): number {
-    if (this.size === this.numbers.length) {
-      const grown = new Float64Array(2 * this.size);
+    const fits = this.numbers instanceof Float64Array || id < 2 ** 31;
+    if (!fits || this.size === this.numbers.length) {
+      const length = this.size === this.numbers.length ? 2 * this.size : this.numbers.length;
+      const kind = fits && this.numbers instanceof Int32Array ? Int32Array : Float64Array;
+      const grown = new kind(length);
       grown.set(this.numbers);
       this.numbers = grown;
     }
     this.numbers[this.size] = id;
-    this.allSmall &&= id < 2 ** 31;
     return this.size++;
   }
 }

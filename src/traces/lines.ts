@@ -18,8 +18,11 @@ export async function* readLogBatches(path: string): AsyncGenerator<LineBatch> {
 
 /** The first line that is not blank, for recognising the format. */
 export async function firstLineOf(path: string): Promise<string> {
-  for await (const { bytes } of readLogBatches(path)) {
-    for (const line of bytes.toString('utf8').split('\n')) if (line.trim() !== '') return line;
+  for await (const { bytes, ends } of readLogBatches(path)) {
+    for (let i = 0, start = 0; i < ends.length; start = ends[i]! + 1, i++) {
+      const line = bytes.toString('utf8', start, ends[i]!);
+      if (line.trim() !== '') return line;
+    }
   }
   throw errors.emptyFile(path, 'a request log');
 }

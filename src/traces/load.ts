@@ -1,4 +1,6 @@
+import { stat } from 'node:fs/promises';
 import { EvicpressError, errors } from '../errors.js';
+import type { LineBatch } from '../formats/line-batches.js';
 import type { OnProgress } from '../progress.js';
 import { pick } from '../registry.js';
 import { TraceBuilder } from './builder.js';
@@ -9,7 +11,8 @@ import { firstLineOf, readLogBatches } from './lines.js';
 import { headsTable, isTable, TABLE } from './table/recognise.js';
 import type { Trace } from './trace.js';
 
-const NEWLINE = 10;
+/** No more blocks than these are made room for on a guess (1 GiB). */
+const MOST_GUESSED_BLOCKS = 2 ** 28;
 const table = { name: TABLE } as const;
 
 export interface LoadOptions extends FormatOptions {
@@ -46,13 +49,21 @@ async function parseTrace(path: string, options: LoadOptions): Promise<Trace> {
   if (!('parse' in format)) return (await import('./table/read.js')).readTable(path, options);
   const builder = new TraceBuilder(format.reuse);
   const parser = format.parse(builder, options);
+  const { size } = await stat(path);
   const skipped = { lines: 0, first: '' };
-  for await (const { bytes, firstLine } of readLogBatches(path)) {
-    parseBatch(parser, builder, bytes, firstLine, (line, fault) => {
+  let first = true;
+  for await (const batch of readLogBatches(path)) {
+    parseBatch(parser, builder, batch, (line, fault) => {
       if (options.skipBad !== true)
         throw errors.badFile(path, line, `${fault} Pass --skip-bad to leave such lines out.`);
       if (skipped.lines++ === 0) skipped.first = `line ${line}: ${fault}`;
     });
+    // The rest of the log will hold about as many blocks a byte as its first batch.
+    if (first)
+      builder.reserve(
+        Math.min(MOST_GUESSED_BLOCKS, Math.ceil((1.1 * builder.pushed * size) / batch.bytes.length)),
+      );
+    first = false;
   }
   if (skipped.lines > 0)
     builder.warnings.push(`${skipped.lines} lines were skipped, the first: ${skipped.first}`);
@@ -78,24 +89,16 @@ async function recognise(path: string): Promise<TraceFormat | typeof table> {
 function parseBatch(
   parser: LineParser,
   builder: TraceBuilder,
-  bytes: Buffer,
-  firstLine: number,
+  { bytes, ends, firstLine }: LineBatch,
   onFault: (line: number, fault: string) => void,
 ): void {
-  let line = firstLine;
-  let start = 0;
-  while (start < bytes.length) {
-    let end = bytes.indexOf(NEWLINE, start);
-    if (end === -1) end = bytes.length;
-    if (!isBlank(bytes, start, end)) {
-      const fault = parser.line(bytes, start, end);
-      if (fault !== undefined) {
-        builder.abandon();
-        onFault(line, fault);
-      }
-    }
-    start = end + 1;
-    line++;
+  for (let i = 0, start = 0; i < ends.length; start = ends[i]! + 1, i++) {
+    const end = ends[i]!;
+    if (isBlank(bytes, start, end)) continue;
+    const fault = parser.line(bytes, start, end);
+    if (fault === undefined) continue;
+    builder.abandon();
+    onFault(firstLine + i, fault);
   }
 }
 

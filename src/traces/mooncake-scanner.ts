@@ -1,4 +1,5 @@
 import type { RequestFields, TraceBuilder } from './builder.js';
+import type { DenseIds } from './ids.js';
 
 const QUOTE = 34;
 const COMMA = 44;
@@ -11,6 +12,8 @@ const OPEN_BRACE = 123;
 const CLOSE_BRACE = 125;
 /** Up to this many digits a double holds every whole number. */
 const EXACT_DIGITS = 15;
+/** Up to this many 32 bits do. */
+const SMALL_DIGITS = 9;
 
 const TIMESTAMP = Buffer.from('timestamp');
 const INPUT = Buffer.from('input_length');
@@ -92,17 +95,17 @@ export class MooncakeScanner {
     for (;;) {
       while (at < end && isBlank(bytes[at]!)) at++;
       const from = at;
+      // In whole numbers of 32 bits; what is longer is read once more.
       let value = 0;
       for (; at < end; at++) {
         const digit = bytes[at]! - ZERO;
         if (digit < 0 || digit > 9) break;
-        value = 10 * value + digit;
+        value = (Math.imul(value, 10) + digit) | 0;
       }
       const digits = at - from;
       if (digits === 0 || (digits > 1 && bytes[from] === ZERO)) return false;
-      builder.push(
-        digits <= EXACT_DIGITS ? ids.ofNumber(value) : ids.ofText(bytes.toString('latin1', from, at)),
-      );
+      if (digits <= SMALL_DIGITS) builder.push(ids.ofNumber(value));
+      else builder.push(longId(ids, bytes.toString('latin1', from, at)));
       while (at < end && isBlank(bytes[at]!)) at++;
       if (at === end) return false;
       const next = bytes[at++];
@@ -151,6 +154,10 @@ export class MooncakeScanner {
     for (let i = 0; i < name.length; i++) if (this.bytes[from + i] !== name[i]) return false;
     return true;
   }
+}
+
+function longId(ids: DenseIds, digits: string): number {
+  return digits.length <= EXACT_DIGITS ? ids.ofNumber(Number(digits)) : ids.ofText(digits);
 }
 
 function isBlank(byte: number): boolean {
