@@ -47,8 +47,10 @@ export async function replayPolicies(
   onProgress: OnProgress,
   { threads = availableParallelism(), worthAccesses = WORTH_THREADS }: ThreadOptions = {},
 ): Promise<PolicyResult[]> {
-  if (threads > 1 && setting.trace.blocks.length * runs.length >= worthAccesses)
-    return inThreads(setting, runs, onProgress, Math.min(threads, runs.length));
+  // A single run has nobody to share with: it would only be copied to a thread.
+  const together = Math.min(threads, runs.length);
+  if (together > 1 && setting.trace.blocks.length * runs.length >= worthAccesses)
+    return inThreads(setting, runs, onProgress, together);
   return runs.map((run, done) => {
     onProgress({ stage: run.name, done, total: runs.length });
     return replay(setting, run).result;
