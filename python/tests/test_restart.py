@@ -12,7 +12,10 @@ pytest.importorskip("stand", reason="LMCache is not installed")
 from stand import Stand, hex_of, key_of, settle  # noqa: E402
 
 from evicpress.lmcache import mover  # noqa: E402
+from lmcache.v1.multiprocess.modules.engine_driven_transfer import EngineDrivenTransferModule  # noqa: E402
+
 from evicpress.lmcache.inventory import file_name  # noqa: E402
+from evicpress.lmcache.server_module import PlanModule  # noqa: E402
 
 MOVED = [key_of(f"moved{i}") for i in range(30)]
 RECOMPRESSED = [key_of(f"recompressed{i}") for i in range(30)]
@@ -72,3 +75,35 @@ def test_killed_in_the_middle_of_a_migration_it_goes_on_where_it_stopped(stand, 
     assert [left.exists() for left in (copy, store, fresh)] == [False, False, True]
     assert s.read(MOVED)[:2] == (0, 30)
     assert s.read(RECOMPRESSED[:8])[:2] == (0, 8)
+
+
+class _Registered(EngineDrivenTransferModule):
+    """A transfer module that so many workers have registered with."""
+
+    def __init__(self, workers):
+        self.workers = workers
+
+    def tracked_instance_count(self):
+        return self.workers
+
+
+def test_an_engine_that_knows_an_earlier_server_is_told_once():
+    transfer = _Registered(workers=0)
+    module = PlanModule(None, None, None, [transfer])
+    # Two ranks of one engine, both from before the restart.
+    for rank in (1, 2):
+        with pytest.raises(RuntimeError, match="register anew"):
+            module.touch_instance(rank)
+    # The next ping must succeed: by that the engine sees that the server is back, and registers.
+    module.touch_instance(1)
+    module.touch_instance(2)
+    transfer.workers = 2
+    module.touch_instance(1)
+
+
+def test_an_engine_that_has_registered_may_ping():
+    transfer = _Registered(workers=1)
+    module = PlanModule(None, None, None, [transfer])
+    module.touch_instance(1)
+    transfer.workers = 2
+    module.touch_instance(2)

@@ -7,6 +7,7 @@ No attribute with a leading underscore is used. What LMCache does not promise al
 - ``layout_desc_registry`` of the server's context, for the shape of a chunk (``build_server_modules``);
 - that adapters are numbered in the order of the command line (routes.py);
 - that writing a key to L1 anew offers it to the store policy anew (``rewrite`` in mover.py);
+- that a ping whose handler raises stays without an answer (``touch_instance`` in server_module.py);
 - ``StorageManager.unsafe_read`` after a prefetch that was waited for (mover.py).
 """
 
@@ -36,8 +37,14 @@ from lmcache.v1.distributed.storage_manager import StorageManager
 from lmcache.v1.memory_management import MemoryObj
 from lmcache.v1.mp_observability.event import Event, EventType
 from lmcache.v1.mp_observability.otel_init import register_gauge
+from lmcache.v1.multiprocess.engine_module import InstanceLivenessTarget
+from lmcache.v1.multiprocess.modules.engine_driven_transfer import EngineDrivenTransferModule
+from lmcache.v1.multiprocess.modules.lmcache_driven_transfer import LMCacheDrivenTransferModule
 
 SUPPORTED_VERSION = "0.5.6"
+
+#: The modules with which engines register their caches.
+TRANSFER_MODULES = (EngineDrivenTransferModule, LMCacheDrivenTransferModule)
 
 __all__ = [
     "AsyncSerdeProcessor",
@@ -46,6 +53,7 @@ __all__ = [
     "Event",
     "EventType",
     "GroupedObjectKeys",
+    "InstanceLivenessTarget",
     "L2AdapterDescriptor",
     "L2AdapterListener",
     "MemoryLayoutDesc",
@@ -57,6 +65,7 @@ __all__ = [
     "Serializer",
     "StorageManager",
     "StorePolicy",
+    "TRANSFER_MODULES",
     "register_gauge",
     "register_prefetch_policy",
     "register_serde",

@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
-from .compat import Event, EventType, L2AdapterListener, MemoryLayoutDesc, ObjectKey, StorageManager
+from .compat import (
+    TRANSFER_MODULES,
+    Event,
+    EventType,
+    InstanceLivenessTarget,
+    L2AdapterListener,
+    MemoryLayoutDesc,
+    ObjectKey,
+    StorageManager,
+)
 from .director import Director
 from .inventory import held
 from .keeper import Keeper
 from .metrics import register_metrics, status_of
+
+#: Three of LMCache's heartbeats: a worker that has not pinged for so long is gone.
+ALIVE_SECONDS = 30.0
 
 #: Set by the command line before the server starts; LMCache passes JSON only.
 director: Director | None = None
@@ -74,11 +87,14 @@ def attach(director: Director, storage: StorageManager, event_bus: Any) -> None:
     event_bus.subscribe(EventType.L1_WRITE_FINISHED, written)
 
 
-class PlanModule:
-    """LMCache's engine-module protocol around the keeper."""
+class PlanModule(InstanceLivenessTarget):
+    """LMCache's engine-module protocol around the keeper, and an eye on engines that this server does not know."""
 
-    def __init__(self, context: Any, director: Director, keeper: Keeper) -> None:
+    def __init__(self, context: Any, director: Director, keeper: Keeper, modules: Sequence[Any] = ()) -> None:
         self._context, self._director, self._keeper = context, director, keeper
+        self._transfers = [module for module in modules if isinstance(module, TRANSFER_MODULES)]
+        #: When each engine worker last pinged, by its id.
+        self._pinged: dict[int, float] = {}
 
     @property
     def context(self) -> Any:
@@ -86,6 +102,23 @@ class PlanModule:
 
     def report_status(self) -> dict:
         return {"is_healthy": self._keeper.is_alive(), "evicpress": status_of(self._director)}
+
+    def touch_instance(self, instance_id: int) -> None:
+        """Fails the first ping of a worker that has not registered with this server.
+
+        A server that is started anew within a heartbeat (10 s) looks to an engine as if it had never been away: the
+        engine would not register again, and its requests would wait for ever. It does so after a ping that failed.
+
+        Raises:
+            RuntimeError: which LMCache logs; the ping stays without an answer.
+        """
+        now = time.monotonic()
+        first = instance_id not in self._pinged
+        self._pinged[instance_id] = now
+        alive = sum(1 for at in self._pinged.values() if now - at <= ALIVE_SECONDS)
+        registered = sum(module.tracked_instance_count() for module in self._transfers)
+        if first and registered < alive:
+            raise RuntimeError("evicpress: a ping of an engine that knows an earlier server; it will register anew")
 
     def close(self) -> None:
         self._keeper.close()
@@ -106,4 +139,4 @@ def build_server_modules(build: Any) -> PlanModule:
     register_metrics(director)
     keeper = Keeper(director, context.storage_manager, build.config["plan"], layout_of, **build.config["keeper"])
     keeper.start()
-    return PlanModule(context, director, keeper)
+    return PlanModule(context, director, keeper, build.modules)
