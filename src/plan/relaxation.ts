@@ -57,10 +57,10 @@ const IN_FORCE = 0.02;
 /** The same for prices near 0, as a share of those at which all of a limit would cost the whole span. */
 const NEAR_ZERO = 0.03;
 /**
- * Where a box leaves so many contexts open the optimum is first found roughly, as a share of the span, and then looked
+ * Where a box leaves this share of the contexts open the optimum is first found roughly, as a share of the span, and then looked
  * for in a narrow box around the rough one. Near its minimum the bound rises with the square of the distance.
  */
-const LARGE_CORE = 20_000;
+const LARGE_CORE = 0.05;
 const ROUGHLY = 1e-6;
 const ROUGH_PRICES = 3 * Math.sqrt(ROUGHLY);
 /** The box is widened this much when the optimum lies at its edge, and given up at this width. */
@@ -115,6 +115,7 @@ function minimized(
   how: 'one' | 'many',
   answers: readonly Answer[],
 ): Relaxation[] {
+  const n = problem.demand.contexts;
   const scale = scaleOf(problem);
   const found = new Array<Relaxation>(wanted.length);
   let known = answers;
@@ -143,7 +144,7 @@ function minimized(
   const minimizeIn = (k: number, solverIn: SolverIn, start: Float64Array, box: Box): boolean => {
     const { rows } = wanted[k]!;
     const { lagrangian, split } = solverIn(box, rows);
-    if (split.open.length > LARGE_CORE && minimize(k, lagrangian, start, box, split, ROUGHLY)) {
+    if (split.open.length > LARGE_CORE * n && minimize(k, lagrangian, start, box, split, ROUGHLY)) {
       const { prices, bound } = found[k]!.optimum;
       const narrow = inside(boxAround(prices, rows, bound - scale.baseline, ROUGH_PRICES), box);
       const core = solverIn(narrow, rows);
@@ -154,7 +155,6 @@ function minimized(
   const onWhole = (k: number, start?: Float64Array) => {
     minimize(k, wholeLagrangian(problem, wanted[k]!.rows), start);
   };
-  const n = problem.demand.contexts;
   const { rows } = wanted[0]!;
   if (!splitsInBoxes(problem) || n < SAMPLE_FROM[how] || rows.length === 0) {
     let before: Float64Array | undefined;

@@ -8,7 +8,7 @@ import { fillRoom, relieve } from './relieve.js';
 import { type Tally, tallyOf } from './tally.js';
 
 /** Where prices settle most contexts, repair looks at so many of the others; at one of many limits, at fewer. */
-const REPAIR_OPEN = 600;
+const REPAIR_OPEN = 300;
 const REPAIR_CORE = 50;
 /** Below so many contexts repair looks at all. */
 const REPAIR_ALL = 2_000;

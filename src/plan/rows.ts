@@ -19,6 +19,9 @@ export interface Row {
   readonly limit: number;
 }
 
+/** Contexts summed up between looks at the limits. */
+const BLOCK = 4096;
+
 /** The tier of a row that counts bytes wherever they are. */
 export const ALL_TIERS = -1;
 
@@ -61,25 +64,31 @@ function limitedRows(problem: Problem): Row[] {
 /** The rows that would be overstepped if every context were in its largest form, each in the tier that uses most. */
 function overstepped(problem: Problem, rows: readonly Row[]): Row[] {
   const { demand, curveOf, tiers } = problem;
+  const { fullBytes, accesses, tenantOf } = demand;
   const { share, asIs } = largestForms(problem);
   const dearest = Math.max(0, ...tiers.map((tier) => tier.moneyPerByte));
-  const most = new Float64Array(rows.length);
+  const ofTenant = new Float64Array(demand.tenants.length);
+  let stored = 0;
+  let loaded = 0;
+  const most = ({ kind, tenant }: Row) => {
+    if (kind === 'bandwidth') return loaded;
+    if (kind === 'tenant') return ofTenant[tenant!]!;
+    return kind === 'money' ? stored * dearest : stored;
+  };
+  let unsure = rows;
   // Most limits are overstepped long before the last context.
-  let unsure = rows.map((_, r) => r);
-  for (let i = 0; i < demand.contexts && unsure.length > 0; i++) {
-    const curve = curveOf[i]!;
-    const bytes = Math.max(Math.ceil(demand.fullBytes[i]! * share[curve]!), asIs[curve]!);
-    let over = false;
-    for (const r of unsure) {
-      const { kind, tenant, limit } = rows[r]!;
-      if (kind === 'bandwidth') most[r]! += bytes * demand.accesses[i]!;
-      else if (kind === 'money') most[r]! += bytes * dearest;
-      else if (kind !== 'tenant' || tenant === demand.tenantOf[i]) most[r]! += bytes;
-      if (most[r]! > limit) over = true;
+  for (let from = 0; from < demand.contexts && unsure.length > 0; from += BLOCK) {
+    const end = Math.min(demand.contexts, from + BLOCK);
+    for (let i = from; i < end; i++) {
+      const curve = curveOf[i]!;
+      const bytes = Math.max(Math.ceil(fullBytes[i]! * share[curve]!), asIs[curve]!);
+      stored += bytes;
+      loaded += bytes * accesses[i]!;
+      if (tenantOf[i]! >= 0) ofTenant[tenantOf[i]!]! += bytes;
     }
-    if (over) unsure = unsure.filter((r) => most[r]! <= rows[r]!.limit);
+    unsure = unsure.filter((row) => most(row) <= row.limit);
   }
-  return rows.filter((_, r) => !unsure.includes(r));
+  return rows.filter((row) => !unsure.includes(row));
 }
 
 /** By curve: the largest share of the full bytes, and the largest bytes as they are. */
