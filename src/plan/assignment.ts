@@ -13,6 +13,10 @@ export class Assignment {
   private weighed = -1;
   private weighedChoice = KEEP_NOTHING;
   private weighedUtility = 0;
+  private measured = -1;
+  private measuredChoice = KEEP_NOTHING;
+  /** What giving up the measured choice changes, row by row. */
+  private readonly freed: Float64Array;
 
   constructor(
     readonly problem: Problem,
@@ -24,6 +28,7 @@ export class Assignment {
     private readonly worthwhile?: Pick<ScanList, 'offsets' | 'form'>,
   ) {
     this.use = use;
+    this.freed = new Float64Array(rows.length);
     ({ offsets: this.childOffsets, children: this.children } = childLists(problem));
   }
 
@@ -48,8 +53,14 @@ export class Assignment {
 
   /** Fills `change` with the change of use, row by row. */
   changeOfUse(i: number, choice: number, change: Float64Array): void {
-    change.fill(0);
-    addUse(this.problem, this.rows, i, this.choices[i]!, change, -1);
+    const now = this.choices[i]!;
+    if (i !== this.measured || now !== this.measuredChoice) {
+      this.measured = i;
+      this.measuredChoice = now;
+      this.freed.fill(0);
+      addUse(this.problem, this.rows, i, now, this.freed, -1);
+    }
+    change.set(this.freed);
     addUse(this.problem, this.rows, i, choice, change);
   }
 

@@ -57,8 +57,8 @@ const IN_FORCE = 0.02;
 /** The same for prices near 0, as a share of those at which all of a limit would cost the whole span. */
 const NEAR_ZERO = 0.03;
 /**
- * Where a box leaves this share of the contexts open the optimum is first found roughly, as a share of the span, and then looked
- * for in a narrow box around the rough one. Near its minimum the bound rises with the square of the distance.
+ * Where a box leaves more than this share of a tree open, the optimum is first found roughly, as a share of the
+ * span, and then looked for in a narrow box around it. Near its minimum the bound rises with the square of the distance.
  */
 const LARGE_CORE = 0.05;
 const ROUGHLY = 1e-6;
@@ -140,11 +140,12 @@ function minimized(
     found[k] = { rows, lagrangian, optimum, ...scale, ...(split && { split }) };
     return box === undefined || settledInside(optimum, scale, within);
   };
-  /** Minimises in a box, first roughly where its core is so large that a smaller one pays. */
+  /** Minimises in a box; in a tree first roughly where its core is so large that a smaller one pays. */
   const minimizeIn = (k: number, solverIn: SolverIn, start: Float64Array, box: Box): boolean => {
     const { rows } = wanted[k]!;
     const { lagrangian, split } = solverIn(box, rows);
-    if (split.open.length > LARGE_CORE * n && minimize(k, lagrangian, start, box, split, ROUGHLY)) {
+    const large = problem.hasParents && split.open.length > LARGE_CORE * n;
+    if (large && minimize(k, lagrangian, start, box, split, ROUGHLY)) {
       const { prices, bound } = found[k]!.optimum;
       const narrow = inside(boxAround(prices, rows, bound - scale.baseline, ROUGH_PRICES), box);
       const core = solverIn(narrow, rows);

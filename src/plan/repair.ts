@@ -7,8 +7,12 @@ import { coreNear, type Relaxation, sumsOf } from './relaxation.js';
 import { fillRoom, relieve } from './relieve.js';
 import { type Tally, tallyOf } from './tally.js';
 
-/** Where prices settle most contexts, repair looks at so many of the others; at one of many limits, at fewer. */
-const REPAIR_OPEN = 300;
+/**
+ * Where prices settle most contexts, repair looks at so many of the others; at fewer in a large problem, of which each
+ * weighs little, and at one of many limits.
+ */
+const REPAIR_OPEN = 600;
+const REPAIR_LARGE = 300;
 const REPAIR_CORE = 50;
 /** Below so many contexts repair looks at all. */
 const REPAIR_ALL = 2_000;
@@ -63,7 +67,7 @@ function repairedOnOpen(
 /** The contexts that choose otherwise where prices differ a little; undefined where all may as well be looked at. */
 function openNear(problem: Problem, relaxation: Relaxation): Int32Array | undefined {
   const { rows, lagrangian, optimum, split } = relaxation;
-  if (split !== undefined && !problem.hasParents) return thinned(split.open);
+  if (split !== undefined && !problem.hasParents) return thinned(split.open, REPAIR_LARGE);
   if (problem.demand.contexts < REPAIR_ALL) return undefined;
   if (lagrangian instanceof IndependentLagrangian)
     return thinned(coreNear(relaxation, lagrangian, NEAR).split.open);
