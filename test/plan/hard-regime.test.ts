@@ -72,6 +72,10 @@ const proved: readonly [name: string, hard: Hard][] = [
   ],
   ['three finite tiers', threeFinite],
   ['four finite tiers', fourFinite],
+  [
+    'identical contexts and three finite tiers',
+    { ...threeFinite, contexts: 200, bytes: () => IDENTICAL, rate: () => 3, classes: 1 },
+  ],
   ['a small tree', { ...threeFinite, rate: (i) => 100 / (1 + i), parent: anyParent }],
 ];
 

@@ -2,7 +2,7 @@ import { minimizeBound } from '../dual.js';
 import { MinHeap } from '../heap.js';
 import type { Problem } from '../problem.js';
 import type { Row } from '../rows.js';
-import { branching } from './branching.js';
+import { branching, kindsOf } from './branching.js';
 import { CoreLagrangian } from './core-lagrangian.js';
 import { narrow } from './narrowing.js';
 import { GONE, type OpenCore, SETTLED, wholeChoices, wholeCore } from './open-core.js';
@@ -81,6 +81,7 @@ export function branchAndBound(
 class Search {
   private readonly limits: Float64Array;
   private readonly lossyForms: number;
+  private readonly kinds: Int32Array;
   /** Gain of the best plan known over the incumbent. */
   private gained = 0;
   private choices: Int32Array | undefined;
@@ -99,6 +100,7 @@ class Search {
   ) {
     this.limits = Float64Array.from(rows, (row) => row.limit);
     this.lossyForms = problem.forms.lossyNames.length;
+    this.kinds = kindsOf(problem);
     this.states = new StateSearch(this.limits, WIDTH);
   }
 
@@ -156,15 +158,9 @@ class Search {
       if (column.weight === 0) continue;
       for (const o of column.options) weight[o]! += column.weight / mixed;
     }
-    const cut = branching(core, prices, weight);
-    // All is decided, and what that gives was looked at.
-    if (cut === undefined) return [];
-    const { second, at } = cut;
-    const parts = [0, 1].map((side) => {
-      const kept = new Uint8Array(core.choice.length).fill(1);
-      for (let o = core.first[at]!; o < core.first[at + 1]!; o++) if (second[o] !== side) kept[o] = 0;
-      return this.narrow(part, kept);
-    });
+    const parts = branching(core, prices, weight, this.kinds)?.map((kept) => this.narrow(part, kept));
+    // Without a cut all is decided, and what that gives was looked at.
+    if (parts === undefined) return [];
     return parts.filter((half) => half !== undefined).sort((a, b) => b.bound - a.bound);
   }
 
