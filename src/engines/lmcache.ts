@@ -78,9 +78,16 @@ export const lmcache: EngineTarget = {
     if (memory === undefined) return [];
     const needed = largestLoadBytes(plan.rows, memory.name);
     const pinned = plan.rows.reduce((sum, row) => sum + (inL1(row, memory.name) ? row.storedBytes : 0), 0);
-    if (needed <= stagingBytes && pinned <= l1Bytes - stagingBytes) return [];
+    const left = Math.max(0, Math.min(stagingBytes, l1Bytes - pinned));
+    // Without loads there are still new contexts, which are stored by way of L1.
+    const wanted = memory.reservedBytes > 0 ? needed : Math.max(needed, stagingBytes);
+    if (wanted <= left) return [];
     return [
-      `Loads pass through L1. The largest context that comes from elsewhere takes ${formatBytes(needed)} there while it is loaded, the plan leaves ${formatBytes(Math.max(0, Math.min(stagingBytes, l1Bytes - pinned)))}: what has no room is computed again. Give ${memory.name} "reservedBytes": ${Math.ceil(needed)} in the tier profile, or more for several at once, and plan again.`,
+      `What is loaded and stored passes through L1, where the plan leaves ${formatBytes(left)}; ${
+        needed > left
+          ? `the largest context that is loaded takes ${formatBytes(needed)} there`
+          : `${formatBytes(wanted)} are kept free for it`
+      }. What has no room is computed again. Give ${memory.name} "reservedBytes": ${Math.ceil(wanted)} in the tier profile, or more for several at once, and plan again.`,
     ];
   },
 };

@@ -75,7 +75,12 @@ describe('room for loads in LMCache’s L1', () => {
   it('is short too where nothing is reserved and the plan fills memory', () => {
     const tiers = TIERS.map(({ reservedBytes: _, ...tier }) => tier);
     const full = handPlan(1, [rowAt('a', 'dram', 'none', 79e9), rowAt('b', 'nvme', 'none', 2e9)]);
-    expect(lmcache.warnings!(full, { ...SETTING, tiers })[0]).toContain('leaves 1.00 GB');
+    const [warning] = lmcache.warnings!(full, { ...SETTING, tiers });
+    expect(warning).toContain('leaves 1.00 GB; the largest context that is loaded takes 2.00 GB');
+    // A fifth of L1, where nothing is said.
+    expect(warning).toContain('"reservedBytes": 16000000000');
+    const alone = handPlan(1, [rowAt('a', 'dram', 'none', 79e9)]);
+    expect(lmcache.warnings!(alone, { ...SETTING, tiers })[0]).toContain('16.0 GB are kept free for it');
     const half = handPlan(1, [rowAt('a', 'dram', 'none', 40e9), rowAt('b', 'nvme', 'none', 2e9)]);
     expect(lmcache.warnings!(half, { ...SETTING, tiers })).toEqual([]);
   });
