@@ -8,6 +8,7 @@ import type { Placement, PlanHeader } from '../../src/formats/plan.js';
 import { writePlan } from '../../src/formats/plan.js';
 import { reviewApply } from '../../src/workflows/generations.js';
 import { BIN } from '../support/cli.js';
+import { handPlan, rowAt } from './plans.js';
 import { chunkFiles, DTYPE, end, PYTHON, Stack, until, whyNot } from './stack.js';
 
 /** vLLM's block on a CPU; chunks must be whole blocks. */
@@ -275,39 +276,12 @@ function sampleTexts(): Map<string, string> {
 
 function rowOf(context: string, tier: string, method: string, hashList: readonly string[]): Placement {
   return {
-    context,
-    tier,
-    method,
-    compressionRatio: 0,
-    storedBytes: 0,
-    quality: 1,
-    ttftSeconds: 0,
-    accesses: 1,
+    ...rowAt(context, tier, method, 0),
     keys: { engine: 'lmcache', chunkSize: CHUNK_TOKENS, hashes: [...hashList] },
   };
 }
 
 function header(generation: number): PlanHeader {
-  return {
-    format: 'evicpress.plan',
-    version: 1,
-    generation,
-    model: 'smollm2-135m',
-    periodSeconds: 3600,
-    objective: { alpha: 1 },
-    tiers: ['dram', 'ssd', 'far'].map((name) => ({ name, capacityBytes: null, usedBytes: 0, price: 0 })),
-    summary: {
-      contexts: 5,
-      utility: 0,
-      bound: 0,
-      relaxationBound: 0,
-      gap: 0,
-      gapOfSpan: 0,
-      meanTtftSeconds: 0,
-      meanQuality: 1,
-      solver: 'by hand',
-    },
-    rules: {},
-    inputs: [],
-  };
+  const tiers = ['dram', 'ssd', 'far'].map((name) => ({ name, capacityBytes: null, usedBytes: 0, price: 0 }));
+  return { ...handPlan(generation, []).header, model: 'smollm2-135m', tiers };
 }
