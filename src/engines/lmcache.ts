@@ -74,10 +74,12 @@ export const lmcache: EngineTarget = {
     ];
   },
   warnings(plan, setting) {
-    const { memory, l1Bytes, stagingBytes } = memorySplit(plan, plannedTiers(plan, setting.tiers));
+    const { memory, pinned, l1Bytes, stagingBytes } = memorySplit(
+      plannedTiers(plan, setting.tiers),
+      placesOf(plan),
+    );
     if (memory === undefined) return [];
     const needed = largestLoadBytes(plan.rows, memory.name);
-    const pinned = plan.rows.reduce((sum, row) => sum + (inL1(row, memory.name) ? row.storedBytes : 0), 0);
     const left = Math.max(0, Math.min(stagingBytes, l1Bytes - pinned));
     // Without loads there are still new contexts, which are stored by way of L1.
     const wanted = memory.reservedBytes > 0 ? needed : Math.max(needed, stagingBytes);
@@ -92,7 +94,8 @@ export const lmcache: EngineTarget = {
   },
 };
 
-const inL1 = ({ tier, method }: Placement, memory: string) => tier === memory && method === UNCOMPRESSED;
+const inL1 = ({ tier, method }: Placement | Place, memory: string) =>
+  tier === memory && method === UNCOMPRESSED;
 
 /**
  * Bytes that the largest request loads through L1, of a context with all it continues: whole, and beside that as
@@ -127,17 +130,20 @@ function largestLoadBytes(rows: readonly Placement[], memory: string): number {
   return largest;
 }
 
-/** The memory tier, what of its budget is L1, and the part of L1 that is kept free for loads. */
-function memorySplit(plan: Plan, tiers: readonly PlannedTier[]) {
+/** The memory tier, what of its budget is L1, what is pinned there, and the part of L1 that is kept free for loads. */
+function memorySplit(tiers: readonly PlannedTier[], places: readonly Place[]) {
   const memory = tiers.find((tier) => tier.kind === 'dram');
-  const compressed = placesOf(plan)
-    .filter((place) => place.tier === memory?.name && place.method !== UNCOMPRESSED)
-    .reduce((sum, place) => sum + place.storedBytes, 0);
+  let [pinned, compressed] = [0, 0];
+  for (const place of places) {
+    if (place.tier !== memory?.name) continue;
+    if (inL1(place, memory.name)) pinned += place.storedBytes;
+    else compressed += place.storedBytes;
+  }
   const reserved = memory?.reservedBytes ?? 0;
   const l1Bytes = Math.max(0, budgetBytes(memory) + reserved - compressed);
   const stagingShare =
     reserved > 0 && l1Bytes > 0 ? Math.min(0.9, reserved / l1Bytes) : DEFAULT_STAGING_SHARE;
-  return { memory, l1Bytes, stagingShare, stagingBytes: stagingShare * l1Bytes };
+  return { memory, pinned, l1Bytes, stagingShare, stagingBytes: stagingShare * l1Bytes };
 }
 
 function chunkTokens(
@@ -153,7 +159,7 @@ function serverFlags(
   setting: ExportSetting,
 ): string[][] {
   const { model } = plan.header;
-  const { memory, l1Bytes, stagingShare } = memorySplit(plan, tiers);
+  const { memory, l1Bytes, stagingShare } = memorySplit(tiers, places);
   return [
     ['--plan', setting.planPath],
     ...(model === null ? [] : [['--plan-model', model]]),

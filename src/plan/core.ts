@@ -8,8 +8,8 @@ const WORK_PER_WIDTH = 500;
 /** With so many rows at most states are compared with each other. */
 export const COMPARED_ROWS = 2;
 
-/** What the search of the core found. */
-export interface CoreResult {
+/** What a search for better plans found. */
+export interface SearchResult {
   /** Better choices than the incumbent's, where found. */
   readonly choices?: Int32Array;
   /** No plan is better than the best one known, found or incumbent, by more than this; 0 where that is proved optimal. */
@@ -46,7 +46,7 @@ export function searchCore(
   start: Int32Array,
   incumbent: Int32Array,
   width: number,
-): CoreResult {
+): SearchResult {
   const { base, gap, items } = openCore(problem, rows, prices, start, incumbent);
   const search = new CoreSearch(problem, rows, prices, base, items.slice(0, 4 * width), gap, width);
   for (const item of items.slice(4 * width))

@@ -75,7 +75,7 @@ async function openArena(
   settings: MeasureSettings,
   available: number,
   arenas: readonly number[],
-): Promise<Device> {
+): Promise<Omit<Device, 'remarks'>> {
   const needed = arenas.reduce((sum, bytes) => sum + bytes, 0);
   const workers: Worker[] = [];
   /** What each thread has waited for a processor. */
@@ -108,7 +108,6 @@ async function openArena(
     largestWaveBytes: Number.POSITIVE_INFINITY,
     directions: ['read'],
     waitSeconds: () => waits[0]!,
-    remarks: [],
     details: { arenaBytes: needed },
     run: (wave) => copyWave(workers.slice(0, wave.streams), wave, waits),
     close,

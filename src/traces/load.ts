@@ -51,7 +51,6 @@ async function parseTrace(path: string, options: LoadOptions): Promise<Trace> {
   const parser = format.parse(builder, options);
   const { size } = await stat(path);
   const skipped = { lines: 0, first: '' };
-  let first = true;
   for await (const batch of readLogBatches(path)) {
     parseBatch(parser, builder, batch, (line, fault) => {
       if (options.skipBad !== true)
@@ -59,11 +58,10 @@ async function parseTrace(path: string, options: LoadOptions): Promise<Trace> {
       if (skipped.lines++ === 0) skipped.first = `line ${line}: ${fault}`;
     });
     // The rest of the log will hold about as many blocks a byte as its first batch.
-    if (first)
+    if (batch.firstLine === 1)
       builder.reserve(
         Math.min(MOST_GUESSED_BLOCKS, Math.ceil((1.1 * builder.pushed * size) / batch.bytes.length)),
       );
-    first = false;
   }
   if (skipped.lines > 0)
     builder.warnings.push(`${skipped.lines} lines were skipped, the first: ${skipped.first}`);

@@ -1,3 +1,4 @@
+import type { SearchResult } from '../core.js';
 import { minimizeBound } from '../dual.js';
 import { MinHeap } from '../heap.js';
 import type { Problem } from '../problem.js';
@@ -7,14 +8,6 @@ import { CoreLagrangian } from './core-lagrangian.js';
 import { narrow } from './narrowing.js';
 import { GONE, type OpenCore, SETTLED, wholeChoices, wholeCore } from './open-core.js';
 import { StateSearch } from './state-search.js';
-
-/** What the search found. */
-export interface Proof {
-  /** Better choices than the incumbent's, where found. */
-  readonly choices?: Int32Array;
-  /** No plan is better than the best one known, found or incumbent, by more than this. */
-  readonly gap: number;
-}
 
 export interface SearchLimits {
   /** What is no more than this better is not looked for: rounding, in utility. */
@@ -71,7 +64,7 @@ export function branchAndBound(
   prices: Float64Array,
   incumbent: Int32Array,
   limits: SearchLimits,
-): Proof {
+): SearchResult {
   return new Search(problem, rows, incumbent, limits).run(
     wholeCore(problem, rows, prices, incumbent),
     prices,
@@ -104,7 +97,7 @@ class Search {
     this.states = new StateSearch(this.limits, WIDTH);
   }
 
-  run(whole: OpenCore, prices: Float64Array): Proof {
+  run(whole: OpenCore, prices: Float64Array): SearchResult {
     const open = new Map<number, Part>();
     const order = new MinHeap();
     let made = 0;

@@ -77,6 +77,13 @@ export class StateSearch {
     let forgone = Number.NEGATIVE_INFINITY;
     let work = 0;
     const most = limits.map((limit) => limit * (1 + 1e-12));
+    const ended = (complete: boolean): StatesFound => ({
+      complete,
+      gained,
+      options: found < 0 ? undefined : this.optionsOf(found, reached, ahead),
+      forgone,
+      work,
+    });
     for (let at = 0; at < K; at++) {
       const k = sequence[at]!;
       const { now, next, option } = this;
@@ -84,13 +91,7 @@ export class StateSearch {
       for (let s = 0; s < now.length; s++) {
         for (let o = core.first[k]!; o < core.first[k + 1]!; o++) {
           work++;
-          if (next.length === RAW * this.width)
-            return {
-              complete: false,
-              ...this.result(core, sequence, gained, found, reached, ahead),
-              forgone,
-              work,
-            };
+          if (next.length === RAW * this.width) return ended(false);
           const into = next.length * R;
           let fits = true;
           for (let r = 0; r < R; r++) {
@@ -117,13 +118,7 @@ export class StateSearch {
           next.length++;
         }
       }
-      if (!this.merge())
-        return {
-          complete: false,
-          ...this.result(core, sequence, gained, found, reached, ahead),
-          forgone,
-          work,
-        };
+      if (!this.merge()) return ended(false);
       // The rest as it is best at the first prices makes a plan of every state that it fits.
       for (let s = 0; s < this.now.length; s++) {
         const gain = this.now.gain[s]! + ahead.gain[at + 1]!;
@@ -137,22 +132,15 @@ export class StateSearch {
         reached = at + 1;
       }
     }
-    return { complete: true, ...this.result(core, sequence, gained, found, reached, ahead), forgone, work };
+    return ended(true);
   }
 
-  private result(
-    core: OpenCore,
-    sequence: Int32Array,
-    gained: number,
-    found: number,
-    reached: number,
-    ahead: Ahead,
-  ): Pick<StatesFound, 'gained' | 'options'> {
-    if (found < 0) return { gained, options: undefined };
-    const options = Int32Array.from(core.context, (_, k) => ahead.choice[k]!);
+  /** The options of a plan, by context: along its trail as far as that has reached, from there on the best ahead. */
+  private optionsOf(found: number, reached: number, ahead: Ahead): Int32Array {
+    const options = ahead.choice.slice();
     for (let at = reached - 1, trail = found; at >= 0; at--, trail = this.before[trail]!)
-      options[sequence[at]!] = this.chosen[trail]!;
-    return { gained, options };
+      options[ahead.sequence[at]!] = this.chosen[trail]!;
+    return options;
   }
 
   /** Makes the next states the present ones, of those that use the same the best. @returns false where they are too many. */

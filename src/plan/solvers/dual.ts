@@ -1,18 +1,17 @@
 import { Assignment } from '../assignment.js';
 import { gapOfSpan, totalUtility } from '../baseline.js';
 import { blendAnswers } from '../blend.js';
+import { wholeLagrangian } from '../boxed.js';
 import { branchAndBound } from '../branching/branch-and-bound.js';
-import { COMPARED_ROWS, searchCore } from '../core.js';
+import { COMPARED_ROWS, type SearchResult, searchCore } from '../core.js';
 import type { Answer, DualOptimum } from '../dual.js';
 import { exchange } from '../exchange.js';
 import { tightened } from '../fitting.js';
-import { IndependentLagrangian } from '../independent.js';
 import { InfeasibleError } from '../infeasible.js';
 import type { Problem } from '../problem.js';
 import { type Relaxation, solveRelaxation } from '../relaxation.js';
 import { fillRoom, relieve } from '../relieve.js';
 import { better, type Candidate, repairedPlan, thinned } from '../repair.js';
-import { TreeLagrangian } from '../tree.js';
 import { greedyChoices } from './greedy.js';
 import type { Solution, SolveOptions, Solver } from './solver.js';
 
@@ -85,21 +84,19 @@ function solveByPrices(
   let best = repairedPlan(problem, relaxation, blended.slice());
   let bound = Math.min(loose.optimum.bound, optimum.bound);
   const gap = () => (best === undefined ? 1 : gapOfSpan(bound, best.utility, baseline));
+  const take = ({ choices, gap: left }: SearchResult) => {
+    if (choices !== undefined) best = better(best, { choices, utility: totalUtility(problem, choices) });
+    bound = Math.min(bound, best!.utility + left);
+  };
   // Each width starts from the plan of the one before: a better plan makes the core smaller.
   const polish = (width: number) => {
     if (best === undefined || problem.hasParents || bound <= best.utility) return;
-    const found = searchCore(problem, rows, optimum.prices, blended, best.choices, width);
-    if (found.choices !== undefined)
-      best = better(best, { choices: found.choices, utility: totalUtility(problem, found.choices) });
-    bound = Math.min(bound, best!.utility + found.gap);
+    take(searchCore(problem, rows, optimum.prices, blended, best.choices, width));
   };
   const prove = (work: number) => {
     if (best === undefined || bound <= best.utility || (problem.hasParents && n > POLISH_FULLY)) return;
     const rounding = ROUNDING * (bound - baseline);
-    const found = branchAndBound(problem, rows, optimum.prices, best.choices, { rounding, work });
-    if (found.choices !== undefined)
-      best = better(best, { choices: found.choices, utility: totalUtility(problem, found.choices) });
-    bound = Math.min(bound, best!.utility + found.gap);
+    take(branchAndBound(problem, rows, optimum.prices, best.choices, { rounding, work }));
   };
   if (problem.hasParents && n <= POLISH_ALL && gap() > HARD) {
     for (const scale of DEARER) best = better(best, plannedAt(problem, relaxation, scale));
@@ -205,10 +202,7 @@ function greedyPlan(
   { rows, optimum }: Relaxation,
   score: 'drop' | 'drop-per-byte',
 ): Candidate | undefined {
-  const lagrangian = problem.hasParents
-    ? new TreeLagrangian(problem, rows)
-    : new IndependentLagrangian(problem, rows);
-  const choices = greedyChoices(problem, rows, lagrangian, score);
+  const choices = greedyChoices(problem, rows, wholeLagrangian(problem, rows), score);
   if (choices === undefined) return undefined;
   const assignment = new Assignment(problem, rows, choices);
   fillRoom(assignment, optimum.prices);

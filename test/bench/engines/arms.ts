@@ -27,15 +27,19 @@ export interface Budgets {
   readonly memoryFolder: string;
 }
 
-/** Stored bytes over full ones of int8: codes, and a scale of 2 bytes for 64 of them. */
-const INT8_FRACTION = (1 + 2 / 64) / DTYPE.bytes;
+/** Stored bytes over full ones: codes of 8 and 4 bits, and per 64 values a scale of 2 bytes, or scale and offset. */
+export const STORED_FRACTION = {
+  int8: (1 + 2 / 64) / DTYPE.bytes,
+  int4: (0.5 + 4 / 64) / DTYPE.bytes,
+  'lmcache-fp8': 1 / DTYPE.bytes,
+} as const;
 
 /**
  * The part of the memory's budget that a plan leaves to loads on their way: a largest context whole and compressed,
  * and two chunks for what does not lie together.
  */
 export const stagingBytes = ({ largestContextChunks }: Budgets) =>
-  Math.ceil(CHUNK_TOKENS * KV_BYTES_PER_TOKEN * (largestContextChunks * (1 + INT8_FRACTION) + 2));
+  Math.ceil(CHUNK_TOKENS * KV_BYTES_PER_TOKEN * (largestContextChunks * (1 + STORED_FRACTION.int8) + 2));
 
 /**
  * One configuration under test: `plan`, or LMCache as shipped as `raw`, `fp8`, `raw+retain`, `fp8+retain`, with its

@@ -30,9 +30,6 @@ export async function publishEmptyPlan(arm: Arm, budgets: Budgets, folder: strin
   await until(async () => (await arm.stack.status()).generation !== null, 30);
 }
 
-/** Two heartbeats of LMCache's connector, and a ping that waits as long as one. */
-const NOTICED_AFTER_MS = 35_000;
-
 /**
  * Plans as a user would, with the command line, from what the warm-up asked for, starts the LMCache server anew
  * with the memory split as the plan wants it, as `evicpress export` would write it down, and waits until the
@@ -80,8 +77,6 @@ export async function planFromWarmUp(
   const [server, ...others] = running.groups;
   signalGroup(server!, 'SIGKILL');
   await until(() => !existsSync(`/proc/${server}`), 60);
-  // An engine registers anew only where it has seen the server gone.
-  await new Promise((resolve) => setTimeout(resolve, NOTICED_AFTER_MS));
   try {
     await split.stack.startServer();
     await until(async () => (await split.stack.registered()) > 0, 300);

@@ -10,8 +10,8 @@ import { formatHeader } from '../../../src/formats/schema.js';
 import type { Tier } from '../../../src/formats/tiers.js';
 import { reviewApply } from '../../../src/workflows/generations.js';
 import { handPlan, rowAt } from '../../engines/plans.js';
-import { DTYPE, until } from '../../engines/stack.js';
-import { type Arm, CHUNK_TOKENS } from './arms.js';
+import { until } from '../../engines/stack.js';
+import { type Arm, CHUNK_TOKENS, STORED_FRACTION } from './arms.js';
 import { ANSWER_TOKENS, type Answered, askCounted, Journal, served } from './measured.js';
 import { type BenchContext, promptOf } from './requests.js';
 import { mean } from './statistics.js';
@@ -171,11 +171,7 @@ export async function writeProfiles(
       read: { latencySeconds: 0, bytesPerSecond: base.diskRate || 1e9 },
     },
   ];
-  // Codes of 8 and 4 bits, and per 64 values a scale of 2 bytes, or scale and offset.
-  const codes = { int8: 1 + 2 / 64, int4: 0.5 + 4 / 64, 'lmcache-fp8': 1 };
-  const fractions: Readonly<Record<string, number>> = Object.fromEntries(
-    Object.entries(codes).map(([method, bytes]) => [method, bytes / DTYPE.bytes]),
-  );
+  const fractions: Readonly<Record<string, number>> = STORED_FRACTION;
   const seconds = (method: string) => base.decompressSecondsPerByte.get(method) ?? 0;
   const calibration = calibrate(
     timed.map((a) => ({ ...a, hits: new Map(Object.entries(a.hits)) })),
