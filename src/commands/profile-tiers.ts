@@ -115,6 +115,9 @@ async function measureAll(
 ): Promise<AllMeasured> {
   const measured: AllMeasured = { tiers: [], beside: [] };
   for (const target of targets) {
+    await pick('tier kind', [...tierKinds, ...besideKinds], target.kind).check?.(target, settings);
+  }
+  for (const target of targets) {
     const other = besideKinds.find((kind) => kind.name === target.kind);
     if (other !== undefined) {
       measured.beside.push(await other.measure(target, settings));

@@ -26,13 +26,14 @@ export const dram: TierKind = {
     const note = `${formatBytes(availableMemoryBytes())} of memory available`;
     return [{ target: { name: 'dram', kind: 'dram' }, note }];
   },
+  async check(target) {
+    if (target.location === undefined) return;
+    throw new EvicpressError(
+      `Tier ${target.name}: dram takes no location. Write --tier ${target.name}=dram.`,
+    );
+  },
   async measure(target, settings) {
     const openedAt = performance.now();
-    if (target.location !== undefined) {
-      throw new EvicpressError(
-        `Tier ${target.name}: dram takes no location. Write --tier ${target.name}=dram.`,
-      );
-    }
     const available = availableMemoryBytes();
     const allowed = Math.min(settings.scratchBytes ?? available, MOST_SHARE_OF_AVAILABLE * available);
     const cacheBytes = lastLevelCacheBytes();

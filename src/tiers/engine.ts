@@ -2,7 +2,7 @@ import { EvicpressError, errors } from '../errors.js';
 import { shuffled } from '../random.js';
 import { formatSeconds, formatShare } from '../units.js';
 import { firstToken, listModels, type ServedModel } from './engine-client.js';
-import type { BesideKind, MeasureSettings } from './kind.js';
+import type { BesideKind, MeasureSettings, TierTarget } from './kind.js';
 import { fitPrefill, type PrefillSample } from './prefill-fit.js';
 import { PASSES } from './schedule.js';
 
@@ -40,15 +40,11 @@ export const engine: BesideKind = {
         : [{ target: { name: 'engine', kind: 'engine', location: url }, note: `serves ${model.id}` }],
     );
   },
+  async check(target) {
+    await findModel(target);
+  },
   async measure(target, settings) {
-    const { location } = target;
-    if (location === undefined || !/^https?:\/\//.test(location)) {
-      throw new EvicpressError(
-        `Tier ${target.name}: engine needs the address of a server. Write --tier ${target.name}=engine:http://127.0.0.1:8000.`,
-      );
-    }
-    const [model] = await listModels(location);
-    if (model === undefined) throw new EvicpressError(`${location} serves no model.`);
+    const { location, model } = await findModel(target);
     const samples = await measurePrompts(target.name, location, model, settings);
     const lengths = new Set(samples.map((sample) => sample.tokens));
     if (lengths.size < 3) {
@@ -72,6 +68,18 @@ export const engine: BesideKind = {
     };
   },
 };
+
+/** The model that a target's server serves first. @throws EvicpressError */
+async function findModel({ name, location }: TierTarget): Promise<{ location: string; model: ServedModel }> {
+  if (location === undefined || !/^https?:\/\//.test(location)) {
+    throw new EvicpressError(
+      `Tier ${name}: engine needs the address of a server. Write --tier ${name}=engine:http://127.0.0.1:8000.`,
+    );
+  }
+  const [model] = await listModels(location);
+  if (model === undefined) throw new EvicpressError(`${location} serves no model.`);
+  return { location, model };
+}
 
 async function measurePrompts(
   name: string,

@@ -60,6 +60,9 @@ export const file: TierKind = {
       }),
     );
   },
+  async check(target, settings) {
+    (await openScratchOf(target, settings)).scratch.close();
+  },
   async measure(target, settings) {
     const openedAt = performance.now();
     const device = await openFolder(target, settings);
@@ -83,13 +86,21 @@ function roomNote({ freeBytes, memory, network }: FolderRoom): string {
   return `${formatBytes(freeBytes)} free${what}${network === undefined ? '' : `, over ${network}`}`;
 }
 
-async function openFolder(target: TierTarget, settings: MeasureSettings): Promise<Device> {
+/** The target's folder with an open scratch file, and how much may be written to it. @throws EvicpressError */
+async function openScratchOf(
+  target: TierTarget,
+  settings: MeasureSettings,
+): Promise<{ folder: string; room: FolderRoom; most: number; scratch: Scratch }> {
   const folder = resolve(target.location ?? '.');
   const room = await folderRoom(folder, target.name);
   const wanted = settings.scratchBytes ?? SCRATCH_BYTES;
   const asked = settings.scratchBytes !== undefined;
   const most = scratchSize(target.name, folder, room.freeBytes, wanted, asked);
-  const scratch = openScratch(folder, target.name);
+  return { folder, room, most, scratch: openScratch(folder, target.name) };
+}
+
+async function openFolder(target: TierTarget, settings: MeasureSettings): Promise<Device> {
+  const { folder, room, most, scratch } = await openScratchOf(target, settings);
   const mover = startDirectMover(scratch.fd);
   const close = () => {
     mover.close();

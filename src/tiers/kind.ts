@@ -43,6 +43,12 @@ export interface TierKind {
   readonly summary: string;
   /** What can be found without measuring; empty where there is none. */
   detect(folder: string): Promise<FoundTier[]>;
+  /**
+   * What can be told at once, before minutes go into the tiers named before it: whether the place is there and lets
+   * itself be written.
+   * @throws EvicpressError in one clear line.
+   */
+  check?(target: TierTarget, settings: MeasureSettings): Promise<void>;
   /** @throws EvicpressError in one clear line; nothing is left behind then either. */
   measure(target: TierTarget, settings: MeasureSettings): Promise<Tier>;
 }

@@ -53,8 +53,16 @@ export const lmcache: BesideKind = {
   async detect() {
     return []; // a second opinion on a disk that is offered already
   },
+  async check(target) {
+    await folderRoom(folderOf(target), target.name);
+  },
   measure: (target, settings) => measureAdapter(target, settings, runLmcache),
 };
+
+function folderOf({ name, location }: { readonly name: string; readonly location?: string }): string {
+  if (location !== undefined) return location;
+  throw new EvicpressError(`Tier ${name}: lmcache needs a folder. Write --tier ${name}=lmcache:/mnt/nvme.`);
+}
 
 /** As `lmcache.measure`, with the program handed in. @throws EvicpressError */
 export async function measureAdapter(
@@ -62,9 +70,8 @@ export async function measureAdapter(
   settings: MeasureSettings,
   run: RunLmcache,
 ): Promise<Awaited<ReturnType<BesideKind['measure']>>> {
-  const { name, location: folder } = target;
-  if (folder === undefined)
-    throw new EvicpressError(`Tier ${name}: lmcache needs a folder. Write --tier ${name}=lmcache:/mnt/nvme.`);
+  const { name } = target;
+  const folder = folderOf(target);
   const room = await folderRoom(folder, name);
   const needed = (ROUNDS + 1) * CHUNKS.at(-1)! * CHUNK_BYTES;
   const allowed = Math.min(room.freeBytes, settings.scratchBytes ?? Number.POSITIVE_INFINITY);

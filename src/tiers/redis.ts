@@ -6,7 +6,7 @@ import { processName, threadWaitSeconds } from './host.js';
 import type { Device, MeasureSettings, TierKind, TierTarget } from './kind.js';
 import { measureDevice } from './measure.js';
 import { isAlive } from './process.js';
-import { parseRedisUrl, RedisClient } from './redis-client.js';
+import { parseRedisUrl, RedisClient, type RedisTarget } from './redis-client.js';
 import { type ObjectStore, ScratchObjects } from './scratch-objects.js';
 
 const MEGABYTE = 1e6;
@@ -36,19 +36,29 @@ export const redis: TierKind = {
     const { shown } = parseRedisUrl(url);
     return [{ target: { name: 'redis', kind: 'redis', location: shown }, note: 'from REDIS_URL' }];
   },
+  async check(target) {
+    const client = new RedisClient(addressOf(target));
+    try {
+      await readServer(client);
+    } finally {
+      client.close();
+    }
+  },
   async measure(target, settings) {
     const openedAt = performance.now();
     return measureDevice(target, await openServer(target, settings), settings, openedAt);
   },
 };
 
+function addressOf({ name, location }: TierTarget): RedisTarget {
+  if (location !== undefined) return parseRedisUrl(location);
+  throw new EvicpressError(
+    `Tier ${name}: redis needs an address. Write --tier ${name}=redis://127.0.0.1:6379.`,
+  );
+}
+
 async function openServer(target: TierTarget, settings: MeasureSettings): Promise<Device> {
-  if (target.location === undefined) {
-    throw new EvicpressError(
-      `Tier ${target.name}: redis needs an address. Write --tier ${target.name}=redis://127.0.0.1:6379.`,
-    );
-  }
-  const address = parseRedisUrl(target.location);
+  const address = addressOf(target);
   const clients: RedisClient[] = [];
   const client = (stream: number) => (clients[stream] ??= new RedisClient(address));
   try {

@@ -33,21 +33,36 @@ export const s3: TierKind = {
       { target: { name: 's3', kind: 's3', location: `s3://${bucket}` }, note: `at ${endpoint}, S3_BUCKET` },
     ];
   },
+  async check(target) {
+    const { client, folder } = await connect(target, 1);
+    try {
+      await client.list(`${folder}${hostname()}-`);
+    } finally {
+      client.close();
+    }
+  },
   async measure(target, settings) {
     const openedAt = performance.now();
     return measureDevice(target, await openBucket(target, settings), settings, openedAt);
   },
 };
 
-async function openBucket(target: TierTarget, settings: MeasureSettings): Promise<Device> {
-  if (target.location === undefined) {
-    throw new EvicpressError(
-      `Tier ${target.name}: s3 needs a bucket. Write --tier ${target.name}=s3://bucket/prefix.`,
-    );
+/** A client of the target's bucket, and the prefix of everything that is ours there. @throws EvicpressError */
+async function connect(
+  { name, location }: TierTarget,
+  streams: number,
+): Promise<{ client: S3Client; folder: string; location: string }> {
+  if (location === undefined) {
+    throw new EvicpressError(`Tier ${name}: s3 needs a bucket. Write --tier ${name}=s3://bucket/prefix.`);
   }
   const { parseS3Url, S3Client } = await import('./s3-client.js');
-  const { bucket, prefix } = parseS3Url(target.location);
-  const client = new S3Client(findAwsAccess(), bucket, Math.max(...settings.streams) * RANGES_AT_ONCE);
+  const { bucket, prefix } = parseS3Url(location);
+  const client = new S3Client(findAwsAccess(), bucket, streams * RANGES_AT_ONCE);
+  return { client, folder: prefix === '' ? PREFIX : `${prefix}/${PREFIX}`, location };
+}
+
+async function openBucket(target: TierTarget, settings: MeasureSettings): Promise<Device> {
+  const { client, folder, location } = await connect(target, Math.max(...settings.streams));
   const scratchBytes = settings.scratchBytes ?? SCRATCH_BYTES;
   const least = Math.min(...(settings.sizes ?? SIZES));
   if (scratchBytes < least) {
@@ -55,7 +70,6 @@ async function openBucket(target: TierTarget, settings: MeasureSettings): Promis
       `Tier ${target.name}: the smallest object of ${formatBytes(least)} does not fit --scratch ${formatBytes(scratchBytes)}. Raise it, or measure smaller --sizes.`,
     );
   }
-  const folder = prefix === '' ? PREFIX : `${prefix}/${PREFIX}`;
   try {
     await removeLeftovers(client, folder);
   } catch (error) {
@@ -65,7 +79,7 @@ async function openBucket(target: TierTarget, settings: MeasureSettings): Promis
   const run = `${folder}${hostname()}-${process.pid}-${randomBytes(4).toString('hex')}`;
   const objects = new ScratchObjects(new S3Store(client), run, '/', scratchBytes, settings.signal);
   return {
-    location: target.location,
+    location,
     tool: `aws4fetch over HTTP, Node ${process.version}`,
     scope: 'cluster',
     capacityBytes: null,

@@ -58,6 +58,14 @@ describe('evicpress profile tiers', () => {
     expect(exitCode).toBe(1);
   });
 
+  it('says what is wrong with the second tier before an hour goes into the first', async () => {
+    const tiers = ['--tier', 'disk=file:.', '--tier', 'nvme=file:/none/such'];
+    const { stderr, exitCode } = await evicpress('profile', 'tiers', ...tiers, '--seconds-per-tier', '3600');
+    expect(stderr).toMatch(/^evicpress: Tier nvme: \/none\/such: no such folder/);
+    expect(exitCode).toBe(1);
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
   it('leaves nothing behind on Ctrl-C, and exits 130', async () => {
     const child = startLong();
     await firstReading(child);
