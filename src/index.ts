@@ -103,6 +103,7 @@ export { besideKinds, tierKinds } from './tiers/index.js';
 export { parseTargets } from './tiers/targets.js';
 export { withArrivals } from './traces/arrivals.js';
 export { assignClasses } from './traces/assign-classes.js';
+export { readConversations } from './traces/chat-prompts.js';
 export { formats as logFormats } from './traces/index.js';
 export { firstLineOf } from './traces/lines.js';
 export { loadTrace } from './traces/load.js';

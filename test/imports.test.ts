@@ -14,7 +14,7 @@ const ROWS: readonly (readonly string[])[] = [
   ['traces', 'plan'],
   ['cost'],
   ['formats'],
-  ['heavy-package.ts'],
+  ['heavy-package.ts', 'openai-client.ts'],
   ['units.ts', 'registry.ts', 'progress.ts', 'random.ts', 'package-root.ts'],
   ['errors.ts'],
 ];

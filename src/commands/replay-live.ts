@@ -6,6 +6,7 @@ import { jsonText, writeWhole } from '../formats/files.js';
 import type { MethodRow } from '../formats/methods.js';
 import { formatHeader } from '../formats/schema.js';
 import type { Terminal } from '../report/terminal.js';
+import { readConversations } from '../traces/chat-prompts.js';
 import type { Trace } from '../traces/trace.js';
 import { formatSeconds, formatShare, parseNumber } from '../units.js';
 import type { Inputs } from './inputs.js';
@@ -21,6 +22,7 @@ export interface LiveFlags {
   readonly liveChunk?: string;
   readonly liveReference?: string;
   readonly calibrate?: string;
+  readonly format?: string;
 }
 
 /** The commander options of `replay` that have to do with a running engine. */
@@ -45,8 +47,9 @@ export type LiveReport = Omit<LiveResult, 'requests'> & {
   readonly calibration?: Omit<Calibration, 'tiers'>;
 };
 
-/** Replays a log on a running engine and shows predicted beside measured. @throws EvicpressError */
+/** Replays the log of `path` on a running engine and shows predicted beside measured. @throws EvicpressError */
 export async function runLive(
+  path: string,
   trace: Trace,
   inputs: Inputs,
   flags: LiveFlags & { readonly live: string },
@@ -58,14 +61,18 @@ export async function runLive(
     );
   const whole = (text: string | undefined, name: string, standard: number) =>
     Math.floor(parseNumber(text ?? String(standard), name, { min: 1 }));
+  const count = whole(flags.liveRequests, '--live-requests', 100);
+  const maxInputTokens = whole(flags.liveInput, '--live-input', 2000);
+  const conversations = await readConversations(path, flags.format, count, maxInputTokens);
   const setting: LiveSetting = {
     trace,
+    ...(conversations === undefined ? {} : { conversations }),
     url: flags.live,
     tiers: inputs.tiers,
     model: inputs.model,
     methodCost: costOf(inputs.methods.rows),
-    requests: whole(flags.liveRequests, '--live-requests', 100),
-    maxInputTokens: whole(flags.liveInput, '--live-input', 2000),
+    requests: count,
+    maxInputTokens,
     maxOutputTokens: whole(flags.liveOutput, '--live-output', 1),
     chunkTokens: whole(flags.liveChunk, '--live-chunk', trace.engineKeys?.chunkSize ?? LMCACHE_CHUNK_TOKENS),
     onProgress: terminal.progress,
@@ -90,7 +97,9 @@ export async function runLive(
       group.relativeError === null ? '' : formatShare(group.relativeError),
     ]),
   );
-  terminal.say('Median TTFT; measured by this client, predicted from tier profile and model.');
+  terminal.say(
+    `Median TTFT of ${requests.length} requests, sent as ${conversations === undefined ? "text made up to the log's lengths and shared prefixes" : "the log's own conversations"}; measured by this client, predicted from tier profile and model.`,
+  );
   if (answers !== undefined)
     terminal.say(
       `Answers beside those of ${flags.liveReference}: ${answers.identical} of ${answers.pairs} identical, mean similarity ${answers.meanSimilarity.toFixed(3)} (cosine of MiniLM embeddings).`,

@@ -119,7 +119,7 @@ async function run(logs: readonly string[], flags: Flags): Promise<void> {
     for (const warning of trace.warnings) terminal.warn(`${path}: ${warning}`);
     for (const warning of inputs.warnings) terminal.warn(warning);
     if (flags.live !== undefined) {
-      const report = await runLive(trace, inputs, { ...flags, live: flags.live }, terminal);
+      const report = await runLive(path, trace, inputs, { ...flags, live: flags.live }, terminal);
       if (flags.output !== undefined) await writeWhole(flags.output, jsonText(report));
       terminal.result(report);
       return;

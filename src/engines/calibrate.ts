@@ -1,4 +1,5 @@
 import { recomputeSeconds } from '../cost/prefill.js';
+import { fitPrefill } from '../cost/prefill-fit.js';
 import type { Model } from '../formats/model.js';
 import type { Tier, Transfer } from '../formats/tiers.js';
 import { type CalibrationSetting, type LiveRequest, loadCost, mainPlace, median, PREFILL } from './live.js';
@@ -31,7 +32,7 @@ export function calibrate(requests: readonly LiveRequest[], setting: Calibration
     const tier = place.split(' ')[0]!;
     groups.set(tier, [...(groups.get(tier) ?? []), request]);
   }
-  const prefill = fitPrefill(groups.get(PREFILL) ?? []) ?? setting.model.prefill;
+  const prefill = prefillOf(groups.get(PREFILL) ?? []) ?? setting.model.prefill;
   const model = { ...setting.model, prefill };
   const addedSeconds: Record<string, number> = {};
   const tiers = setting.tiers.map((tier) => {
@@ -122,23 +123,13 @@ function scaled(read: Transfer, factor: number): Transfer {
   };
 }
 
-/** Least squares of a·n + b·n² with a, b ≥ 0; undefined where there are too few requests. */
-export function fitPrefill(requests: readonly LiveRequest[]): Model['prefill'] | undefined {
+/** Prefill speed; undefined where there are too few requests. What a load's request pays beside is in its tier. */
+function prefillOf(requests: readonly LiveRequest[]): Model['prefill'] | undefined {
   if (requests.length < ENOUGH) return undefined;
-  let [n2, n3, n4, tn, tn2] = [0, 0, 0, 0, 0];
-  for (const { inputTokens: n, ttftSeconds: t } of requests) {
-    n2 += n ** 2;
-    n3 += n ** 3;
-    n4 += n ** 4;
-    tn += t * n;
-    tn2 += t * n ** 2;
-  }
-  const determinant = n2 * n4 - n3 * n3;
-  const a = (tn * n4 - tn2 * n3) / determinant;
-  const b = (tn2 * n2 - tn * n3) / determinant;
-  // Lengths too alike to tell the two terms apart, or one of them below 0: the other one alone.
-  if (!(determinant > 1e-9 * n2 * n4) || b < 0)
-    return { secondsPerToken: tn / n2, secondsPerTokenSquared: 0 };
-  if (a < 0) return { secondsPerToken: 0, secondsPerTokenSquared: tn2 / n4 };
-  return { secondsPerToken: a, secondsPerTokenSquared: b };
+  const samples = requests.map(({ inputTokens, ttftSeconds }) => ({
+    tokens: inputTokens,
+    seconds: ttftSeconds,
+  }));
+  const { secondsPerToken, secondsPerTokenSquared } = fitPrefill(samples, false);
+  return { secondsPerToken, secondsPerTokenSquared };
 }

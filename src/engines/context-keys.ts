@@ -1,6 +1,7 @@
-import { EvicpressError, errors, printable } from '../errors.js';
+import { EvicpressError, printable } from '../errors.js';
 import type { ContextRow } from '../formats/contexts.js';
 import type { Placement } from '../formats/plan.js';
+import { askJson } from '../openai-client.js';
 import type { SegmentDemand } from '../traces/segments.js';
 import type { Trace } from '../traces/trace.js';
 import { chunkHashes, LMCACHE_CHUNK_TOKENS } from './chunk-hashes.js';
@@ -73,27 +74,11 @@ function checkedIds(value: unknown, context: string): readonly number[] {
  * @throws EvicpressError where the engine cannot be reached or does not answer as expected.
  */
 export function engineTokenizer(url: string, model: string): Tokenize {
-  const endpoint = new URL('/tokenize', url).href;
   return async (prompt) => {
-    let response: Response;
-    try {
-      response = await fetch(endpoint, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json' },
-        body: JSON.stringify({ model, prompt }),
-        signal: AbortSignal.timeout(60_000),
-      });
-    } catch (error) {
-      throw new EvicpressError(
-        `${endpoint}: cannot be reached (${(error as Error).message}). Start the engine, or leave --tokenize out.`,
-      );
-    }
-    const answer: unknown = await response.json().catch(() => undefined);
-    const tokens = (answer as { tokens?: unknown } | undefined)?.tokens;
-    if (!response.ok || !Array.isArray(tokens)) {
-      const said = printable(JSON.stringify(answer) ?? '', 120);
-      throw errors.badFile(endpoint, undefined, `answered ${response.status} without tokens: ${said}`);
-    }
-    return tokens as number[];
+    const answer = (await askJson(url, '/tokenize', { body: { model, prompt } })) as { tokens?: unknown };
+    if (Array.isArray(answer?.tokens)) return answer.tokens as number[];
+    throw new EvicpressError(
+      `${printable(url)}/tokenize: no tokens in what it answered (${printable(JSON.stringify(answer), 120)}). Is vLLM serving there?`,
+    );
   };
 }

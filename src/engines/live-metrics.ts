@@ -1,5 +1,5 @@
 import { EvicpressError } from '../errors.js';
-import { OWN_CONNECTION } from './live-engine.js';
+import { OWN_CONNECTION } from '../openai-client.js';
 
 /** Chunks an engine has served so far, by tier and method. */
 export type ServedChunks = ReadonlyMap<string, number>;

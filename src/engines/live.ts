@@ -2,14 +2,18 @@ import { recomputeSeconds } from '../cost/prefill.js';
 import { transferSeconds } from '../cost/transfer.js';
 import type { Model } from '../formats/model.js';
 import type { Tier } from '../formats/tiers.js';
+import type { Prompt, StreamedAnswer } from '../openai-client.js';
 import type { OnProgress } from '../progress.js';
+import type { Conversation } from '../traces/chat-prompts.js';
 import type { Trace } from '../traces/trace.js';
-import { connectEngine, type LiveAnswer, type LiveEngine } from './live-engine.js';
+import { connectEngine, type LiveEngine } from './live-engine.js';
 import { readServedChunks, servedBetween } from './live-metrics.js';
 import { syntheticPrompts } from './live-prompts.js';
 
 export interface LiveSetting {
   readonly trace: Trace;
+  /** The log's own text, request by request; without it synthetic text is sent. */
+  readonly conversations?: readonly Conversation[];
   readonly url: string;
   /** The name the engine serves the model under; without it the first it lists. */
   readonly servedModel?: string;
@@ -76,8 +80,8 @@ export interface LiveResult {
 export const PREFILL = 'prefill';
 
 /**
- * Sends a log's requests to a running engine as synthetic text of the same lengths and shared prefixes, and
- * measures the time to the first token as a client sees it. One after the other and with metrics, each request's
+ * Sends a log's requests to a running engine, as its own text or as synthetic text of the same lengths and shared
+ * prefixes, and measures the time to the first token as a client sees it. One after the other and with metrics, each request's
  * hits are known, so its TTFT can be predicted from the tier profile and the model, and compared.
  * @throws EvicpressError where the engine or its metrics cannot be reached.
  */
@@ -104,7 +108,7 @@ async function compareAnswers(
   requests: readonly LiveRequest[],
 ): Promise<LiveAnswers> {
   const engine = await connectEngine(url);
-  const prompt = syntheticPrompts(setting.trace, setting.maxInputTokens);
+  const prompt = promptsOf(setting);
   let [identical, sum] = [0, 0];
   for (const [r, { text = '' }] of requests.entries()) {
     setting.onProgress?.({ stage: 'asking the reference', done: r, total: requests.length });
@@ -117,17 +121,16 @@ async function compareAnswers(
 
 async function oneByOne(setting: LiveSetting, engine: LiveEngine, count: number): Promise<LiveRequest[]> {
   const { metricsUrl, onProgress } = setting;
-  const prompt = syntheticPrompts(setting.trace, setting.maxInputTokens);
+  const prompt = promptsOf(setting);
   const done: LiveRequest[] = [];
   let before = metricsUrl === undefined ? undefined : await readServedChunks(metricsUrl);
   for (let r = 0; r < count; r++) {
     onProgress?.({ stage: 'asking the engine', done: r, total: count });
-    const tokens = prompt(r);
-    const { ttftSeconds, text } = await ask(setting, engine, r, tokens);
+    const answer = await ask(setting, engine, r, prompt(r));
     const after = metricsUrl === undefined ? undefined : await readServedChunks(metricsUrl);
     const hits = before === undefined || after === undefined ? undefined : servedBetween(before, after);
     before = after;
-    done.push({ inputTokens: tokens.length, ttftSeconds, hits, text });
+    done.push(requestOf(setting, r, answer, hits));
   }
   return done;
 }
@@ -138,31 +141,45 @@ async function atPace(
   count: number,
   pace: number,
 ): Promise<LiveRequest[]> {
-  const prompt = syntheticPrompts(setting.trace, setting.maxInputTokens);
+  const prompt = promptsOf(setting);
   const startedAt = performance.now();
   let answered = 0;
   return Promise.all(
     Array.from({ length: count }, async (_, r) => {
       const dueMs = (1000 * setting.trace.timestampSeconds[r]!) / pace - (performance.now() - startedAt);
       await new Promise((resolve) => setTimeout(resolve, Math.max(0, dueMs)));
-      const tokens = prompt(r);
-      const { ttftSeconds, text } = await ask(setting, engine, r, tokens);
+      const answer = await ask(setting, engine, r, prompt(r));
       setting.onProgress?.({ stage: 'asking the engine', done: ++answered, total: count });
-      return { inputTokens: tokens.length, ttftSeconds, hits: undefined, text };
+      return requestOf(setting, r, answer, undefined);
     }),
   );
+}
+
+function promptsOf({ trace, conversations, maxInputTokens }: LiveSetting): (request: number) => Prompt {
+  return conversations === undefined ? syntheticPrompts(trace, maxInputTokens) : (r) => conversations[r]!;
+}
+
+/** @param hits undefined where they were not counted request by request. */
+function requestOf(
+  { trace, maxInputTokens }: LiveSetting,
+  r: number,
+  { ttftSeconds, text, promptTokens }: StreamedAnswer,
+  hits: LiveRequest['hits'],
+): LiveRequest {
+  const inputTokens = promptTokens ?? Math.min(trace.inputTokens[r]!, maxInputTokens);
+  return { inputTokens, ttftSeconds, hits, text };
 }
 
 function ask(
   { trace, maxOutputTokens }: LiveSetting,
   engine: LiveEngine,
   r: number,
-  tokens: readonly number[],
-): Promise<LiveAnswer> {
+  prompt: Prompt,
+): Promise<StreamedAnswer> {
   // A tenant's caches are its own, in the engine as in the log.
   const tenant = trace.tenantOf[r]!;
   return engine.complete(
-    tokens,
+    prompt,
     Math.min(trace.outputTokens[r]!, maxOutputTokens),
     tenant < 0 ? undefined : trace.tenants[tenant],
   );

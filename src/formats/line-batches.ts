@@ -48,6 +48,12 @@ export async function* readLineBatches(path: string): AsyncGenerator<LineBatch> 
   if (rest !== undefined) yield { bytes: rest, firstLine, ends: [rest.length] };
 }
 
+/** Whether a line has nothing but white space. */
+export function isBlank(bytes: Buffer, start: number, end: number): boolean {
+  for (let i = start; i < end; i++) if (bytes[i]! > 32) return false;
+  return true;
+}
+
 /** A file's bytes in chunks, decompressed where its content is gzip or zstd; errors pass as they are. */
 export async function* readDecompressed(path: string): AsyncGenerator<Buffer> {
   const raw = createReadStream(path, { highWaterMark: CHUNK_BYTES });

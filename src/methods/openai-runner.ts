@@ -1,5 +1,6 @@
 import { EvicpressError, errors, printable } from '../errors.js';
-import { openServer, type Server, type ServerAnswer } from './openai-server.js';
+import type { StreamedAnswer } from '../openai-client.js';
+import { openServer, type Server } from './openai-server.js';
 import {
   ContextFailure,
   type LongContexts,
@@ -89,7 +90,7 @@ async function prepare(
     );
   }
   const prompts = queries.map((query) => `${fitting}\n\n${query}`);
-  const answers: ServerAnswer[] = [];
+  const answers: StreamedAnswer[] = [];
   // One after the other: the first has to read the context, what follows finds it in the cache.
   for (const prompt of prompts) answers.push(await reference.answer(prompt, maxAnswerTokens));
   return {
@@ -105,7 +106,7 @@ async function prepare(
       const server = servers.get(method);
       if (server === undefined) throw new ContextFailure(`no server runs ${method}`);
       const asked = places.map((place) => prompts[place]!);
-      const given: ServerAnswer[] = [];
+      const given: StreamedAnswer[] = [];
       if (answer) for (const prompt of asked) given.push(await server.answer(prompt, maxAnswerTokens));
       const agreements: number[] = [];
       for (const [i, prompt] of asked.entries()) {

@@ -1,20 +1,14 @@
 import { EvicpressError, printable } from '../errors.js';
+import { askJson, type StreamedAnswer, servedModel, streamAnswer } from '../openai-client.js';
 
-/** One answer of a server. */
-export interface ServerAnswer {
-  readonly text: string;
-  /** From sending the request to its first piece of text. */
-  readonly ttftSeconds: number;
-}
-
-/** A running OpenAI-compatible server. */
+/** A running OpenAI-compatible server, asked by conversations of one message. */
 export interface Server {
   /** Greedy unless told otherwise. */
   answer(
     prompt: string,
     maxTokens: number,
     options?: { temperature: number; seed: number },
-  ): Promise<ServerAnswer>;
+  ): Promise<StreamedAnswer>;
   /** The text cut so that it fits into the server's window with a query behind it and an answer. */
   fit(
     text: string,
@@ -26,25 +20,13 @@ export interface Server {
   agreement(prompt: string, answer: string): Promise<number | undefined>;
 }
 
-const TIMEOUT_MS = 300_000;
-
-/** @throws EvicpressError when there is no server, or none that lists a model. */
-export async function openServer(url: string, servedModel?: string): Promise<Server> {
-  const base = url.replace(/\/+$/, '').replace(/\/v1$/, '');
-  const listed = (await ask(base, '/v1/models')) as {
-    data?: { id: string; max_model_len?: number; meta?: { n_ctx?: number } }[];
-  };
-  const found = listed.data?.find((each) => servedModel === undefined || each.id === servedModel);
-  if (found === undefined) {
-    const names = listed.data?.map((each) => each.id).join(', ') || 'none';
-    throw new EvicpressError(
-      `${printable(url)} does not serve a model "${printable(servedModel ?? '')}". It has: ${printable(names)}.`,
-    );
-  }
+/** @throws EvicpressError when there is no server, or none that lists the model. */
+export async function openServer(url: string, name?: string): Promise<Server> {
+  const found = await servedModel(url, name);
   const model = found.id;
   const messages = (prompt: string) => [{ role: 'user', content: prompt }];
   const idsOf = async (body: object) => {
-    const reply = (await ask(base, '/tokenize', { model, ...body }).catch(() => undefined)) as
+    const reply = (await askJson(url, '/tokenize', { body: { model, ...body } }).catch(() => undefined)) as
       | { tokens?: number[] }
       | undefined;
     // llama.cpp knows other fields under this path, and finds no tokens in what it does not know.
@@ -53,15 +35,14 @@ export async function openServer(url: string, servedModel?: string): Promise<Ser
   /** Tokens of a prompt, the frame of the chat template included. */
   const countOf = async (prompt: string) =>
     (await idsOf({ messages: messages(prompt), add_generation_prompt: true }))?.length ??
-    (await promptTokens(base, model, prompt));
+    (await promptTokens(url, model, prompt));
   let canReadBack = true;
   return {
     answer: (prompt, max_tokens, { temperature, seed } = { temperature: 0, seed: 0 }) =>
-      stream(base, { model, messages: messages(prompt), max_tokens, temperature, seed, stream: true }),
+      streamAnswer(url, model, { messages: messages(prompt) }, { max_tokens, temperature, seed }),
     async fit(text, query, answerTokens) {
       const tokens = await countOf(text);
-      // As vLLM and as llama.cpp's server say it.
-      const window = found.max_model_len ?? found.meta?.n_ctx;
+      const window = found.contextTokens;
       if (window === undefined) return { text, tokens, cutTokens: 0 };
       const room = window - answerTokens - (await countOf(query));
       if (tokens <= room) return { text, tokens, cutTokens: 0 };
@@ -78,7 +59,7 @@ export async function openServer(url: string, servedModel?: string): Promise<Ser
         canReadBack = false;
         return undefined;
       }
-      const request = {
+      const body = {
         model,
         prompt: [...before, ...given],
         max_tokens: 1,
@@ -86,7 +67,7 @@ export async function openServer(url: string, servedModel?: string): Promise<Ser
         echo: true,
         logprobs: 1,
       };
-      const reply = (await ask(base, '/v1/completions', request).catch(() => undefined)) as
+      const reply = (await askJson(url, '/v1/completions', { body }).catch(() => undefined)) as
         | { choices?: { logprobs?: { tokens: string[]; top_logprobs: (Record<string, number> | null)[] } }[] }
         | undefined;
       const logprobs = reply?.choices?.[0]?.logprobs;
@@ -104,76 +85,15 @@ export async function openServer(url: string, servedModel?: string): Promise<Ser
   };
 }
 
-async function promptTokens(base: string, model: string, text: string): Promise<number> {
+async function promptTokens(url: string, model: string, text: string): Promise<number> {
   const body = { model, messages: [{ role: 'user', content: text }], max_tokens: 1, temperature: 0 };
-  const reply = (await ask(base, '/v1/chat/completions', body)) as { usage?: { prompt_tokens?: number } };
+  const reply = (await askJson(url, '/v1/chat/completions', { body })) as {
+    usage?: { prompt_tokens?: number };
+  };
   const tokens = reply.usage?.prompt_tokens;
   if (tokens === undefined)
     throw new EvicpressError(
-      `${printable(base)} does not say how many tokens a prompt has (usage.prompt_tokens).`,
+      `${printable(url)} does not say how many tokens a prompt has (usage.prompt_tokens).`,
     );
   return tokens;
-}
-
-function headers(): Record<string, string> {
-  const key = process.env.OPENAI_API_KEY;
-  return { 'content-type': 'application/json', ...(key ? { authorization: `Bearer ${key}` } : {}) };
-}
-
-async function send(base: string, path: string, body?: object): Promise<Response> {
-  const init = body === undefined ? {} : { method: 'POST', body: JSON.stringify(body) };
-  let response: Response;
-  try {
-    response = await fetch(`${base}${path}`, {
-      ...init,
-      headers: headers(),
-      signal: AbortSignal.timeout(TIMEOUT_MS),
-    });
-  } catch (error) {
-    const cause = (error as { cause?: { code?: string } }).cause?.code ?? (error as Error).message;
-    throw new EvicpressError(
-      `No answer from ${printable(base)} (${cause}). Start the server, or give its address with --url or --against.`,
-    );
-  }
-  if (!response.ok) {
-    const said = printable((await response.text()).slice(0, 300), 300);
-    throw new EvicpressError(`${printable(base)}${path}: HTTP ${response.status}. It said: ${said}`);
-  }
-  return response;
-}
-
-async function ask(base: string, path: string, body?: object): Promise<unknown> {
-  const response = await send(base, path, body);
-  try {
-    return await response.json();
-  } catch {
-    throw new EvicpressError(
-      `${printable(base)}${path} did not answer in JSON. Is it an OpenAI-compatible server?`,
-    );
-  }
-}
-
-/** Reads a streamed answer. */
-async function stream(base: string, body: object): Promise<ServerAnswer> {
-  const startedAt = performance.now();
-  const response = await send(base, '/v1/chat/completions', body);
-  let ttftSeconds: number | undefined;
-  let text = '';
-  let rest = '';
-  const decoder = new TextDecoder();
-  for await (const piece of response.body as unknown as AsyncIterable<Uint8Array>) {
-    rest += decoder.decode(piece, { stream: true });
-    const lines = rest.split('\n');
-    rest = lines.pop()!;
-    for (const line of lines) {
-      const data = line.match(/^data:\s*(\{.*\})\s*$/)?.[1];
-      if (data === undefined) continue;
-      const event = JSON.parse(data) as { choices?: { delta?: { content?: string | null } }[] };
-      const content = event.choices?.[0]?.delta?.content;
-      if (!content) continue;
-      ttftSeconds ??= (performance.now() - startedAt) / 1000;
-      text += content;
-    }
-  }
-  return { text, ttftSeconds: ttftSeconds ?? (performance.now() - startedAt) / 1000 };
 }

@@ -1,9 +1,9 @@
+import { fitPrefill, type PrefillSample } from '../cost/prefill-fit.js';
 import { EvicpressError, errors } from '../errors.js';
+import { listModels, type ServedModel, servedModel, streamAnswer } from '../openai-client.js';
 import { shuffled } from '../random.js';
 import { formatSeconds, formatShare } from '../units.js';
-import { firstToken, listModels, type ServedModel } from './engine-client.js';
 import type { BesideKind, MeasureSettings, TierTarget } from './kind.js';
-import { fitPrefill, type PrefillSample } from './prefill-fit.js';
 import { PASSES } from './schedule.js';
 
 /** Prompt lengths in words; the server says how many tokens they were. */
@@ -76,9 +76,7 @@ async function findModel({ name, location }: TierTarget): Promise<{ location: st
       `Tier ${name}: engine needs the address of a server. Write --tier ${name}=engine:http://127.0.0.1:8000.`,
     );
   }
-  const [model] = await listModels(location);
-  if (model === undefined) throw new EvicpressError(`${location} serves no model.`);
-  return { location, model };
+  return { location, model: await servedModel(location) };
 }
 
 async function measurePrompts(
@@ -92,13 +90,13 @@ async function measurePrompts(
   const samples: PrefillSample[] = [];
   const endsAt = performance.now() + 1e3 * settings.seconds;
   // The first request of a server pays for what it sets up; it is not counted.
-  await firstToken(url, model.id, prompt(LENGTHS[0]!, settings.seed), settings.signal);
+  await timePrompt(url, model.id, prompt(LENGTHS[0]!, settings.seed), settings.signal);
   for (let pass = 1; pass <= PASSES; pass++) {
     for (const words of shuffled(lengths, settings.seed + pass)) {
       if (settings.signal.aborted) throw errors.interrupted();
       const expected = Math.max(0, ...samples.map((one) => (one.seconds * words) / one.tokens));
       if (performance.now() + 1e3 * expected > endsAt && samples.length >= 3) continue;
-      const sample = await firstToken(url, model.id, prompt(words, Math.random()), settings.signal);
+      const sample = await timePrompt(url, model.id, prompt(words, Math.random()), settings.signal);
       samples.push(sample);
       settings.onProgress({
         stage: `${name} prefill`,
@@ -109,6 +107,26 @@ async function measurePrompts(
     }
   }
   return samples;
+}
+
+/** One token of a completion. @throws EvicpressError also where the server does not count the prompt. */
+async function timePrompt(
+  url: string,
+  model: string,
+  text: string,
+  signal: AbortSignal,
+): Promise<PrefillSample> {
+  const { ttftSeconds: seconds, promptTokens: tokens } = await streamAnswer(
+    url,
+    model,
+    text,
+    { max_tokens: 1 },
+    signal,
+  );
+  if (tokens !== undefined) return { tokens, seconds };
+  throw new EvicpressError(
+    `${url} does not count the tokens of a prompt. Is it a server that knows stream_options.include_usage?`,
+  );
 }
 
 const SYLLABLES = ['ba', 'do', 'fi', 'ku', 'le', 'mo', 'na', 'pe', 'ri', 'so', 'tu', 'va'];

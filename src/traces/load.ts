@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { EvicpressError, errors } from '../errors.js';
-import type { LineBatch } from '../formats/line-batches.js';
+import { isBlank, type LineBatch } from '../formats/line-batches.js';
 import type { OnProgress } from '../progress.js';
 import { pick } from '../registry.js';
 import { TraceBuilder } from './builder.js';
@@ -98,9 +98,4 @@ function parseBatch(
     builder.abandon();
     onFault(firstLine + i, fault);
   }
-}
-
-function isBlank(bytes: Buffer, start: number, end: number): boolean {
-  for (let i = start; i < end; i++) if (bytes[i]! > 32) return false;
-  return true;
 }

@@ -4,7 +4,7 @@ import { isObject, jsonLine, optionalText, parsedLine, shown } from './json-line
 
 const BLOCK_TOKENS = 16;
 /** Characters of English text per token of a usual BPE vocabulary; used only where the log carries no counts. */
-const CHARACTERS_PER_TOKEN = 4;
+export const CHARACTERS_PER_TOKEN = 4;
 
 /**
  * Logs of OpenAI-style chat requests with their text: `messages: [{role, content}]`, in the line itself or under
@@ -28,17 +28,9 @@ export const openaiChat: TraceFormat = {
       line(bytes, start, end) {
         const value = parsedLine(bytes, start, end);
         if (typeof value === 'string') return value;
-        const messages = messagesOf(value);
-        if (messages === undefined) return 'messages: expected a list of {"role", "content"}.';
-        const seconds = secondsOf(value.timestamp ?? value.created ?? value.time);
-        if (seconds === undefined)
-          return `timestamp: expected seconds or a date (got ${shown(value.timestamp ?? value.created)}).`;
-        const fault =
-          optionalText('class', value.class) ??
-          optionalText('session', value.session) ??
-          optionalText('tenant', value.tenant);
-        if (fault !== undefined) return fault;
-        const text = messages
+        const request = chatRequest(value);
+        if (typeof request === 'string') return request;
+        const text = request.messages
           .map((message) => `<${String(message.role)}>${contentText(message.content)}`)
           .join('\n');
         const characters = blockTokens * CHARACTERS_PER_TOKEN;
@@ -49,7 +41,7 @@ export const openaiChat: TraceFormat = {
         }
         const usage = usageOf(value);
         builder.endRequest({
-          timestampSeconds: seconds,
+          timestampSeconds: request.seconds,
           inputTokens: Math.max(usage.input ?? 0, Math.ceil(text.length / CHARACTERS_PER_TOKEN)),
           outputTokens: usage.output ?? 0,
           class: value.class as string | undefined,
@@ -62,6 +54,22 @@ export const openaiChat: TraceFormat = {
     };
   },
 };
+
+/** What a line says was asked, and when; or what is wrong with it. */
+export function chatRequest(
+  value: Record<string, unknown>,
+): { messages: Record<string, unknown>[]; seconds: number } | string {
+  const messages = messagesOf(value);
+  if (messages === undefined) return 'messages: expected a list of {"role", "content"}.';
+  const seconds = secondsOf(value.timestamp ?? value.created ?? value.time);
+  if (seconds === undefined)
+    return `timestamp: expected seconds or a date (got ${shown(value.timestamp ?? value.created)}).`;
+  const fault =
+    optionalText('class', value.class) ??
+    optionalText('session', value.session) ??
+    optionalText('tenant', value.tenant);
+  return fault ?? { messages, seconds };
+}
 
 /** The messages of a logged chat request, in the line itself or under `request` or `body`. */
 export function messagesOf(value: Record<string, unknown>): Record<string, unknown>[] | undefined {

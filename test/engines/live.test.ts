@@ -1,6 +1,6 @@
 import { createServer, type Server } from 'node:http';
 import { afterEach, describe, expect, it } from 'vitest';
-import { calibrate, fitPrefill } from '../../src/engines/calibrate.js';
+import { calibrate } from '../../src/engines/calibrate.js';
 import {
   type LiveRequest,
   type LiveSetting,
@@ -141,12 +141,6 @@ describe('calibration', () => {
       tiers: setting.tiers,
       addedSeconds: {},
     });
-    expect(fitPrefill(few)).toBeUndefined();
-  });
-
-  it('fits one term where lengths are too alike for two', () => {
-    const same = [1, 2, 3].map(() => ({ inputTokens: 100, ttftSeconds: 2, hits: undefined }));
-    expect(fitPrefill(same)).toEqual({ secondsPerToken: 0.02, secondsPerTokenSquared: 0 });
   });
 });
 
@@ -172,8 +166,14 @@ describe('a running engine', () => {
       });
       request.on('end', () => {
         asked.push(JSON.parse(body));
-        response.write('data: {"choices":[{"text":"hello"}]}\n\nda');
-        response.end('ta: {"choices":[{"text":" you"}]}\n\ndata: [DONE]\n\n');
+        const pieces =
+          request.url === '/v1/chat/completions'
+            ? [{ delta: { role: 'assistant', content: '' } }, { delta: { content: 'good day' } }]
+            : [{ text: 'hello' }, { text: ' you' }];
+        const [first, last] = pieces.map((choice) => JSON.stringify({ choices: [choice] }));
+        response.write(`data: ${first}\n\nda`);
+        response.write(`ta: ${last}\n\n`);
+        response.end('data: {"choices":[],"usage":{"prompt_tokens":47}}\n\ndata: [DONE]\n\n');
       });
       return undefined;
     });
@@ -193,6 +193,17 @@ describe('a running engine', () => {
       ['all', 3],
     ]);
     for (const { ttftSeconds } of result.requests) expect(ttftSeconds).toBeGreaterThan(0);
+  });
+
+  it('is asked in the words of a log that has them, and counts their tokens itself', async () => {
+    const { url, asked } = await engine();
+    const conversations = ['a', 'b', 'c'].map((content) => ({ messages: [{ role: 'user', content }] }));
+    const { requests } = await replayLive(settingOf(url, { conversations }));
+    expect(asked.map((body) => body.messages)).toEqual(conversations.map(({ messages }) => messages));
+    expect(asked[0]!.prompt).toBeUndefined();
+    expect(requests.map(({ text, inputTokens }) => [text, inputTokens])).toEqual(
+      Array(3).fill(['good day', 47]),
+    );
   });
 
   it('can be asked at the pace of the log', async () => {
@@ -228,7 +239,7 @@ describe('a running engine', () => {
 
   it('that is not there gets one clear message', async () => {
     await expect(replayLive(settingOf('http://127.0.0.1:9'))).rejects.toThrow(
-      /cannot be reached.*Is the engine running/,
+      /No server answers at http:\/\/127\.0\.0\.1:9 \(/,
     );
   });
 });

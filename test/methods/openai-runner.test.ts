@@ -140,6 +140,6 @@ describe('the openai runner', () => {
         ...{ url: 'http://127.0.0.1:9', candidates: [], model: 'm', kvBytesPerToken: 1, kvDtype: 'bf16' },
         ...{ longContexts: 'cut', similarity: async () => 1 },
       }),
-    ).rejects.toThrow('No answer from http://127.0.0.1:9 (');
+    ).rejects.toThrow('No server answers at http://127.0.0.1:9 (');
   });
 });

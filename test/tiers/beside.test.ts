@@ -1,10 +1,10 @@
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import { afterEach, describe, expect, it } from 'vitest';
+import { fitPrefill } from '../../src/cost/prefill-fit.js';
+import { listModels } from '../../src/openai-client.js';
 import { engine } from '../../src/tiers/engine.js';
-import { listModels } from '../../src/tiers/engine-client.js';
 import { gpu } from '../../src/tiers/gpu.js';
 import { findGpus, measureLink, type TryProgram } from '../../src/tiers/gpu-link.js';
-import { fitPrefill } from '../../src/tiers/prefill-fit.js';
 import { shortSettings as settings } from './settings.js';
 
 describe('fitPrefill', () => {
@@ -18,6 +18,21 @@ describe('fitPrefill', () => {
     expect(fit.secondsPerToken / 2e-5).toBeCloseTo(1, 4);
     expect(fit.secondsPerTokenSquared / 4e-10).toBeCloseTo(1, 3);
     expect(fit.medianRelativeError).toBeLessThan(1e-6);
+  });
+
+  it('leaves the overhead out where it is counted elsewhere', () => {
+    const fit = fitPrefill(
+      lengths.map((tokens) => ({ tokens, seconds: 2e-5 * tokens + 4e-10 * tokens ** 2 })),
+      false,
+    );
+    expect(fit.overheadSeconds).toBe(0);
+    expect(fit.secondsPerToken / 2e-5).toBeCloseTo(1, 4);
+  });
+
+  it('takes one term where lengths are too alike for two', () => {
+    const fit = fitPrefill(Array(3).fill({ tokens: 100, seconds: 2 }), false);
+    expect(fit).toMatchObject({ overheadSeconds: 0, secondsPerTokenSquared: 0 });
+    expect(fit.secondsPerToken).toBeCloseTo(0.02, 9);
   });
 
   it('never finds a term below zero', () => {

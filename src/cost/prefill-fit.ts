@@ -13,15 +13,17 @@ export interface PrefillFit {
 }
 
 /**
- * Least squares of the relative error with all three terms ≥ 0. The overhead is what every request pays (network,
+ * Least squares of the relative error with all terms ≥ 0. The overhead is what every request pays (network,
  * scheduling): left in, it would pass for prefill of short prompts.
- * @param samples of at least two lengths.
+ * @param samples one at least; from a single length the terms cannot be told apart, and the first stands for all.
+ * @param overhead false where what every request pays is counted elsewhere: it is then 0.
  */
-export function fitPrefill(samples: readonly PrefillSample[]): PrefillFit {
+export function fitPrefill(samples: readonly PrefillSample[], overhead = true): PrefillFit {
   const rows = samples.map(({ tokens, seconds }) => [1 / seconds, tokens / seconds, tokens ** 2 / seconds]);
   let best = { loss: Number.POSITIVE_INFINITY, terms: [0, 0, 0] };
   // With three terms every set of active ones can be tried: the best feasible one is the optimum.
   for (let active = 1; active < 8; active++) {
+    if (!overhead && (active & 1) === 1) continue;
     const columns = [0, 1, 2].filter((column) => (active >> column) & 1);
     const solution = normalEquations(rows.map((row) => columns.map((column) => row[column]!)));
     if (solution === undefined || solution.some((term) => term < 0)) continue;
