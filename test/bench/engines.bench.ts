@@ -48,7 +48,9 @@ const { values, positionals } = parseArgs({
     'disk-share': { type: 'string', default: '0.35' },
     'disk-rate': { type: 'string', default: '240e6' },
     'disk-folder': { type: 'string' },
-    alpha: { type: 'string', default: '1' },
+    // Answers as those of an uncompressed reload but for .03; --alpha instead of it weighs quality against seconds.
+    'mean-quality': { type: 'string', default: '0.97' },
+    alpha: { type: 'string' },
     skip: { type: 'string', default: '0' },
     'answer-tokens': { type: 'string', default: String(ANSWER_TOKENS) },
     'profile-contexts': { type: 'string', default: '1000' },
@@ -214,7 +216,8 @@ async function warm(): Promise<void> {
     arms[arm.name] = await planFromWarmUp(arm, contexts, requests, budgets, {
       folder,
       profiles: values.profiles ?? folder,
-      alpha: values.alpha,
+      objective:
+        values.alpha === undefined ? ['--mean-quality', values['mean-quality']] : ['--alpha', values.alpha],
       running: arms[arm.name]!,
     });
     writeFileSync(runningPath, JSON.stringify({ budgets, arms } satisfies Running));

@@ -44,9 +44,9 @@ export async function planFromWarmUp(
   {
     folder,
     profiles,
-    alpha,
+    objective,
     running,
-  }: { folder: string; profiles: string; alpha: string; running: StackState },
+  }: { folder: string; profiles: string; objective: readonly string[]; running: StackState },
 ): Promise<StackState> {
   // The first pass over all contexts says nothing about how often each is asked for.
   const asked = requests.slice(contexts.length);
@@ -66,7 +66,7 @@ export async function planFromWarmUp(
   writeFileSync(tiers, reservingStaging(readFileSync(join(profiles, 'tiers.json'), 'utf8'), budgets));
   const plan = join(folder, `${arm.name}.plan.ndjson`);
   evicpress([
-    ...['plan', '--contexts', path, '--engine', 'lmcache', '--alpha', alpha],
+    ...['plan', '--contexts', path, '--engine', 'lmcache', ...objective],
     ...['--tiers', tiers, '--methods', join(profiles, 'methods.ndjson')],
     ...['--model', join(profiles, 'model.json')],
     ...['--capacity', `dram=${budgets.memoryBytes}B`, '--capacity', `ssd=${budgets.diskBytes}B`],
