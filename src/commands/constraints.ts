@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { EvicpressError, printable } from '../errors.js';
 import type { Config } from '../formats/config.js';
-import type { Constraints } from '../plan/problem.js';
+import type { Constraints } from '../plan/constraints.js';
 import { parseBytes, parseNumber, parseSeconds } from '../units.js';
 import { collect } from './options.js';
 

@@ -1,5 +1,6 @@
+import { utilityOf } from './choice-costs.js';
 import type { ScanList } from './envelopes.js';
-import { KEEP_NOTHING, type Problem, utilityOf } from './problem.js';
+import { KEEP_NOTHING, type Problem } from './problem.js';
 import { addUse, type Row, totalUse } from './rows.js';
 
 /**

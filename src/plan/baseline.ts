@@ -1,4 +1,5 @@
-import { loadSecondsOf, type Problem, utilityOf } from './problem.js';
+import { loadSecondsOf, utilityOf } from './choice-costs.js';
+import type { Problem } from './problem.js';
 
 /** Utility of all choices, by Kahan's sum. */
 export function totalUtility(problem: Problem, choices: Int32Array): number {

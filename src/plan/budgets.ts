@@ -1,6 +1,6 @@
 import { EvicpressError, errors } from '../errors.js';
 import type { Demand } from './demand.js';
-import type { ProblemTier } from './problem.js';
+import type { ProblemTier } from './problem-tiers.js';
 
 /** Limits and charges beyond each tier's capacity and bandwidth. */
 export interface Budgets {

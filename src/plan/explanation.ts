@@ -1,7 +1,8 @@
 import type { ExplainedOption, Flips } from '../formats/explained.js';
 import { RECOMPUTE, UNCOMPRESSED } from '../formats/plan.js';
 import { wholeLagrangian } from './boxed.js';
-import { KEEP_NOTHING, type Problem, qualityOf, storedBytesOf, ttftOf, utilityOf } from './problem.js';
+import { qualityOf, storedBytesOf, ttftOf, utilityOf } from './choice-costs.js';
+import { KEEP_NOTHING, type Problem } from './problem.js';
 import { BytePrices } from './row-cells.js';
 import { couplingRows } from './rows.js';
 

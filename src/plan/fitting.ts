@@ -1,8 +1,9 @@
+import { utilityOf } from './choice-costs.js';
 import { minimizeBound } from './dual.js';
 import { InfeasibleError } from './infeasible.js';
 import type { Lagrangian } from './lagrangian.js';
 import { PricedOptions } from './priced-options.js';
-import { type Problem, utilityOf } from './problem.js';
+import type { Problem } from './problem.js';
 import type { Relaxation } from './relaxation.js';
 import { TOLERANCE } from './relaxation.js';
 import { addUse, type Row } from './rows.js';

@@ -1,7 +1,8 @@
 import { type Placement, type PlanHeader, RECOMPUTE, type Rules, UNCOMPRESSED } from '../formats/plan.js';
 import { formatHeader } from '../formats/schema.js';
 import { gapOfSpan } from './baseline.js';
-import { KEEP_NOTHING, type Problem, qualityOf, storedBytesOf, ttftOf } from './problem.js';
+import { qualityOf, storedBytesOf, ttftOf } from './choice-costs.js';
+import { KEEP_NOTHING, type Problem } from './problem.js';
 import { couplingRows, namesOf, type Row, totalUse } from './rows.js';
 import type { Solution } from './solvers/solver.js';
 

@@ -1,4 +1,5 @@
-import { KEEP_NOTHING, type Problem, storedBytesOf, utilityOf } from './problem.js';
+import { storedBytesOf, utilityOf } from './choice-costs.js';
+import { KEEP_NOTHING, type Problem } from './problem.js';
 import { BytePrices } from './row-cells.js';
 import { addUse, type Row } from './rows.js';
 

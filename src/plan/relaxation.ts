@@ -1,12 +1,13 @@
 import { spanOf, totalUtility } from './baseline.js';
 import { boxedLagrangians, type SolverIn, splitsInBoxes, wholeLagrangian } from './boxed.js';
+import { utilityOf } from './choice-costs.js';
 import { type Answer, type DualOptimum, minimizeBound } from './dual.js';
 import { Foretelling } from './foretelling.js';
 import type { IndependentLagrangian } from './independent.js';
 import { InfeasibleError } from './infeasible.js';
 import type { Lagrangian } from './lagrangian.js';
 import type { Box, Core } from './nested-cores.js';
-import { type Problem, utilityOf } from './problem.js';
+import type { Problem } from './problem.js';
 import { addUse, couplingRows, type Row, totalUse } from './rows.js';
 import { pickContexts, sampleOf } from './sample.js';
 import type { Split } from './scan.js';

@@ -1,4 +1,5 @@
-import { KEEP_NOTHING, type Problem, storedBytesOf } from './problem.js';
+import { storedBytesOf } from './choice-costs.js';
+import { KEEP_NOTHING, type Problem } from './problem.js';
 
 /**
  * The coupling constraints of a problem, one row each: what all contexts together may use. A choice uses of a

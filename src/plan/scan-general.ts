@@ -1,7 +1,8 @@
 import { segmentLoadSeconds } from '../cost/transfer.js';
 import { optionUtility } from '../cost/utility.js';
+import { qualityOf, storedBytesOf, ttftOf, utilityOf } from './choice-costs.js';
 import type { Envelopes, ScanList } from './envelopes.js';
-import { KEEP_NOTHING, type Problem, qualityOf, storedBytesOf, ttftOf, utilityOf } from './problem.js';
+import { KEEP_NOTHING, type Problem } from './problem.js';
 import type { RowCells } from './row-cells.js';
 import { OPEN, type Pass } from './scan-plain.js';
 import { KahanSum } from './sums.js';

@@ -1,5 +1,6 @@
 import type { EvicpressError } from '../errors.js';
-import { KEEP_NOTHING, type Problem, storedBytesOf, ttftOf } from './problem.js';
+import { storedBytesOf, ttftOf } from './choice-costs.js';
+import { KEEP_NOTHING, type Problem } from './problem.js';
 
 /**
  * The knee of a curve of utility over cost (bytes or money): the point farthest above the straight line from

@@ -1,4 +1,5 @@
-import { KEEP_NOTHING, type Problem, qualityOf, storedBytesOf, ttftOf, utilityOf } from './problem.js';
+import { qualityOf, storedBytesOf, ttftOf, utilityOf } from './choice-costs.js';
+import { KEEP_NOTHING, type Problem } from './problem.js';
 import { addUse, type Row } from './rows.js';
 
 /** What choices add up to as a plan has them, bytes rounded up. */

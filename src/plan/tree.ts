@@ -1,14 +1,8 @@
+import { loadSecondsOf, movingCost, storedBytesOf, utilityOf } from './choice-costs.js';
 import { InfeasibleError } from './infeasible.js';
 import type { Lagrangian } from './lagrangian.js';
 import type { Box } from './nested-cores.js';
-import {
-  KEEP_NOTHING,
-  loadSecondsOf,
-  movingCost,
-  type Problem,
-  storedBytesOf,
-  utilityOf,
-} from './problem.js';
+import { KEEP_NOTHING, type Problem } from './problem.js';
 import { BytePrices } from './row-cells.js';
 import { addUse, type Row } from './rows.js';
 import { TreeCore } from './tree-core.js';

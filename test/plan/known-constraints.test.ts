@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { knownConstraints } from '../../src/plan/problem.js';
+import { knownConstraints } from '../../src/plan/constraints.js';
 import { ordinaryInstance } from '../support/instances.js';
 
 describe('constraints of a recent part of a log', () => {

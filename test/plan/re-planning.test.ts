@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { totalUtility } from '../../src/plan/baseline.js';
-import { KEEP_NOTHING, type Problem, storedBytesOf } from '../../src/plan/problem.js';
+import { storedBytesOf } from '../../src/plan/choice-costs.js';
+import { KEEP_NOTHING, type Problem } from '../../src/plan/problem.js';
 import { couplingRows, totalUse, withinLimits } from '../../src/plan/rows.js';
 import { dual } from '../../src/plan/solvers/dual.js';
 import { drifted, ordinaryInstance } from '../support/instances.js';

@@ -1,4 +1,5 @@
-import { KEEP_NOTHING, type Problem, utilityOf } from '../../src/plan/problem.js';
+import { utilityOf } from '../../src/plan/choice-costs.js';
+import { KEEP_NOTHING, type Problem } from '../../src/plan/problem.js';
 import { addUse, couplingRows } from '../../src/plan/rows.js';
 
 /**

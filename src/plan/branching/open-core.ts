@@ -1,5 +1,6 @@
+import { utilityOf } from '../choice-costs.js';
 import { PricedOptions } from '../priced-options.js';
-import { KEEP_NOTHING, type Problem, utilityOf } from '../problem.js';
+import { KEEP_NOTHING, type Problem } from '../problem.js';
 import { addUse, type Row, totalUse } from '../rows.js';
 
 /** What an option leaves of the path: nothing kept from here on, or the state it was found in. Lossy forms are 1 and up. */

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { PlanHeader } from '../../formats/plan.js';
-import type { Constraints } from '../../plan/problem.js';
+import type { Constraints } from '../../plan/constraints.js';
 
 /** What plans must keep to, as a plan's header says it: nothing that is empty. */
 export type Demands = Readonly<Record<string, unknown>>;

@@ -2,7 +2,7 @@ import type { ServedModel } from '../../engines/served.js';
 import type { MethodRow } from '../../formats/methods.js';
 import type { Model } from '../../formats/model.js';
 import type { Tier } from '../../formats/tiers.js';
-import type { Constraints } from '../../plan/problem.js';
+import type { Constraints } from '../../plan/constraints.js';
 import type { DriftThresholds } from './drift/check.js';
 import type { WindowLimits } from './window.js';
 
