@@ -35,6 +35,13 @@ const ANSWER_MILLISECONDS = 600_000;
 /** What a server knows without computing. */
 const LIST_MILLISECONDS = 10_000;
 
+/** What to do about an answer's status. */
+const REMEDIES: Readonly<Record<number, string>> = {
+  400: 'Is the prompt too long for the model, or a field unknown to this server?',
+  401: 'Set OPENAI_API_KEY.',
+  404: 'Is it an OpenAI-compatible server?',
+};
+
 /** A server may close a connection that has been idle just as the next request is sent over it. */
 export const OWN_CONNECTION = { connection: 'close' } as const;
 
@@ -68,7 +75,7 @@ export async function ask(url: string, path: string, sending: Sending = {}): Pro
   }
   if (response.ok) return response;
   const said = printable((await response.text().catch(() => '')).replace(/\s+/g, ' '), 300);
-  const remedy = response.status === 401 ? 'Set OPENAI_API_KEY.' : 'Is it an OpenAI-compatible server?';
+  const remedy = REMEDIES[response.status] ?? 'See what it logs.';
   throw new EvicpressError(`${printable(base)}${path} answered ${response.status} (${said}). ${remedy}`);
 }
 
