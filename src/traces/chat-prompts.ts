@@ -1,7 +1,8 @@
 import { isBlank } from '../formats/line-batches.js';
 import type { Message } from '../openai-client.js';
 import { parsedLine } from './json-line.js';
-import { firstLineOf, readLogBatches } from './lines.js';
+import { readLogBatches } from './lines.js';
+import { formatOf } from './load.js';
 import { CHARACTERS_PER_TOKEN, chatRequest, contentText, openaiChat } from './openai-chat.js';
 
 /** A logged request as it can be sent again. */
@@ -22,8 +23,7 @@ export async function readConversations(
   count: number,
   maxTokens: number,
 ): Promise<Conversation[] | undefined> {
-  const chat = format === undefined ? openaiChat.sniff(await firstLineOf(path)) : format === openaiChat.name;
-  if (!chat) return undefined;
+  if ((await formatOf(path, format)).name !== openaiChat.name) return undefined;
   let found: { seconds: number; messages: readonly Message[] }[] = [];
   // Array.sort is stable, as the trace's order is: equal times stay in the order of the log.
   const earliest = () => found.sort((a, b) => a.seconds - b.seconds).slice(0, count);

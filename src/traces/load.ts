@@ -69,7 +69,11 @@ async function parseTrace(path: string, options: LoadOptions): Promise<Trace> {
   return builder.finish(parser.blockTokens());
 }
 
-async function formatOf(path: string, name: string | undefined): Promise<TraceFormat | typeof table> {
+/**
+ * The format of a log, by its name where one is given, else by its content.
+ * @throws EvicpressError on an unknown name, or where the log cannot be read or recognised.
+ */
+export async function formatOf(path: string, name: string | undefined): Promise<TraceFormat | typeof table> {
   if (name !== undefined) return pick('log format', [...formats, table], name);
   return isTable(path) ? table : recognise(path);
 }

@@ -3,7 +3,7 @@ import type { TraceFormat } from './format.js';
 import { isObject, jsonLine, optionalText, parsedLine, shown } from './json-line.js';
 
 const BLOCK_TOKENS = 16;
-/** Characters of English text per token of a usual BPE vocabulary; used only where the log carries no counts. */
+/** Characters of English text per token of a usual BPE vocabulary: an estimate, where nobody has counted. */
 export const CHARACTERS_PER_TOKEN = 4;
 
 /**

@@ -69,5 +69,7 @@ describe('conversations of a log', () => {
     const other = join(folder, 'other.jsonl');
     writeFileSync(other, '{"timestamp": 0, "input_length": 10, "output_length": 1, "hash_ids": [1]}\n');
     expect(await readConversations(other, undefined, 10, 100)).toBeUndefined();
+    // Tables have none, and are not read as lines: they may be binary, or not on this machine.
+    expect(await readConversations('s3://bucket/log.parquet', undefined, 10, 100)).toBeUndefined();
   });
 });
