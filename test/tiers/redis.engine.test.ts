@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { MeasureSettings } from '../../src/tiers/kind.js';
 import { redis } from '../../src/tiers/redis.js';
 import { parseRedisUrl, RedisClient } from '../../src/tiers/redis-client.js';
@@ -141,6 +141,7 @@ describe.skipIf(missing)('redis tier on a real server (apt install redis-server)
         timeout: 60_000,
       });
       expect(made.status, String(made.stdout)).toBe(0);
+      await vi.waitFor(() => Promise.all(ports.map(agreesOnCluster)), { timeout: 30_000 });
       const location = `redis://${addresses[0]}`;
       const tier = await redis.measure({ name: 'c', kind: 'redis', location }, settings());
       expect(tier.read.bytesPerSecond).toBeGreaterThan(1e6);
@@ -154,6 +155,16 @@ describe.skipIf(missing)('redis tier on a real server (apt install redis-server)
     }
   });
 });
+
+/** Each node learns by gossip that every slot is served; until then it refuses with CLUSTERDOWN. */
+async function agreesOnCluster(port: number): Promise<void> {
+  const node = new RedisClient(parseRedisUrl(`redis://127.0.0.1:${port}`, {}));
+  try {
+    expect(String(await node.ask('CLUSTER', 'INFO'))).toContain('cluster_state:ok');
+  } finally {
+    node.close();
+  }
+}
 
 /** Low enough for a cluster's second port, 10000 above it. */
 async function freePort(): Promise<number> {

