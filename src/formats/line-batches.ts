@@ -1,13 +1,11 @@
-import { createReadStream } from 'node:fs';
-import { createGunzip } from 'node:zlib';
+import { type FileHandle, open, stat } from 'node:fs/promises';
 import { EvicpressError, errors, systemFault } from '../errors.js';
+import { compressionOfHead, MAGIC_BYTES, readDecompressed } from './decompressed.js';
 
 /** A line longer than this is refused rather than held in memory. */
 const MAX_LINE_BYTES = 64 * 2 ** 20;
-const CHUNK_BYTES = 1 << 20;
+const BATCH_BYTES = 1 << 20;
 const NEWLINE = 10;
-const GZIP_MAGIC = 0x8b1f;
-const ZSTD_MAGIC = 0xfd2fb528;
 
 /** Whole lines, as bytes: what a parser of a large file works on. */
 export interface LineBatch {
@@ -19,33 +17,19 @@ export interface LineBatch {
 }
 
 /**
- * Reads a file in batches of whole lines, about a megabyte each; gzip and zstd are recognised by content.
+ * Reads a file in batches of whole lines, about a megabyte each; gzip and zstd are recognised by content. A batch's
+ * bytes are good until the next one is asked for.
  * @throws EvicpressError where the file is cut short or has an overlong line, or the system refuses.
  */
 export async function* readLineBatches(path: string): AsyncGenerator<LineBatch> {
-  let rest: Buffer | undefined;
-  let firstLine = 1;
-  try {
-    for await (const chunk of readDecompressed(path)) {
-      const bytes: Buffer = rest === undefined ? chunk : Buffer.concat([rest, chunk]);
-      const ends: number[] = [];
-      for (let at = bytes.indexOf(NEWLINE); at !== -1; at = bytes.indexOf(NEWLINE, at + 1)) ends.push(at);
-      const end = ends.length === 0 ? 0 : ends[ends.length - 1]! + 1;
-      if (bytes.length - end > MAX_LINE_BYTES)
-        throw errors.badFile(
-          path,
-          firstLine + ends.length,
-          `the line is longer than ${MAX_LINE_BYTES} bytes.`,
-        );
-      rest = end < bytes.length ? bytes.subarray(end) : undefined;
-      if (end === 0) continue;
-      yield { bytes: bytes.subarray(0, end), firstLine, ends };
-      firstLine += ends.length;
-    }
-  } catch (error) {
-    throw archiveFault(error, path, firstLine);
+  const read = { lines: 0 };
+  for await (const bytes of readWholeLines(path, read)) {
+    const ends: number[] = [];
+    for (let at = bytes.indexOf(NEWLINE); at !== -1; at = bytes.indexOf(NEWLINE, at + 1)) ends.push(at);
+    if (bytes[bytes.length - 1] !== NEWLINE) ends.push(bytes.length);
+    yield { bytes, firstLine: read.lines + 1, ends };
+    read.lines += ends.length;
   }
-  if (rest !== undefined) yield { bytes: rest, firstLine, ends: [rest.length] };
 }
 
 /** Whether a line has nothing but white space. */
@@ -54,51 +38,106 @@ export function isBlank(bytes: Buffer, start: number, end: number): boolean {
   return true;
 }
 
-/** A file's bytes in chunks, decompressed where its content is gzip or zstd; errors pass as they are. */
-export async function* readDecompressed(path: string): AsyncGenerator<Buffer> {
-  const raw = createReadStream(path, { highWaterMark: CHUNK_BYTES });
+/** A part of a file, in bytes from its start. */
+export interface ByteRange {
+  readonly from?: number;
+  readonly to?: number;
+}
+
+/**
+ * The same without looking for the lines within a batch; every batch but a file's last ends with a newline.
+ * @param read how many lines its caller has gone through, kept by the caller: errors name the next one.
+ * @param range of a file that is not compressed: from the start of a line to behind a newline.
+ */
+export async function* readWholeLines(
+  path: string,
+  read: { readonly lines: number },
+  range: ByteRange = {},
+): AsyncGenerator<Buffer> {
+  const refuseOverlong = (length: number) => {
+    if (length > MAX_LINE_BYTES)
+      throw errors.badFile(path, read.lines + 1, `the line is longer than ${MAX_LINE_BYTES} bytes.`);
+  };
   try {
-    const chunks = raw[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
-    const first = await chunks.next();
-    if (first.done === true) return;
-    const head = first.value;
-    if (head.length >= 2 && head.readUInt16LE(0) === GZIP_MAGIC) yield* gunzipped(head, chunks);
-    else if (head.length >= 4 && head.readUInt32LE(0) === ZSTD_MAGIC) yield* unzstd(head, chunks);
+    const handle = await openPlain(path);
+    if (handle === undefined) yield* wholeLinesOf(readDecompressed(path), refuseOverlong);
     else {
-      yield head;
-      for (let next = await chunks.next(); next.done !== true; next = await chunks.next()) yield next.value;
+      try {
+        yield* plainLines(handle, range, refuseOverlong);
+      } finally {
+        await handle.close();
+      }
     }
-  } finally {
-    raw.destroy();
+  } catch (error) {
+    throw archiveFault(error, path, read.lines + 1);
   }
 }
 
-async function* gunzipped(head: Buffer, chunks: AsyncIterator<Buffer>): AsyncGenerator<Buffer> {
-  const { Readable } = await import('node:stream');
-  async function* all() {
-    yield head;
-    for (let next = await chunks.next(); next.done !== true; next = await chunks.next()) yield next.value;
+/** An ordinary file that is not compressed, opened; undefined where it is something else, which is left untouched. */
+export async function openPlain(path: string): Promise<FileHandle | undefined> {
+  if (!(await stat(path)).isFile()) return undefined;
+  const handle = await open(path, 'r');
+  try {
+    const head = Buffer.alloc(MAGIC_BYTES);
+    const { bytesRead } = await handle.read(head, 0, MAGIC_BYTES, 0);
+    if (compressionOfHead(head.subarray(0, bytesRead)) === undefined) return handle;
+  } catch (error) {
+    await handle.close();
+    throw error;
   }
-  const source = Readable.from(all(), { objectMode: false });
-  const gunzip = createGunzip({ chunkSize: CHUNK_BYTES });
-  source.on('error', (error) => gunzip.destroy(error));
-  yield* source.pipe(gunzip) as AsyncIterable<Buffer>;
+  await handle.close();
+  return undefined;
 }
 
-async function* unzstd(head: Buffer, chunks: AsyncIterator<Buffer>): AsyncGenerator<Buffer> {
-  const { Decompress } = await import('fzstd');
+/** Into one buffer again and again: a large log would take fresh memory for every batch. */
+async function* plainLines(
+  handle: FileHandle,
+  { from = 0, to = Number.POSITIVE_INFINITY }: ByteRange,
+  refuseOverlong: (length: number) => void,
+): AsyncGenerator<Buffer> {
+  let buffer = Buffer.allocUnsafeSlow(BATCH_BYTES);
+  /** Bytes of an unfinished line, in front. */
+  let kept = 0;
+  for (let at = from; ; ) {
+    const room = Math.min(buffer.length - kept, to - at);
+    const { bytesRead } = room > 0 ? await handle.read(buffer, kept, room, at) : { bytesRead: 0 };
+    if (bytesRead === 0) break;
+    at += bytesRead;
+    const filled = kept + bytesRead;
+    const end = buffer.subarray(kept, filled).lastIndexOf(NEWLINE) + 1;
+    if (end > 0) {
+      yield buffer.subarray(0, kept + end);
+      buffer.copyWithin(0, kept + end, filled);
+      kept = bytesRead - end;
+    } else kept = filled;
+    refuseOverlong(kept);
+    if (kept === buffer.length) {
+      const larger = Buffer.allocUnsafeSlow(2 * kept);
+      buffer.copy(larger);
+      buffer = larger;
+    }
+  }
+  if (kept > 0) yield buffer.subarray(0, kept);
+}
+
+async function* wholeLinesOf(
+  chunks: AsyncIterable<Buffer>,
+  refuseOverlong: (length: number) => void,
+): AsyncGenerator<Buffer> {
   let pieces: Buffer[] = [];
-  const stream = new Decompress((piece) => {
-    if (piece.length > 0) pieces.push(Buffer.from(piece));
-  });
-  let chunk: Buffer | undefined = head;
-  while (chunk !== undefined) {
-    const next: IteratorResult<Buffer> = await chunks.next();
-    stream.push(chunk, next.done === true);
-    yield* pieces;
-    pieces = [];
-    chunk = next.done === true ? undefined : next.value;
+  let kept = 0;
+  for await (const chunk of chunks) {
+    const end = chunk.lastIndexOf(NEWLINE) + 1;
+    if (end > 0) {
+      yield kept === 0 ? chunk.subarray(0, end) : Buffer.concat([...pieces, chunk.subarray(0, end)]);
+      pieces = [];
+      kept = 0;
+    }
+    if (end < chunk.length) pieces.push(chunk.subarray(end));
+    kept += chunk.length - end;
+    refuseOverlong(kept);
   }
+  if (kept > 0) yield Buffer.concat(pieces);
 }
 
 function archiveFault(error: unknown, path: string, line: number): unknown {

@@ -60,6 +60,19 @@ export class TraceBuilder {
     this.blocks[this.blockCount++] = block;
   }
 
+  /** Adds the blocks with the ids `ids[from .. to)`, whole numbers below 2^31. */
+  pushIds(ids: Int32Array, from: number, to: number): void {
+    const count = this.blockCount + to - from;
+    while (count > this.blocks.length) this.blocks = grown(this.blocks, Int32Array);
+    this.ids.ofNumbers(ids, from, to, this.blocks, this.blockCount);
+    this.blockCount = count;
+  }
+
+  /** Adds a block whose id is a whole number, given by its digits. */
+  pushDigits(digits: string): void {
+    this.push(this.ids.ofText(digits));
+  }
+
   /** Adds a document with its own length; the first length given for an id stands. */
   pushDocument(block: number, tokens: number): void {
     while (block >= this.tokensOfBlock.length) this.tokensOfBlock = grown(this.tokensOfBlock, Int32Array);

@@ -1,5 +1,4 @@
-import { createHash } from 'node:crypto';
-import { type BigIntStats, createReadStream } from 'node:fs';
+import { createHash, webcrypto } from 'node:crypto';
 import { mkdir, open, readdir, readFile, realpath, rename, stat, unlink, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { COLUMNS_VERSION, columnsToBytes, traceFromColumns } from './columns-file.js';
@@ -12,16 +11,29 @@ const WORTH_CACHING_BYTES = 1 << 19;
 const CACHE_BYTES = 4 * 2 ** 30;
 /** The system reads and writes less than 2 GiB at once. */
 const LARGEST_TRANSFER = 2 ** 30;
+/** Logs are hashed in pieces of so many bytes. */
+const HASHED_PIECE_BYTES = 4 << 20;
 const SUFFIX = '.columns';
 const SEEN = '.seen';
 /** A file written within the clock's grain of its last change may change once more and look the same. */
 const GRAIN_MS = 2000;
 
+/** A log that may be in the cache, as the file system knew it when it was looked at. */
+interface LogFile {
+  readonly path: string;
+  readonly size: number;
+  /** Changes whenever the file does. */
+  readonly state: string;
+  readonly changedMs: number;
+  /** Where its hash is kept. */
+  readonly note: string;
+}
+
 /**
- * Parsed logs by content, in a folder: the name is a hash of the log's bytes and of the options it was read with,
- * so a log that changed is another entry. The hash of a log is kept, too, with what the file system says of the
- * file, and taken for true while that has not changed. What is torn or damaged counts as not there; a cache that
- * cannot be written is done without.
+ * Parsed logs by content, in a folder: the name is the log's size and a hash of its bytes and of the options it was
+ * read with, so a log that changed is another entry. The hash of a log is kept, too, with what the file system says
+ * of the file, and taken for true while that has not changed. What is torn or damaged counts as not there; a cache
+ * that cannot be written is done without.
  */
 export class TraceCache {
   constructor(
@@ -29,33 +41,72 @@ export class TraceCache {
     private readonly limitBytes = CACHE_BYTES,
   ) {}
 
-  /** Where a log's columns lie or would lie; undefined where caching is not worth it, or the log is no plain file. */
-  async entryOf(path: string, options: LoadOptions): Promise<string | undefined> {
-    const info = await stat(path, { bigint: true }).catch(() => undefined);
-    if (info === undefined || !info.isFile() || info.size < WORTH_CACHING_BYTES) return undefined;
-    const { format, blockTokens, skipBad, mayChange } = options;
+  /**
+   * A log's trace from the cache, or from `parse`, and then into the cache. Where nothing of the log's size is
+   * there, its bytes are hashed while it is parsed.
+   */
+  async load(path: string, options: LoadOptions, parse: () => Promise<Trace>): Promise<Trace> {
+    const file = await this.fileAt(path);
+    if (file === undefined) return parse();
+    const known =
+      (await this.knownHash(file)) ??
+      ((await this.holdsSizeOf(file)) ? await this.hashAnew(file) : undefined);
+    const cached = known === undefined ? undefined : await this.read(this.entryOf(file, known, options));
+    if (cached !== undefined) return cached;
+    const parsing = new AbortController();
     try {
-      const content = await this.hashOf(path, info);
-      const how = JSON.stringify([COLUMNS_VERSION, format, blockTokens, skipBad, mayChange]);
-      return join(this.folder, sha256(how + content) + SUFFIX);
+      const [trace, content] = await Promise.all([parse(), known ?? this.hashAnew(file, parsing.signal)]);
+      // What changed meanwhile may have been hashed as it was and parsed as it is.
+      if (content !== undefined && (await this.fileAt(path))?.state === file.state)
+        await this.write(this.entryOf(file, content, options), trace);
+      return trace;
+    } finally {
+      parsing.abort();
+    }
+  }
+
+  /** Undefined where caching is not worth it, or the log is no plain file. */
+  private async fileAt(path: string): Promise<LogFile | undefined> {
+    try {
+      const info = await stat(path, { bigint: true });
+      if (!info.isFile() || info.size < WORTH_CACHING_BYTES) return undefined;
+      return {
+        path,
+        size: Number(info.size),
+        state: [info.dev, info.ino, info.size, info.mtimeNs, info.ctimeNs].join(),
+        changedMs: Number(info.mtimeMs),
+        note: join(this.folder, sha256(await realpath(path)) + SEEN),
+      };
     } catch {
       return undefined;
     }
   }
 
-  /** The hash of a log's bytes: the one kept from an earlier reading where the file is still the same. */
-  private async hashOf(path: string, info: BigIntStats): Promise<string> {
-    const note = join(this.folder, sha256(await realpath(path)) + SEEN);
-    const state = [info.dev, info.ino, info.size, info.mtimeNs, info.ctimeNs].join();
+  /** Where a log's columns lie or would lie. */
+  private entryOf({ size }: LogFile, content: string, options: LoadOptions): string {
+    const { format, blockTokens, skipBad, mayChange } = options;
+    const how = JSON.stringify([COLUMNS_VERSION, format, blockTokens, skipBad, mayChange]);
+    return join(this.folder, `${size}-${sha256(how + content)}${SUFFIX}`);
+  }
+
+  /** The hash of a log's bytes that was kept, where the file is still the same. */
+  private async knownHash({ note, state }: LogFile): Promise<string | undefined> {
     const [known, content] = (await readFile(note, 'utf8').catch(() => '')).split('\n');
-    if (known === state && content !== undefined && content !== '') return content;
-    const hash = createHash('sha256');
-    for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 }))
-      hash.update(chunk as Buffer);
-    const digest = hash.digest('hex');
-    if (Date.now() - Number(info.mtimeMs) > GRAIN_MS)
-      await this.put(note, [Buffer.from(`${state}\n${digest}`)]);
-    return digest;
+    return known === state && content !== '' ? content : undefined;
+  }
+
+  /** The hash of a log's bytes, kept for later; undefined where the log cannot be read, or changes. */
+  private async hashAnew(file: LogFile, signal?: AbortSignal): Promise<string | undefined> {
+    const { note, path, state } = file;
+    const content = await hashOf(path, signal);
+    if (content === undefined || (await this.fileAt(path))?.state !== state) return undefined;
+    if (Date.now() - file.changedMs > GRAIN_MS) await this.put(note, [Buffer.from(`${state}\n${content}`)]);
+    return content;
+  }
+
+  private async holdsSizeOf({ size }: LogFile): Promise<boolean> {
+    const names = await readdir(this.folder).catch((): string[] => []);
+    return names.some((name) => name.startsWith(`${size}-`));
   }
 
   /** The trace of an entry; undefined where it is not there or damaged. */
@@ -132,6 +183,30 @@ export class TraceCache {
 async function writeAll(file: Awaited<ReturnType<typeof open>>, piece: Buffer): Promise<void> {
   for (let at = 0; at < piece.length; )
     at += (await file.write(piece, at, Math.min(piece.length - at, LARGEST_TRANSFER))).bytesWritten;
+}
+
+/**
+ * A hash of a log's bytes: of the SHA-256 of its pieces, which other threads work out. Undefined where the log
+ * cannot be read, or the signal says that nobody asks any more.
+ */
+async function hashOf(path: string, signal?: AbortSignal): Promise<string | undefined> {
+  try {
+    const file = await open(path, 'r');
+    try {
+      const whole = createHash('sha256');
+      const piece = Buffer.allocUnsafeSlow(HASHED_PIECE_BYTES);
+      while (signal?.aborted !== true) {
+        const { bytesRead } = await file.read(piece, 0, piece.length, null);
+        if (bytesRead === 0) return whole.digest('hex');
+        whole.update(Buffer.from(await webcrypto.subtle.digest('SHA-256', piece.subarray(0, bytesRead))));
+      }
+      return undefined;
+    } finally {
+      await file.close();
+    }
+  } catch {
+    return undefined;
+  }
 }
 
 function sha256(text: string): string {

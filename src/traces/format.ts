@@ -9,8 +9,31 @@ export interface LineParser {
    * @returns what is wrong with the line, or undefined where nothing is.
    */
   line(bytes: Buffer, start: number, end: number): string | undefined;
+  /** Reads the lines of a plain shape, where the format has one: most of a long log. */
+  readonly plain?: PlainLines;
   /** Tokens of a full block, known at the end; 0 for documents. */
   blockTokens(): number;
+}
+
+/** Requests as they stand in a log, in columns: ids are those of the log. */
+export interface PlainRequests {
+  /** Request r has the ids `ids[idOffsets[r] .. idOffsets[r + 1])`. */
+  readonly ids: Int32Array;
+  readonly idOffsets: Int32Array;
+  readonly timestampSeconds: Float64Array;
+  readonly inputTokens: Int32Array;
+  readonly outputTokens: Int32Array;
+}
+
+/** Lines that are read without any text or object, and mean the same whatever line came before. */
+export interface PlainLines {
+  /**
+   * Reads the line that begins at a place in bytes whose last one is a newline, and ends its request.
+   * @returns where its newline stands; −1 where it is not of the plain shape, and nothing was read.
+   */
+  line(bytes: Buffer, start: number): number;
+  /** Takes requests that another thread has read from such lines. */
+  take(requests: PlainRequests): void;
 }
 
 /** What the user may say about a log that does not say it itself. */

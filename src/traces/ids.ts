@@ -30,6 +30,29 @@ export class DenseIds {
     return this.ofLargeNumber(id);
   }
 
+  /** The dense numbers of the ids `ids[from .. to)`, whole numbers below 2^31, into a column from a place on. */
+  ofNumbers(ids: Int32Array, from: number, to: number, column: Int32Array, at: number): void {
+    this.makeRoom(to - from);
+    let { table, numbers, size } = this;
+    for (let i = from; i < to; i++) {
+      const id = ids[i]!;
+      if (id < table.length) {
+        let number = table[id]!;
+        if (number === 0) {
+          numbers[size++] = id;
+          number = size;
+          table[id] = number;
+        }
+        column[at++] = number - 1;
+      } else {
+        this.size = size;
+        column[at++] = this.ofLargeNumber(id);
+        ({ table, numbers, size } = this);
+      }
+    }
+    this.size = size;
+  }
+
   /** The dense number of an id given as text; `"17"` and 17 are one id. */
   ofText(text: string): number {
     if (/^(?:0|[1-9]\d{0,14})$/.test(text)) return this.ofNumber(Number(text));
@@ -85,16 +108,20 @@ export class DenseIds {
   }
 
   private append(id: number): number {
-    const fits = this.numbers instanceof Float64Array || id < 2 ** 31;
-    if (!fits || this.size === this.numbers.length) {
-      const length = this.size === this.numbers.length ? 2 * this.size : this.numbers.length;
-      const kind = fits && this.numbers instanceof Int32Array ? Int32Array : Float64Array;
-      const grown = new kind(length);
-      grown.set(this.numbers);
-      this.numbers = grown;
-    }
+    this.makeRoom(1);
+    if (this.numbers instanceof Int32Array && !(id < 2 ** 31)) this.numbers = new Float64Array(this.numbers);
     this.numbers[this.size] = id;
     return this.size++;
+  }
+
+  /** Room for so many more ids. */
+  private makeRoom(count: number): void {
+    let { length } = this.numbers;
+    if (this.size + count <= length) return;
+    while (length < this.size + count) length *= 2;
+    const larger = this.numbers instanceof Int32Array ? new Int32Array(length) : new Float64Array(length);
+    larger.set(this.numbers);
+    this.numbers = larger;
   }
 }
 

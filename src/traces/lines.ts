@@ -7,13 +7,23 @@ import { type LineBatch, readLineBatches } from '../formats/line-batches.js';
  * @throws EvicpressError where the file is missing, empty, cut short, or has an overlong line.
  */
 export async function* readLogBatches(path: string): AsyncGenerator<LineBatch> {
-  await requireFile(path, 'a request log', 'Check the path, or write one (docs/formats.md).');
+  await requireLog(path);
   let any = false;
   for await (const batch of readLineBatches(path)) {
     any = true;
     yield batch;
   }
-  if (!any) throw errors.emptyFile(path, 'a request log');
+  if (!any) throw emptyLog(path);
+}
+
+/** The stat of a log. @throws EvicpressError where it is missing, empty or a folder. */
+export function requireLog(path: string): ReturnType<typeof requireFile> {
+  return requireFile(path, 'a request log', 'Check the path, or write one (docs/formats.md).');
+}
+
+/** The error of a log without any line. */
+export function emptyLog(path: string): Error {
+  return errors.emptyFile(path, 'a request log');
 }
 
 /** The first line that is not blank, for recognising the format. */
@@ -24,5 +34,5 @@ export async function firstLineOf(path: string): Promise<string> {
       if (line.trim() !== '') return line;
     }
   }
-  throw errors.emptyFile(path, 'a request log');
+  throw emptyLog(path);
 }

@@ -1,18 +1,19 @@
-import { stat } from 'node:fs/promises';
 import { EvicpressError, errors } from '../errors.js';
-import { isBlank, type LineBatch } from '../formats/line-batches.js';
+import { type ByteRange, isBlank, readWholeLines } from '../formats/line-batches.js';
 import type { OnProgress } from '../progress.js';
 import { pick } from '../registry.js';
 import { TraceBuilder } from './builder.js';
 import { TraceCache } from './cache.js';
 import type { FormatOptions, LineParser, TraceFormat } from './format.js';
 import { formats } from './index.js';
-import { firstLineOf, readLogBatches } from './lines.js';
+import { emptyLog, firstLineOf, requireLog } from './lines.js';
+import { scanAhead } from './scan-ahead.js';
 import { headsTable, isTable, TABLE } from './table/recognise.js';
 import type { Trace } from './trace.js';
 
 /** No more blocks than these are made room for on a guess (1 GiB). */
 const MOST_GUESSED_BLOCKS = 2 ** 28;
+const NEWLINE = 10;
 const table = { name: TABLE } as const;
 
 export interface LoadOptions extends FormatOptions {
@@ -33,36 +34,48 @@ export interface LoadOptions extends FormatOptions {
  */
 export async function loadTrace(path: string, options: LoadOptions = {}): Promise<Trace> {
   if (options.cacheFolder === undefined) return parseTrace(path, options);
-  const cache = new TraceCache(options.cacheFolder);
-  const entry = await cache.entryOf(path, options);
-  if (entry === undefined) return parseTrace(path, options);
-  const cached = await cache.read(entry);
-  if (cached !== undefined) return cached;
-  const trace = await parseTrace(path, options);
-  await cache.write(entry, trace);
-  return trace;
+  return new TraceCache(options.cacheFolder).load(path, options, () => parseTrace(path, options));
 }
 
 async function parseTrace(path: string, options: LoadOptions): Promise<Trace> {
   const format = await formatOf(path, options.format);
   // DuckDB, and all that goes with it, only where it is needed.
   if (!('parse' in format)) return (await import('./table/read.js')).readTable(path, options);
+  const { size } = await requireLog(path);
   const builder = new TraceBuilder(format.reuse);
   const parser = format.parse(builder, options);
-  const { size } = await stat(path);
   const skipped = { lines: 0, first: '' };
-  for await (const batch of readLogBatches(path)) {
-    parseBatch(parser, builder, batch, (line, fault) => {
-      if (options.skipBad !== true)
-        throw errors.badFile(path, line, `${fault} Pass --skip-bad to leave such lines out.`);
-      if (skipped.lines++ === 0) skipped.first = `line ${line}: ${fault}`;
-    });
-    // The rest of the log will hold about as many blocks a byte as its first batch.
-    if (batch.firstLine === 1)
-      builder.reserve(
-        Math.min(MOST_GUESSED_BLOCKS, Math.ceil((1.1 * builder.pushed * size) / batch.bytes.length)),
-      );
+  const onFault = (line: number, fault: string) => {
+    if (options.skipBad !== true)
+      throw errors.badFile(path, line, `${fault} Pass --skip-bad to leave such lines out.`);
+    if (skipped.lines++ === 0) skipped.first = `line ${line}: ${fault}`;
+  };
+  const read = { lines: 0 };
+  const parseRange = async (range: ByteRange) => {
+    for await (const bytes of readWholeLines(path, read, range)) {
+      const isFirst = read.lines === 0;
+      parseLines(parser, builder, bytes, read, onFault);
+      // The rest of the log will hold about as many blocks a byte as its first batch.
+      if (isFirst)
+        builder.reserve(
+          Math.min(MOST_GUESSED_BLOCKS, Math.ceil((1.1 * builder.pushed * size) / bytes.length)),
+        );
+    }
+  };
+  const ahead = parser.plain === undefined ? undefined : await scanAhead(path);
+  try {
+    await parseRange(ahead === undefined ? {} : { to: ahead.from });
+    if (ahead !== undefined) {
+      for await (const requests of ahead.requests()) {
+        parser.plain!.take(requests);
+        read.lines += requests.inputTokens.length;
+      }
+      await parseRange({ from: ahead.readTo });
+    }
+  } finally {
+    await ahead?.stop();
   }
+  if (read.lines === 0) throw emptyLog(path);
   if (skipped.lines > 0)
     builder.warnings.push(`${skipped.lines} lines were skipped, the first: ${skipped.first}`);
   if (builder.requests === 0) throw errors.emptyFile(path, 'at least one request');
@@ -88,18 +101,25 @@ async function recognise(path: string): Promise<TraceFormat | typeof table> {
   );
 }
 
-function parseBatch(
+/** Parses whole lines and counts them in `read`. */
+function parseLines(
   parser: LineParser,
   builder: TraceBuilder,
-  { bytes, ends, firstLine }: LineBatch,
+  bytes: Buffer,
+  read: { lines: number },
   onFault: (line: number, fault: string) => void,
 ): void {
-  for (let i = 0, start = 0; i < ends.length; start = ends[i]! + 1, i++) {
-    const end = ends[i]!;
+  const plain = bytes[bytes.length - 1] === NEWLINE ? parser.plain : undefined;
+  for (let start = 0, end = 0; start < bytes.length; start = end + 1) {
+    read.lines++;
+    end = plain === undefined ? -1 : plain.line(bytes, start);
+    if (end !== -1) continue;
+    end = bytes.indexOf(NEWLINE, start);
+    if (end === -1) end = bytes.length;
     if (isBlank(bytes, start, end)) continue;
     const fault = parser.line(bytes, start, end);
     if (fault === undefined) continue;
     builder.abandon();
-    onFault(firstLine + i, fault);
+    onFault(read.lines, fault);
   }
 }

@@ -1,12 +1,11 @@
-import type { RequestFields, TraceBuilder } from './builder.js';
-import type { DenseIds } from './ids.js';
+import type { RequestFields } from './builder.js';
 
+const NEWLINE = 10;
 const QUOTE = 34;
 const COMMA = 44;
 const COLON = 58;
 const ZERO = 48;
 const OPEN_BRACKET = 91;
-const BACKSLASH = 92;
 const CLOSE_BRACKET = 93;
 const OPEN_BRACE = 123;
 const CLOSE_BRACE = 125;
@@ -15,151 +14,165 @@ const EXACT_DIGITS = 15;
 /** Up to this many 32 bits do. */
 const SMALL_DIGITS = 9;
 
-const TIMESTAMP = Buffer.from('timestamp');
-const INPUT = Buffer.from('input_length');
-const OUTPUT = Buffer.from('output_length');
-const HASH_IDS = Buffer.from('hash_ids');
+/** The fields of a line with what ends their names; each begins with another letter. */
+const FIELDS = ['timestamp"', 'input_length"', 'output_length"', 'hash_ids"'].map((name) =>
+  Buffer.from(name),
+);
+const FIELD_OF_LETTER = new Int8Array(256).fill(-1);
+FIELDS.forEach((name, field) => {
+  FIELD_OF_LETTER[name[0]!] = field;
+});
+const HASH_IDS = FIELDS.length - 1;
+
+/** Where the ids of a request go, head first. */
+export interface IdSink {
+  /** The ids `ids[from .. to)`. */
+  pushIds(ids: Int32Array, from: number, to: number): void;
+  /** A whole number that may not fit 32 bits. */
+  pushDigits(digits: string): void;
+}
 
 /**
  * Scans a line of the published Mooncake shape, four fields of plain whole numbers, without building any
- * object; blocks go straight to the builder. It refuses everything else, also what JSON would refuse.
+ * object; its ids go straight to a sink. It refuses everything else, also what JSON would refuse.
+ *
+ * It reads far into the line before it knows where that ends, so a newline must stand behind the line: nothing of
+ * the shape contains one, and whatever meets it stops there.
  */
 export class MooncakeScanner {
-  private bytes: Buffer = Buffer.alloc(0);
-  private at = 0;
-  private end = 0;
-  /** Digits of the number read last. */
-  private digits = 0;
-  private timestamp = -1;
-  private input = -1;
-  private output = -1;
-  private hasIds = false;
+  /** Timestamp, input length, output length of the line scanned last; −1 where it has not been seen. */
+  private readonly values = new Float64Array(HASH_IDS);
+  /** Ids of the line that are not in the sink yet. */
+  private ids = new Int32Array(1 << 10);
+  /** The number read last. */
+  private value = 0;
 
-  constructor(private readonly builder: TraceBuilder) {}
+  constructor(private readonly sink: IdSink) {}
 
   /** The fields of the line scanned last. */
   get fields(): RequestFields {
     return {
-      timestampSeconds: this.timestamp / 1000,
-      inputTokens: this.input,
-      outputTokens: this.output,
+      timestampSeconds: this.values[0]! / 1000,
+      inputTokens: this.values[1]!,
+      outputTokens: this.values[2]!,
     };
   }
 
-  /** Whether the line was of the plain shape; its blocks are then pending in the builder. */
-  scan(bytes: Buffer, start: number, end: number): boolean {
-    this.bytes = bytes;
-    this.at = start;
-    this.end = end;
-    this.timestamp = -1;
-    this.input = -1;
-    this.output = -1;
-    this.hasIds = false;
-    if (!this.take(OPEN_BRACE)) return false;
+  /**
+   * Scans the line that begins at a place in bytes whose last one is a newline.
+   * @returns where its newline stands, its ids then being in the sink; −1 where it is not of the plain shape, and
+   *   some of its ids may be.
+   */
+  scan(bytes: Uint8Array, start: number): number {
+    const { values } = this;
+    values.fill(-1);
+    let hasIds = false;
+    let at = skipBlanks(bytes, start);
+    if (bytes[at] !== OPEN_BRACE) return -1;
     do {
-      if (!this.field()) return false;
-    } while (this.take(COMMA));
-    if (!this.take(CLOSE_BRACE)) return false;
-    this.blanks();
-    return this.at === end && this.timestamp >= 0 && this.input >= 0 && this.output >= 0 && this.hasIds;
+      at = skipBlanks(bytes, at + 1);
+      if (bytes[at] !== QUOTE) return -1;
+      const field = FIELD_OF_LETTER[bytes[at + 1]!]!;
+      if (field < 0) return -1;
+      at = skip(bytes, at + 1, FIELDS[field]!);
+      if (at < 0) return -1;
+      at = skipBlanks(bytes, at);
+      if (bytes[at] !== COLON) return -1;
+      at = skipBlanks(bytes, at + 1);
+      if (field === HASH_IDS) {
+        if (hasIds) return -1;
+        hasIds = true;
+        at = this.scanIds(bytes, at);
+      } else {
+        at = this.scanNumber(bytes, at);
+        if (field > 0 && this.value >= 2 ** 31) return -1;
+        values[field] = this.value;
+      }
+      if (at < 0) return -1;
+      at = skipBlanks(bytes, at);
+    } while (bytes[at] === COMMA);
+    if (bytes[at] !== CLOSE_BRACE) return -1;
+    at = skipBlanks(bytes, at + 1);
+    const whole = hasIds && values[0]! >= 0 && values[1]! >= 0 && values[2]! >= 0;
+    return whole && bytes[at] === NEWLINE ? at : -1;
   }
 
-  private field(): boolean {
-    if (!this.take(QUOTE)) return false;
-    const from = this.at;
-    while (this.at < this.end && this.bytes[this.at] !== QUOTE) {
-      if (this.bytes[this.at] === BACKSLASH) return false;
-      this.at++;
-    }
-    const to = this.at;
-    if (!this.take(QUOTE) || !this.take(COLON)) return false;
-    if (this.same(from, to, HASH_IDS)) return !this.hasIds && this.ids();
-    const value = this.number();
-    if (value < 0 || this.digits > EXACT_DIGITS) return false;
-    if (this.same(from, to, TIMESTAMP)) this.timestamp = value;
-    else if (value >= 2 ** 31) return false;
-    else if (this.same(from, to, INPUT)) this.input = value;
-    else if (this.same(from, to, OUTPUT)) this.output = value;
-    else return false;
-    return true;
-  }
-
-  /** The list of ids: most of a log's bytes, so in local variables only. */
-  private ids(): boolean {
-    this.hasIds = true;
-    if (!this.take(OPEN_BRACKET)) return false;
-    if (this.take(CLOSE_BRACKET)) return true;
-    const { builder, bytes, end } = this;
-    const { ids } = builder;
-    let at = this.at;
+  /** The list of ids: most of a log's bytes. @returns the place behind it, −1 where it is not plain. */
+  private scanIds(bytes: Uint8Array, start: number): number {
+    if (bytes[start] !== OPEN_BRACKET) return -1;
+    const { sink } = this;
+    let { ids } = this;
+    let count = 0;
+    let at = skipBlanks(bytes, start + 1);
+    if (bytes[at] === CLOSE_BRACKET) return at + 1;
     for (;;) {
-      while (at < end && isBlank(bytes[at]!)) at++;
       const from = at;
       // In whole numbers of 32 bits; what is longer is read once more.
-      let value = 0;
-      for (; at < end; at++) {
-        const digit = bytes[at]! - ZERO;
-        if (digit < 0 || digit > 9) break;
+      let value = digitAt(bytes, at);
+      if (value > 9) return -1;
+      for (let digit = digitAt(bytes, ++at); digit <= 9; digit = digitAt(bytes, ++at))
         value = (Math.imul(value, 10) + digit) | 0;
-      }
       const digits = at - from;
-      if (digits === 0 || (digits > 1 && bytes[from] === ZERO)) return false;
-      if (digits <= SMALL_DIGITS) builder.push(ids.ofNumber(value));
-      else builder.push(longId(ids, bytes.toString('latin1', from, at)));
-      while (at < end && isBlank(bytes[at]!)) at++;
-      if (at === end) return false;
-      const next = bytes[at++];
-      if (next === COMMA) continue;
-      this.at = at;
-      return next === CLOSE_BRACKET;
+      if (digits > 1 && bytes[from] === ZERO) return -1;
+      if (digits <= SMALL_DIGITS) {
+        if (count === ids.length) ids = this.largerIds();
+        ids[count++] = value;
+      } else {
+        sink.pushIds(ids, 0, count);
+        count = 0;
+        sink.pushDigits(latin1(bytes, from, at));
+      }
+      let next = bytes[at]!;
+      if (next !== COMMA) {
+        at = skipBlanks(bytes, at);
+        next = bytes[at]!;
+      }
+      if (next !== COMMA) break;
+      at++;
+      if (bytes[at]! <= 32) at = skipBlanks(bytes, at);
     }
+    sink.pushIds(ids, 0, count);
+    return bytes[at] === CLOSE_BRACKET ? at + 1 : -1;
   }
 
-  /** A whole number without sign, fraction, exponent or leading zero; −1 where there is none. */
-  private number(): number {
-    this.blanks();
-    const { bytes, end } = this;
-    const from = this.at;
-    let at = from;
+  private largerIds(): Int32Array<ArrayBuffer> {
+    const larger = new Int32Array(2 * this.ids.length);
+    larger.set(this.ids);
+    this.ids = larger;
+    return larger;
+  }
+
+  /** A whole number without sign, fraction, exponent or leading zero, into `value`. @returns as `scanIds`. */
+  private scanNumber(bytes: Uint8Array, start: number): number {
+    let at = start;
     let value = 0;
-    for (; at < end; at++) {
-      const digit = bytes[at]! - ZERO;
-      if (digit < 0 || digit > 9) break;
-      value = 10 * value + digit;
-    }
-    this.at = at;
-    this.digits = at - from;
-    const next = at < end ? bytes[at]! : COMMA;
-    if (at === from || (bytes[from] === ZERO && at - from > 1)) return -1;
-    return next === 46 || next === 69 || next === 101 ? -1 : value;
-  }
-
-  private take(byte: number): boolean {
-    this.blanks();
-    if (this.at >= this.end || this.bytes[this.at] !== byte) return false;
-    this.at++;
-    return true;
-  }
-
-  private blanks(): void {
-    const { bytes, end } = this;
-    while (this.at < end) {
-      if (!isBlank(bytes[this.at]!)) return;
-      this.at++;
-    }
-  }
-
-  private same(from: number, to: number, name: Buffer): boolean {
-    if (to - from !== name.length) return false;
-    for (let i = 0; i < name.length; i++) if (this.bytes[from + i] !== name[i]) return false;
-    return true;
+    for (let digit = digitAt(bytes, at); digit <= 9; digit = digitAt(bytes, ++at)) value = 10 * value + digit;
+    this.value = value;
+    const digits = at - start;
+    if (digits === 0 || digits > EXACT_DIGITS || (digits > 1 && bytes[start] === ZERO)) return -1;
+    return at;
   }
 }
 
-function longId(ids: DenseIds, digits: string): number {
-  return digits.length <= EXACT_DIGITS ? ids.ofNumber(Number(digits)) : ids.ofText(digits);
+/** The digit at a place, above 9 where there is none. */
+function digitAt(bytes: Uint8Array, at: number): number {
+  return (bytes[at]! - ZERO) >>> 0;
 }
 
-function isBlank(byte: number): boolean {
-  return byte === 32 || byte === 9 || byte === 13;
+/** The place behind a field's name; −1 where another word stands there. */
+function skip(bytes: Uint8Array, start: number, name: Uint8Array): number {
+  for (let i = 0; i < name.length; i++) if (bytes[start + i] !== name[i]) return -1;
+  return start + name.length;
+}
+
+function skipBlanks(bytes: Uint8Array, start: number): number {
+  let at = start;
+  for (; ; at++) {
+    const byte = bytes[at]!;
+    if (byte !== 32 && byte !== 9 && byte !== 13) return at;
+  }
+}
+
+function latin1(bytes: Uint8Array, from: number, to: number): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset + from, to - from).toString('latin1');
 }

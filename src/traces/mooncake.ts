@@ -1,7 +1,7 @@
 import { printable } from '../errors.js';
 import { BlockSizeGuess } from './block-size.js';
 import type { RequestFields, TraceBuilder } from './builder.js';
-import type { TraceFormat } from './format.js';
+import type { PlainLines, TraceFormat } from './format.js';
 import { isObject, jsonLine, optionalText, shown, wholeNumber } from './json-line.js';
 import { MooncakeScanner } from './mooncake-scanner.js';
 
@@ -21,15 +21,39 @@ export const mooncake: TraceFormat = {
     const scanner = new MooncakeScanner(builder);
     const guess = new BlockSizeGuess(options.blockTokens);
     const clock = new SessionClock();
-    return {
-      line(bytes, start, end) {
-        if (scanner.scan(bytes, start, end)) {
-          const { fields } = scanner;
-          guess.see(fields.inputTokens, builder.pending);
-          builder.endRequest(fields);
-          return undefined;
+    /** The line that was last found not to be plain, by its bytes and place: `line` need not try once more. */
+    let refusedIn: Buffer | undefined;
+    let refusedAt = -1;
+    const plain: PlainLines = {
+      line(bytes, start) {
+        const end = scanner.scan(bytes, start);
+        if (end === -1) {
+          builder.abandon();
+          refusedIn = bytes;
+          refusedAt = start;
+        } else endRequest(scanner.fields);
+        return end;
+      },
+      take({ ids, idOffsets, timestampSeconds, inputTokens, outputTokens }) {
+        for (let r = 0; r < inputTokens.length; r++) {
+          builder.pushIds(ids, idOffsets[r]!, idOffsets[r + 1]!);
+          endRequest({
+            timestampSeconds: timestampSeconds[r]!,
+            inputTokens: inputTokens[r]!,
+            outputTokens: outputTokens[r]!,
+          });
         }
-        builder.abandon();
+      },
+    };
+    const endRequest = (fields: RequestFields) => {
+      guess.see(fields.inputTokens, builder.pending);
+      builder.endRequest(fields);
+    };
+    return {
+      plain,
+      line(bytes, start, end) {
+        const mayBePlain = end < bytes.length && !(bytes === refusedIn && start === refusedAt);
+        if (mayBePlain && plain.line(bytes, start) === end) return undefined;
         return readCarefully(builder, guess, clock, bytes.toString('utf8', start, end));
       },
       blockTokens: () => guess.blockTokens(builder.warnings),

@@ -3,7 +3,7 @@ import { type FileHandle, open, readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { errors } from '../../errors.js';
 import { systemFault } from '../../formats/files.js';
-import { readDecompressed } from '../../formats/line-batches.js';
+import { readDecompressed } from '../../formats/decompressed.js';
 import { type Evidence, HEAD_BYTES, isThere, type LogPosition } from './log-position.js';
 
 const MAGIC = [

@@ -145,6 +145,10 @@ class RequestSink extends TraceBuilder {
     this.blocksOfRequest.push(block);
   }
 
+  override pushIds(ids: Int32Array, from: number, to: number): void {
+    for (let i = from; i < to; i++) this.push(this.ids.ofNumber(ids[i]!));
+  }
+
   override pushDocument(block: number, tokens: number): void {
     this.blocksOfRequest.push(block);
     this.documentTokens.push(tokens);
