@@ -7,15 +7,19 @@ import type { Transfer } from '../formats/tiers.js';
  */
 export function transferSeconds(transfer: Transfer, bytes: number, streams = 1): number {
   if (bytes <= 0) return 0;
+  if (streams === 1)
+    return transfer.table !== undefined && transfer.table.length > 0
+      ? tableSeconds(transfer.table, bytes)
+      : transfer.latencySeconds + bytes / transfer.bytesPerSecond;
   const points = transfer.byStreams ?? [];
-  if (streams !== 1 && points.some((point) => point.table !== undefined)) {
+  if (points.some((point) => point.table !== undefined)) {
     const seconds = ({ table, streams: count, bytesPerSecond, latencySeconds }: StreamsPoint) =>
       table === undefined
         ? (latencySeconds ?? transfer.latencySeconds) + (bytes * count) / bytesPerSecond
         : tableSeconds(table, bytes);
     return interpolate(points, streams, seconds, transferSeconds(transfer, bytes));
   }
-  const slowdown = streams === 1 ? 1 : transfer.bytesPerSecond / bytesPerSecondPerStream(transfer, streams);
+  const slowdown = transfer.bytesPerSecond / bytesPerSecondPerStream(transfer, streams);
   if (transfer.table !== undefined && transfer.table.length > 0)
     return tableSeconds(transfer.table, bytes) * slowdown;
   return latencyAt(transfer, streams) + (bytes / transfer.bytesPerSecond) * slowdown;
@@ -24,7 +28,7 @@ export function transferSeconds(transfer: Transfer, bytes: number, streams = 1):
 /** Latency of each of `streams` concurrent transfers, interpolated between measured counts. */
 function latencyAt(transfer: Transfer, streams: number): number {
   const points = transfer.byStreams ?? [];
-  if (streams === 1 || points.length === 0) return transfer.latencySeconds;
+  if (points.length === 0) return transfer.latencySeconds;
   const latency = (point: StreamsPoint) => point.latencySeconds ?? transfer.latencySeconds;
   return interpolate(points, streams, latency, transfer.latencySeconds);
 }

@@ -1,6 +1,7 @@
 import type { PolicyResult } from '../formats/replay.js';
 import type { Tier } from '../formats/tiers.js';
 import type { Trace } from '../traces/trace.js';
+import { ascending } from './ascending.js';
 import type { Scores } from './scorekeeper.js';
 import { seriesOf } from './series.js';
 
@@ -44,8 +45,8 @@ export function summarise(summary: Summary): PolicyResult {
       ...summary.emptyTiers.map((name) => [name, 0] as const),
     ]);
   const ofTier = (column: Column, t: number) => sumOf(column, warm, n, tiers.length, t);
-  const ttft = scores.ttftSeconds.slice(warm).sort();
-  const quality = scores.quality.slice(warm).sort();
+  const ttft = ascending(scores.ttftSeconds.subarray(warm));
+  const quality = ascending(scores.quality.subarray(warm));
   const seconds =
     n > warm ? (trace.timestampSeconds[n - 1]! - trace.timestampSeconds[warm]!) / summary.load : 0;
   const busy = sum(scores.prefillSeconds);

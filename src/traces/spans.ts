@@ -27,55 +27,58 @@ export function spansOf(trace: Trace): Spans {
   }
   const { spanAt, firstBlock } = numberedHeads(trace);
   const offsets = new Float64Array(requests + 1);
-  for (let r = 0; r < requests; r++) {
-    let used = 0;
-    for (let k = blockOffsets[r]!; k < blockOffsets[r + 1]!; used++) {
-      const span = spanAt[blocks[k]!]!;
-      k += firstBlock[span + 1]! - firstBlock[span]!;
-    }
-    offsets[r + 1] = offsets[r]! + used;
-  }
-  const spans = new Int32Array(offsets[requests]!);
+  let spans = new Int32Array(firstBlock.length);
   const before = new Int32Array(firstBlock.length - 1).fill(-2);
   let chained = true;
+  let used = 0;
   for (let r = 0; r < requests; r++) {
+    const end = blockOffsets[r + 1]!;
     let previous = -1;
-    let k = blockOffsets[r]!;
-    for (let i = offsets[r]!; i < offsets[r + 1]!; i++) {
+    for (let k = blockOffsets[r]!; k < end; ) {
       const span = spanAt[blocks[k]!]!;
-      spans[i] = span;
+      if (used === spans.length) spans = twiceAsLong(spans);
+      spans[used++] = span;
       if (before[span] === -2) before[span] = previous;
       else if (before[span] !== previous) chained = false;
       previous = span;
       k += firstBlock[span + 1]! - firstBlock[span]!;
     }
+    offsets[r + 1] = used;
   }
-  return { offsets, spans, firstBlock, chained };
+  return { offsets, spans: spans.subarray(0, used), firstBlock, chained };
+}
+
+function twiceAsLong(column: Int32Array<ArrayBuffer>): Int32Array<ArrayBuffer> {
+  const longer = new Int32Array(2 * column.length);
+  longer.set(column);
+  return longer;
 }
 
 /** By block that begins a span: the span's number. A span begins where some request's blocks stop being neighbours. */
 function numberedHeads({ blocks, blockOffsets, requests, tokensOfBlock }: Trace) {
   const count = tokensOfBlock.length;
-  const spanAt = new Int32Array(count + 1);
+  const isHead = new Uint8Array(count + 1);
   for (let r = 0; r < requests; r++) {
+    const end = blockOffsets[r + 1]!;
     let next = -1;
-    for (let k = blockOffsets[r]!; k < blockOffsets[r + 1]!; k++) {
+    for (let k = blockOffsets[r]!; k < end; k++) {
       const block = blocks[k]!;
       if (block !== next) {
-        spanAt[block] = 1;
-        if (next !== -1) spanAt[next] = 1;
+        isHead[block] = 1;
+        if (next !== -1) isHead[next] = 1;
       }
       next = block + 1;
     }
-    if (next !== -1) spanAt[next] = 1;
+    if (next !== -1) isHead[next] = 1;
   }
   let heads = 0;
-  for (let block = 0; block < count; block++) heads += spanAt[block]!;
+  for (let block = 0; block < count; block++) heads += isHead[block]!;
+  const spanAt = new Int32Array(count);
   const firstBlock = new Int32Array(heads + 1);
   firstBlock[heads] = count;
   let span = 0;
   for (let block = 0; block < count; block++) {
-    if (spanAt[block] === 0) continue;
+    if (isHead[block] === 0) continue;
     firstBlock[span] = block;
     spanAt[block] = span++;
   }
