@@ -2,8 +2,8 @@ import type { Stats } from 'node:fs';
 import { type FileHandle, open, readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { errors } from '../../errors.js';
-import { systemFault } from '../../formats/files.js';
 import { readDecompressed } from '../../formats/decompressed.js';
+import { systemFault } from '../../formats/files.js';
 import { type Evidence, HEAD_BYTES, isThere, type LogPosition } from './log-position.js';
 
 const MAGIC = [

@@ -1,7 +1,7 @@
 import { createReadStream } from 'node:fs';
 import { EvicpressError, errors } from '../../errors.js';
-import { systemFault } from '../../formats/files.js';
 import { readDecompressed } from '../../formats/decompressed.js';
+import { systemFault } from '../../formats/files.js';
 import { findUnread, type LogFile, type LogPart, readRange } from './log-files.js';
 import { type Evidence, HEAD_BYTES, headEvidence, type LogPosition, lineEvidence } from './log-position.js';
 
