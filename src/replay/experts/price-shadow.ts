@@ -9,7 +9,7 @@ import { CLASSES, type Worth } from './worth.js';
  * behind them: what lies deeper is of no use without what lies before it.
  */
 export class PriceShadow extends Shadow {
-  /** By run: the list it stands in, of leaves only. */
+  /** By run: 1 + the list it stands in; 0 for what is not held or no leaf. */
   private readonly list: Column<Int32Array>;
   private readonly lists: RunLists;
   /** By run: held runs right behind it. */
@@ -37,7 +37,7 @@ export class PriceShadow extends Shadow {
 
   /** A run has entered an age bin. */
   onAge(run: number, bin: number): void {
-    if (this.resident.data[run] === 0 || this.children.data[run]! > 0) return;
+    if (this.list.data[run] === 0) return;
     this.leave(run);
     this.enter(run, bin);
   }
@@ -50,11 +50,11 @@ export class PriceShadow extends Shadow {
   }
 
   protected cut(run: number, head: number): void {
-    const leaf = this.children.data[run] === 0;
     if (this.resident.data[run]! > 0) {
       this.children.data[head] = 1;
-    } else if (leaf) {
-      this.lists.insertAhead(this.list.data[run]!, head, run);
+      this.list.data[head] = 0;
+    } else if (this.list.data[run] !== 0) {
+      this.lists.insertAhead(this.list.data[run]! - 1, head, run);
       this.leave(run);
     }
   }
@@ -73,13 +73,14 @@ export class PriceShadow extends Shadow {
 
   private enter(run: number, bin: number): void {
     const list = this.worth.classOf.data[run]! * AGE_BINS + bin;
-    this.list.data[run] = list;
+    this.list.data[run] = list + 1;
     this.lists.pushFront(list, run);
     this.lowest = Math.min(this.lowest, this.worth.rankOf[list]!);
   }
 
   private leave(run: number): void {
-    this.lists.remove(this.list.data[run]!, run);
+    this.lists.remove(this.list.data[run]! - 1, run);
+    this.list.data[run] = 0;
   }
 
   private countChild(run: number, by: number): void {

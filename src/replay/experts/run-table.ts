@@ -36,6 +36,9 @@ export class RunTable {
   readonly parent: Column<Int32Array>;
   /** The runs of the request that was walked last, head first, known ones before new ones. */
   path = new Int32Array(256);
+  /** Of each of these runs: how many blocks, and tokens of each. */
+  pathBlocks = new Int32Array(256);
+  pathTokens = new Int32Array(256);
   pathLength = 0;
   knownLength = 0;
   /** The request that was walked last. */
@@ -141,11 +144,13 @@ export class RunTable {
 
   private append(run: number): void {
     if (this.pathLength === this.path.length) {
-      const longer = new Int32Array(2 * this.path.length);
-      longer.set(this.path);
-      this.path = longer;
+      this.path = longer(this.path);
+      this.pathBlocks = longer(this.pathBlocks);
+      this.pathTokens = longer(this.pathTokens);
     }
-    this.path[this.pathLength++] = run;
+    this.path[this.pathLength] = run;
+    this.pathBlocks[this.pathLength] = this.length.data[run]!;
+    this.pathTokens[this.pathLength++] = this.tokensPerBlock(run);
   }
 
   private add(request: number, start: number, end: number, parent: number): number {
@@ -191,6 +196,12 @@ export class RunTable {
       column.data = larger;
     }
   }
+}
+
+function longer(values: Int32Array): Int32Array<ArrayBuffer> {
+  const twice = new Int32Array(2 * values.length);
+  twice.set(values);
+  return twice;
 }
 
 /** One number after the other: rows are too short for a call of `copyWithin` to pay. */

@@ -24,14 +24,13 @@ export abstract class Shadow implements SplitObserver {
 
   /** Tokens of the walked path that the shadow holds, as a prefix or anywhere; asked before `update`. */
   hitTokens(prefix: boolean): number {
-    const { runs } = this;
-    const { path, knownLength, length } = runs;
+    const { path, pathBlocks, pathTokens, knownLength } = this.runs;
+    const resident = this.resident.data;
     let hits = 0;
     for (let i = 0; i < knownLength; i++) {
-      const run = path[i]!;
-      const held = this.resident.data[run]!;
-      hits += held * runs.tokensPerBlock(run);
-      if (prefix && held < length.data[run]!) break;
+      const held = resident[path[i]!]!;
+      hits += held * pathTokens[i]!;
+      if (prefix && held < pathBlocks[i]!) break;
     }
     return hits;
   }
@@ -43,12 +42,12 @@ export abstract class Shadow implements SplitObserver {
 
   /** Takes in the walked path, tail first, and makes room. */
   update(): void {
-    const { path, pathLength, length } = this.runs;
+    const { path, pathBlocks, pathLength } = this.runs;
     const resident = this.resident.data;
     for (let i = pathLength - 1; i >= 0; i--) {
       const run = path[i]!;
       const held = resident[run]!;
-      const missing = length.data[run]! - held;
+      const missing = pathBlocks[i]! - held;
       if (missing > 0) {
         resident[run] = held + missing;
         this.usedBytes += missing * this.blockBytes.data[run]!;

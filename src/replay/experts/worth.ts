@@ -117,6 +117,8 @@ export class Worth {
   /** A run is in a class for the first time. */
   private meet(group: number): void {
     this.isKnown[group] = 1;
+    for (let bin = 0; bin < AGE_BINS; bin++)
+      this.order[this.groups.length * AGE_BINS + bin] = group * AGE_BINS + bin;
     this.groups.push(group);
     this.value.set(this.priorValue, group * AGE_BINS);
     this.sort();
@@ -161,13 +163,15 @@ export class Worth {
   private sort(): void {
     const { groups, value, order, rankOf } = this;
     const lists = order.length;
-    const keys = this.keys.subarray(0, groups.length * AGE_BINS);
-    let count = 0;
-    for (const group of groups) {
-      for (let list = group * AGE_BINS; list < (group + 1) * AGE_BINS; list++)
-        keys[count++] = Math.floor(value[list]! * VALUE_STEPS) * lists + list;
+    const { keys } = this;
+    const count = groups.length * AGE_BINS;
+    // Little has changed since the lists were sorted last: each moves a few places.
+    for (let i = 0; i < count; i++) {
+      const key = Math.floor(value[order[i]!]! * VALUE_STEPS) * lists + order[i]!;
+      let rank = i;
+      for (; rank > 0 && keys[rank - 1]! > key; rank--) keys[rank] = keys[rank - 1]!;
+      keys[rank] = key;
     }
-    keys.sort();
     for (let rank = 0; rank < count; rank++) {
       // The remainder of the division; `%` of doubles takes many times as long.
       const list = keys[rank]! - Math.floor(keys[rank]! / lists) * lists;

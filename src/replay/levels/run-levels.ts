@@ -140,6 +140,12 @@ export class RunLevels {
     }
   }
 
+  /** Stores what the walked path has to store as it is, where there is nothing to choose. */
+  storeWhole(): void {
+    const { runs, stored } = this;
+    for (let i = runs.knownLength; i < runs.pathLength; i++) stored.setLevel(runs.path[i]!, false, 0);
+  }
+
   /** Levels as the policy's name says. */
   private follow(rule: LevelRule, request: number): void {
     const { runs, stored } = this;

@@ -64,8 +64,12 @@ class Evicpress implements Policy {
     runs.walk(request);
     this.choice?.serve(request, levels.adaptive.alpha);
     // Without compression there is nothing to choose, and nothing to learn it from.
-    if (this.lossy) levels.observe(request);
-    levels.choose(request);
+    if (this.lossy) {
+      levels.observe(request);
+      levels.choose(request);
+    } else {
+      levels.storeWhole();
+    }
     const inputTokens = trace.inputTokens[request]!;
     const prefix = trace.reuse === 'prefix';
     board.score(
