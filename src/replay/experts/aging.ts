@@ -1,10 +1,11 @@
 import { AGE_EDGES } from './ages.js';
 import type { RunTable } from './run-table.js';
 
-/** Hears of runs that have grown older without being used. */
-export interface AgeObserver {
-  /** A run that was last used at `lastUse` enters age bin `bin`. */
-  onAge(run: number, bin: number): void;
+/** Runs that have grown older without being used, and the age bin that each of them enters. */
+export interface Aged {
+  readonly runs: Int32Array;
+  readonly bins: Uint8Array;
+  readonly count: number;
 }
 
 const LAST_EDGE = AGE_EDGES.at(-1)!;
@@ -14,6 +15,8 @@ const LAST_EDGE = AGE_EDGES.at(-1)!;
  * its age reaches, those that have not been used since enter the next bin, all others are forgotten.
  */
 export class Aging {
+  /** What the last request's arrival made older. */
+  readonly aged = { runs: new Int32Array(1 << 8), bins: new Uint8Array(1 << 8), count: 0 };
   /** The waiting runs of all requests, one request behind the other. */
   private waiting = new Int32Array(1 << 12);
   private end = 0;
@@ -22,30 +25,33 @@ export class Aging {
   private ends = new Int32Array(1 << 12);
   private first = 0;
 
-  constructor(
-    private readonly runs: RunTable,
-    private readonly observer: AgeObserver,
-  ) {}
+  constructor(private readonly runs: RunTable) {}
 
   /** A new request arrives: whatever reaches an age edge with it enters the next bin. */
-  advance(): void {
+  advance(): Aged {
     const now = this.runs.now + 1;
     const lastUse = this.runs.lastUse.data;
-    const { waiting, starts, ends, observer } = this;
+    const { waiting, starts, ends, aged } = this;
+    let count = 0;
     for (let edge = 0; edge < AGE_EDGES.length; edge++) {
       const then = now - AGE_EDGES[edge]!;
-      if (then < 0) return;
+      if (then < 0) break;
       const at = then - this.first;
       const end = ends[at]!;
       let kept = starts[at]!;
+      if (count + end - kept > aged.runs.length) this.growAged(count + end - kept);
+      const { runs, bins } = aged;
       for (let i = kept; i < end; i++) {
         const run = waiting[i]!;
         if (lastUse[run] !== then) continue;
         waiting[kept++] = run;
-        observer.onAge(run, edge + 1);
+        runs[count] = run;
+        bins[count++] = edge + 1;
       }
       ends[at] = kept;
     }
+    aged.count = count;
+    return aged;
   }
 
   /** Adds the uses of the walked request. */
@@ -77,6 +83,16 @@ export class Aging {
     this.first += past;
     this.starts = starts;
     this.ends = ends;
+  }
+
+  private growAged(count: number): void {
+    const { aged } = this;
+    const runs = new Int32Array(2 * count);
+    const bins = new Uint8Array(2 * count);
+    runs.set(aged.runs);
+    bins.set(aged.bins);
+    aged.runs = runs;
+    aged.bins = bins;
   }
 
   private grow(by: number): void {

@@ -79,6 +79,8 @@ export class ExpertBoard {
   readonly mixes: readonly Mix[];
   private readonly reader: FeatureReader;
   private readonly worths: readonly Worth[];
+  /** The price experts of all cache sizes. */
+  private readonly prices: readonly PriceShadow[];
   private readonly aging: Aging;
   private saved = 0;
   private scored = 0;
@@ -118,15 +120,8 @@ export class ExpertBoard {
         for (const shadow of prices[w]!) shadow.onNewOrder();
       };
     });
-    this.aging = new Aging(runs, {
-      onAge(run, bin) {
-        for (let w = 0; w < worths.length; w++) {
-          worths[w]!.onAge(run, bin);
-          const shadows = prices[w]!;
-          for (let i = 0; i < shadows.length; i++) shadows[i]!.onAge(run, bin);
-        }
-      },
-    });
+    this.aging = new Aging(runs);
+    this.prices = prices.flat();
   }
 
   /** A run's blocks have changed their size. */
@@ -178,7 +173,9 @@ export class ExpertBoard {
 
   /** A new request arrives; before its path is walked. */
   arrive(): void {
-    this.aging.advance();
+    const aged = this.aging.advance();
+    for (const worth of this.worths) worth.grow(aged);
+    for (const shadow of this.prices) shadow.grow(aged);
   }
 
   /** Learns from the walked path and lets every expert take it in. */

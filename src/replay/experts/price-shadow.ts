@@ -1,4 +1,5 @@
 import { AGE_BINS, ageBin } from './ages.js';
+import type { Aged } from './aging.js';
 import { RunLists } from './growing-lists.js';
 import type { Column, RunTable } from './run-table.js';
 import { Shadow } from './shadow.js';
@@ -35,11 +36,15 @@ export class PriceShadow extends Shadow {
     this.lowest = 0;
   }
 
-  /** A run has entered an age bin. */
-  onAge(run: number, bin: number): void {
-    if (this.list.data[run] === 0) return;
-    this.leave(run);
-    this.enter(run, bin);
+  /** Runs have entered age bins. */
+  grow({ runs, bins, count }: Aged): void {
+    const list = this.list.data;
+    for (let i = 0; i < count; i++) {
+      const run = runs[i]!;
+      if (list[run] === 0) continue;
+      this.leave(run);
+      this.enter(run, bins[i]!);
+    }
   }
 
   protected touch(run: number, known: boolean): void {

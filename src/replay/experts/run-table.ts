@@ -47,7 +47,10 @@ export class RunTable {
   /** By run: how often it was used before the request that was walked last. */
   readonly uses: Column<Int32Array>;
   private capacity = FIRST_CAPACITY;
-  private readonly columns: Column<Numbers>[] = [];
+  /** All columns by the kind of their numbers, so that rows are copied without asking for it. */
+  private readonly ints: Column<Int32Array>[] = [];
+  private readonly floats: Column<Float64Array>[] = [];
+  private readonly bytes: Column<Uint8Array>[] = [];
   private readonly observers: SplitObserver[] = [];
   /** By run: 1 + the request that walked it last, where blocks are single. */
   private readonly seenBy: Column<Int32Array>;
@@ -68,15 +71,15 @@ export class RunTable {
   }
 
   int32(width = 1): Column<Int32Array> {
-    return this.register({ data: new Int32Array(this.capacity * width), width });
+    return added(this.ints, { data: new Int32Array(this.capacity * width), width });
   }
 
   float64(width = 1): Column<Float64Array> {
-    return this.register({ data: new Float64Array(this.capacity * width), width });
+    return added(this.floats, { data: new Float64Array(this.capacity * width), width });
   }
 
   uint8(width = 1): Column<Uint8Array> {
-    return this.register({ data: new Uint8Array(this.capacity * width), width });
+    return added(this.bytes, { data: new Uint8Array(this.capacity * width), width });
   }
 
   /** Tokens of each of a run's blocks. */
@@ -167,7 +170,9 @@ export class RunTable {
   private split(run: number, at: number, length: number): number {
     const { blocks } = this.trace;
     const head = this.newRow();
-    for (let c = 0; c < this.columns.length; c++) copyRow(this.columns[c]!, run, head);
+    for (let c = 0; c < this.ints.length; c++) copyInts(this.ints[c]!, run, head);
+    for (let c = 0; c < this.floats.length; c++) copyFloats(this.floats[c]!, run, head);
+    for (let c = 0; c < this.bytes.length; c++) copyBytes(this.bytes[c]!, run, head);
     this.length.data[head] = length;
     this.first.data[run]! += length;
     this.length.data[run]! -= length;
@@ -182,19 +187,18 @@ export class RunTable {
     return this.count++;
   }
 
-  private register<T extends Numbers>(column: Column<T>): Column<T> {
-    this.columns.push(column as unknown as Column<Numbers>);
-    return column;
-  }
-
   private grow(): void {
     this.capacity *= 2;
-    for (const column of this.columns) {
-      const kind = column.data.constructor as new (length: number) => Numbers;
-      const larger = new kind(this.capacity * column.width);
-      larger.set(column.data);
-      column.data = larger;
-    }
+    const grown = <T extends Numbers>(larger: T, data: T): T => {
+      larger.set(data);
+      return larger;
+    };
+    for (const column of this.ints)
+      column.data = grown(new Int32Array(this.capacity * column.width), column.data);
+    for (const column of this.floats)
+      column.data = grown(new Float64Array(this.capacity * column.width), column.data);
+    for (const column of this.bytes)
+      column.data = grown(new Uint8Array(this.capacity * column.width), column.data);
   }
 }
 
@@ -204,8 +208,22 @@ function longer(values: Int32Array): Int32Array<ArrayBuffer> {
   return twice;
 }
 
-/** One number after the other: rows are too short for a call of `copyWithin` to pay. */
-function copyRow({ data, width }: Column<Numbers>, from: number, to: number): void {
-  if (width === 1) data[to] = data[from]!;
-  else for (let i = 0; i < width; i++) data[to * width + i] = data[from * width + i]!;
+function added<T>(list: T[], entry: T): T {
+  list.push(entry);
+  return entry;
+}
+
+// One number after the other, as rows are too short for a call of `copyWithin` to pay; one function for each kind of
+// numbers, as one for all has to ask for the kind at every number.
+
+function copyInts({ data, width }: Column<Int32Array>, from: number, to: number): void {
+  for (let i = 0; i < width; i++) data[to * width + i] = data[from * width + i]!;
+}
+
+function copyFloats({ data, width }: Column<Float64Array>, from: number, to: number): void {
+  for (let i = 0; i < width; i++) data[to * width + i] = data[from * width + i]!;
+}
+
+function copyBytes({ data, width }: Column<Uint8Array>, from: number, to: number): void {
+  for (let i = 0; i < width; i++) data[to * width + i] = data[from * width + i]!;
 }

@@ -1,4 +1,5 @@
 import { AGE_BINS, AGE_EDGES, ageBin } from './ages.js';
+import type { Aged } from './aging.js';
 import { FEATURE_COUNT, type FeatureReader } from './features.js';
 import { ReturnModel } from './return-model.js';
 import type { Column, RunTable } from './run-table.js';
@@ -99,11 +100,18 @@ export class Worth {
     if (this.runs.now % REFRESH_EVERY === 0) this.refresh();
   }
 
-  /** A run enters an age bin unused. */
-  onAge(run: number, bin: number): void {
-    this.entered[this.classOf.data[run]! * AGE_BINS + bin]! += this.runs.length.data[run]!;
-    if (bin === this.censorBin && this.learned.data[run] === 0) {
-      this.learned.data[run] = 1;
+  /** Runs enter age bins unused. */
+  grow({ runs, bins, count }: Aged): void {
+    const { entered, censorBin } = this;
+    const classOf = this.classOf.data;
+    const learned = this.learned.data;
+    const length = this.runs.length.data;
+    for (let i = 0; i < count; i++) {
+      const run = runs[i]!;
+      const bin = bins[i]!;
+      entered[classOf[run]! * AGE_BINS + bin]! += length[run]!;
+      if (bin !== censorBin || learned[run] !== 0) continue;
+      learned[run] = 1;
       if (this.isTaught(run))
         this.model.learn(this.features.data, run * FEATURE_COUNT, 0, Number.POSITIVE_INFINITY, 1);
     }

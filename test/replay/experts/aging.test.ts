@@ -11,14 +11,14 @@ describe('aging', () => {
     const trace = firstRequests(zipfWithDrift(1, 1, 40), 400);
     const runs = new RunTable(trace, new LogFacts(trace));
     const binOf = new Map<number, number>();
-    const aging = new Aging(runs, {
-      onAge(run, bin) {
-        expect(bin).toBe(binOf.get(run)! + 1);
-        binOf.set(run, bin);
-      },
-    });
+    const aging = new Aging(runs);
     for (let request = 0; request < trace.requests; request++) {
-      aging.advance();
+      const aged = aging.advance();
+      for (let i = 0; i < aged.count; i++) {
+        const run = aged.runs[i]!;
+        expect(aged.bins[i]).toBe(binOf.get(run)! + 1);
+        binOf.set(run, aged.bins[i]!);
+      }
       for (const [run, bin] of binOf) expect(bin).toBe(ageBin(request - runs.lastUse.data[run]!));
       runs.walk(request);
       runs.settle();
