@@ -2,10 +2,12 @@ import { crc32 } from 'node:zlib';
 import { type Trace, withBlockIds } from './trace.js';
 
 /** Changes with the layout below and with what a parser makes of a log: older files are then read no more. */
-export const COLUMNS_VERSION = 2;
+export const COLUMNS_VERSION = 3;
 
 const MAGIC = 'evicpress.columns';
 const ALIGNMENT = 8;
+/** What stands before the header: its length and its checksum, 4 bytes each. */
+const PREFIX = 8;
 
 /**
  * The columns of a trace, in the order in which they lie in the file. Only documents have lengths of their own;
@@ -40,8 +42,8 @@ interface Header extends Small {
 }
 
 /**
- * A trace as bytes: the header's length (4 bytes), the header as JSON (all that is not a column, and a checksum of
- * the columns), then each column from a multiple of 8 bytes on.
+ * A trace as bytes: the header's length and checksum (4 bytes each), the header as JSON (all that is not a column,
+ * and a checksum of the columns), then each column from a multiple of 8 bytes on.
  */
 export function columnsToBytes(trace: Trace): Buffer[] {
   const columns: Buffer[] = COLUMNS.map(([name]) => bytesOf(columnOf(trace, name)));
@@ -63,9 +65,10 @@ export function columnsToBytes(trace: Trace): Buffer[] {
     crc: columns.reduce((crc, bytes) => checksum(bytes, crc), 0),
   };
   const text = Buffer.from(JSON.stringify(header));
-  const size = Buffer.alloc(4);
-  size.writeUInt32LE(text.length);
-  const pieces: Buffer[] = [size, text, Buffer.alloc(padding(4 + text.length))];
+  const prefix = Buffer.alloc(PREFIX);
+  prefix.writeUInt32LE(text.length);
+  prefix.writeUInt32LE(crc32(text), 4);
+  const pieces: Buffer[] = [prefix, text, Buffer.alloc(padding(text.length))];
   for (const column of columns) pieces.push(column, Buffer.alloc(padding(column.length)));
   return pieces;
 }
@@ -98,17 +101,15 @@ export function traceFromColumns(bytes: Uint8Array): Trace | undefined {
 }
 
 function headerOf(bytes: Uint8Array): { value: Header; end: number } | undefined {
-  if (bytes.length < 4) return undefined;
+  if (bytes.length < PREFIX) return undefined;
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-  const size = buffer.readUInt32LE(0);
-  if (4 + size > bytes.length) return undefined;
-  try {
-    const value = JSON.parse(buffer.toString('utf8', 4, 4 + size)) as Header;
-    if (value.magic !== MAGIC || value.version !== COLUMNS_VERSION) return undefined;
-    return { value, end: 4 + size + padding(4 + size) };
-  } catch {
-    return undefined;
-  }
+  const end = PREFIX + buffer.readUInt32LE(0);
+  const text = buffer.subarray(PREFIX, end);
+  // A file of zeros would have the right checksum.
+  if (end === PREFIX || end > bytes.length || crc32(text) !== buffer.readUInt32LE(4)) return undefined;
+  const value = JSON.parse(text.toString('utf8')) as Header;
+  if (value.magic !== MAGIC || value.version !== COLUMNS_VERSION) return undefined;
+  return { value, end: end + padding(end) };
 }
 
 function columnOf(trace: Trace, name: ColumnName): Float64Array | Int32Array {

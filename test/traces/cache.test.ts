@@ -66,14 +66,13 @@ describe('columns as bytes', () => {
     expect(Object.keys(read).sort()).toEqual(Object.keys(trace).sort());
   });
 
-  it('are refused where any byte of a column differs or any is missing', () => {
+  it('are refused where any byte differs or any is missing', () => {
     const bytes = Buffer.concat(columnsToBytes(traceOf([{ blocks: ['a', 'b'] }, { blocks: ['a'] }])));
-    const text = bytes.readUInt32LE(0);
+    expect(traceFromColumns(Buffer.alloc(bytes.length))).toBeUndefined();
     for (let at = 0; at < bytes.length; at++) {
       expect(traceFromColumns(bytes.subarray(0, at))).toBeUndefined();
       const damaged = Buffer.from(bytes);
       damaged[at]! ^= 0x10;
-      if (at < 4 + text) continue;
       const read = traceFromColumns(damaged);
       // Padding holds nothing.
       if (read !== undefined) expect(bytes[at]).toBe(0);
