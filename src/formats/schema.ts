@@ -96,6 +96,7 @@ function valueAt(root: unknown, path: readonly PropertyKey[]): unknown {
 
 /** A value for a message: short, without control characters, whatever it is. */
 export function shownValue(value: unknown): string {
+  if (typeof value === 'number') return String(value);
   try {
     return printable(JSON.stringify(value) ?? String(value), 60);
   } catch {

@@ -42,8 +42,12 @@ export function parsedLine(bytes: Buffer, start: number, end: number): Record<st
 
 /** What is wrong with a time stamp; undefined where nothing is. */
 export function timestampFault(value: unknown): string | undefined {
-  const fine = typeof value === 'number' && value >= 0;
-  return fine ? undefined : `timestamp: expected a number ≥ 0 (got ${shown(value)}).`;
+  return isTime(value) ? undefined : `timestamp: expected a number ≥ 0 (got ${shown(value)}).`;
+}
+
+/** Whether this is a number ≥ 0; JSON's 1e999 is none. */
+export function isTime(value: unknown): value is number {
+  return typeof value === 'number' && value >= 0 && Number.isFinite(value);
 }
 
 /** As wholeNumber, but nothing of no length can be reused. */

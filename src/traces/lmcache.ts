@@ -1,6 +1,6 @@
 import { printable } from '../errors.js';
 import type { TraceFormat } from './format.js';
-import { isObject, jsonLine, shown, wholeNumber } from './json-line.js';
+import { isObject, isTime, jsonLine, shown, wholeNumber } from './json-line.js';
 import type { EngineKeySpace } from './trace.js';
 
 /**
@@ -73,8 +73,7 @@ function bytesOf(dtypes: unknown, shapes: unknown): number | undefined {
 
 function lookupFault(value: Record<string, unknown>, chunkTokens: number): string | undefined {
   const { timestamp, chunk_size: size, chunk_hashes: hashes } = value;
-  if (typeof timestamp !== 'number' || !(timestamp >= 0))
-    return `timestamp: expected seconds ≥ 0 (got ${shown(timestamp)}).`;
+  if (!isTime(timestamp)) return `timestamp: expected seconds ≥ 0 (got ${shown(timestamp)}).`;
   const fault = wholeNumber('seq_len', value.seq_len) ?? wholeNumber('chunk_size', size);
   if (fault !== undefined) return fault;
   if (size === 0) return 'chunk_size: expected at least 1 token.';

@@ -2,8 +2,11 @@ import { printable } from '../errors.js';
 import { BlockSizeGuess } from './block-size.js';
 import type { RequestFields, TraceBuilder } from './builder.js';
 import type { PlainLines, TraceFormat } from './format.js';
-import { isObject, jsonLine, optionalText, shown, wholeNumber } from './json-line.js';
+import { isObject, isTime, jsonLine, optionalText, shown, wholeNumber } from './json-line.js';
 import { MooncakeScanner } from './mooncake-scanner.js';
+
+/** Longer ids are told apart by their digits, here as in plain lines (`DenseIds.ofText`). */
+const LARGEST_NUMBER = 1e15 - 1;
 
 /**
  * Mooncake JSONL, our native form: `timestamp` in ms, `input_length`, `output_length`, `hash_ids` chained by
@@ -74,11 +77,10 @@ function readCarefully(
   const fault = requestFault(value);
   if (fault !== undefined) return fault;
   const ids = value.hash_ids as (number | string)[];
-  const exact = ids.some((id) => typeof id === 'number' && id > Number.MAX_SAFE_INTEGER)
-    ? digitsOfIds(text)
-    : undefined;
+  const isLong = (id: number | string) => typeof id === 'number' && id > LARGEST_NUMBER;
+  const written = ids.some(isLong) ? idsAsWritten(text) : [];
   for (let i = 0; i < ids.length; i++) {
-    const id = exact?.[i] ?? ids[i]!;
+    const id = isLong(ids[i]!) ? digitsOf(ids[i] as number, written[i]) : ids[i]!;
     builder.push(typeof id === 'number' ? builder.ids.ofNumber(id) : builder.ids.ofText(id));
   }
   const fields: RequestFields = {
@@ -97,7 +99,7 @@ function readCarefully(
 function requestFault(value: Record<string, unknown>): string | undefined {
   const { timestamp, hash_ids: ids } = value;
   const followsItsSession = timestamp === undefined && value.session_id !== undefined;
-  if (!followsItsSession && (typeof timestamp !== 'number' || timestamp < 0))
+  if (!followsItsSession && !isTime(timestamp))
     return `timestamp: expected milliseconds ≥ 0 (got ${shown(timestamp)}).`;
   const lengthFault =
     wholeNumber('input_length', value.input_length) ??
@@ -125,14 +127,19 @@ class SessionClock {
     const milliseconds =
       typeof timestamp === 'number'
         ? timestamp
-        : (this.lastOf.get(session) ?? 0) + (typeof delay === 'number' && delay > 0 ? delay : 0);
+        : (this.lastOf.get(session) ?? 0) + (isTime(delay) ? delay : 0);
     if (session !== undefined) this.lastOf.set(session, milliseconds);
     return milliseconds / 1000;
   }
 }
 
-/** The ids as written: a double cannot hold a 64-bit hash exactly. */
-function digitsOfIds(text: string): string[] {
-  const list = /"hash_ids"\s*:\s*\[([^\]]*)\]/.exec(text)?.[1] ?? '';
-  return list.split(',').map((id) => id.trim().replace(/^"|"$/g, ''));
+/** The ids as they stand in the line: a double cannot hold a 64-bit hash exactly. */
+function idsAsWritten(text: string): string[] {
+  const list = /"hash_ids"\s*:\s*\[((?:"(?:[^"\\]|\\.)*"|[^"\]])*)\]/.exec(text)?.[1] ?? '';
+  return list.match(/"(?:[^"\\]|\\.)*"|[^",\s]+/g) ?? [];
+}
+
+/** A whole number's digits: as written, unless it was written otherwise (`1e16`). */
+function digitsOf(id: number, written: string | undefined): string {
+  return written !== undefined && /^\d+$/.test(written) ? written : BigInt(id).toString();
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { TraceFormat } from './format.js';
-import { isObject, jsonLine, optionalText, parsedLine, shown } from './json-line.js';
+import { isObject, isTime, jsonLine, optionalText, parsedLine, shown } from './json-line.js';
 
 const BLOCK_TOKENS = 16;
 /** Characters of English text per token of a usual BPE vocabulary: an estimate, where nobody has counted. */
@@ -86,7 +86,7 @@ export function contentText(content: unknown): string {
 }
 
 function secondsOf(time: unknown): number | undefined {
-  if (typeof time === 'number') return time >= 0 && Number.isFinite(time) ? time : undefined;
+  if (typeof time === 'number') return isTime(time) ? time : undefined;
   if (typeof time !== 'string') return undefined;
   const milliseconds = Date.parse(time);
   return Number.isNaN(milliseconds) ? undefined : milliseconds / 1000;

@@ -61,6 +61,21 @@ describe('mooncake', () => {
     expect(trace.tokensOfBlock.length).toBe(3);
   });
 
+  it('takes a long id for the same however its line is written', async () => {
+    const line = (ids: string, more = '') =>
+      `{"timestamp": 0, "input_length": 1024, "output_length": 1, "hash_ids": [${ids}]${more}}`;
+    const lines = [
+      line('1234567890123456, 10000000000000000'),
+      line('1234567890123456, 1e16', ', "class": "x"'),
+      line('"1234567890123456", "10000000000000000"'),
+      line('"a, b]", 1234567890123456'),
+      line('1234567890123456, 10000000000000000'),
+    ];
+    const trace = await load(lines.join('\n'));
+    const long = ['1234567890123456', '10000000000000000'];
+    expect(paths(trace)).toEqual([long, long, long, ['a, b]', long[0]], long]);
+  });
+
   it('sorts a log that goes backwards, stably, and says so', async () => {
     const trace = await load([mooncake(5000, [1]), mooncake(1000, [2]), mooncake(5000, [3])]);
     expect(paths(trace)).toEqual([['2'], ['1'], ['3']]);
@@ -100,6 +115,7 @@ describe('what is wrong with a log', () => {
     ['a missing length', `${good}\n{"timestamp": 1, "hash_ids": []}\n`, /:2: input_length: expected/],
     ['a negative length', `${good}\n\n${good.replace('512', '-5')}\n`, /:3: input_length: .*got -5/],
     ['a negative time', `${good}\n${good.replace('0', '-1')}\n`, /:2: timestamp: expected/],
+    ['a time without end', `${good}\n${good.replace('0', '1e999')}\n`, /:2: timestamp: .*got Infinity/],
     ['an id that is no id', `${good}\n${good.replace('[1]', '[1.5]')}\n`, /:2: hash_ids\[0\]/],
     ['an empty file', '', /the file is empty/],
     ['only blank lines', '\n\n', /the file is empty/],
