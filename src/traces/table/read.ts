@@ -7,8 +7,6 @@ import type { Trace } from '../trace.js';
 import { type Chunk, literal, TableEngine, type Vector } from './duckdb.js';
 import { shapeOf, type TableShape } from './shape.js';
 
-/** Whole numbers below are exact in a double, and read as numbers elsewhere, too. */
-const LARGEST_NUMBER = 1e15;
 /** Lengths are kept in 32 bits. */
 const LARGEST_LENGTH = 2 ** 31;
 
@@ -75,15 +73,11 @@ async function factsOf(engine: TableEngine, table: string, shape: TableShape) {
   const order = `(${shape.order.join(', ')})`;
   const [row] = await engine.rows(
     `SELECT count(*)::DOUBLE AS rows, count(*) FILTER (valid IS NOT TRUE)::DOUBLE AS bad,
-      coalesce(bool_and(ordered), true) AS ordered, max(largest)::DOUBLE AS largest
+      coalesce(bool_and(ordered), true) AS ordered, coalesce(bool_and(numeric), false) AS numeric
     FROM (SELECT ${shape.valid} AS valid, ${order} >= lag(${order}) OVER () AS ordered,
-      ${shape.largestId ?? 'NULL'} AS largest FROM ${table})`,
+      (${shape.numericIds ?? 'NULL::BOOLEAN'}) AS numeric FROM ${table})`,
   );
-  const { rows, bad, ordered, largest } = row as Record<'rows' | 'bad', number> & {
-    ordered: boolean;
-    largest: number | null;
-  };
-  return { rows, bad, ordered, numeric: largest !== null && largest < LARGEST_NUMBER };
+  return row as Record<'rows' | 'bad', number> & Record<'ordered' | 'numeric', boolean>;
 }
 
 /** Feeds rows to the builder; a request ends where the next one begins. */

@@ -2,6 +2,8 @@ import { EvicpressError, printable } from '../../errors.js';
 import type { Reuse } from '../trace.js';
 
 const WHOLE = /^U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?$/;
+/** Whole numbers below are exact in a double, and read as numbers elsewhere, too. */
+const LARGEST_NUMBER = 10 ** 15;
 const LABELS = ['class', 'session', 'tenant'] as const;
 export type Label = (typeof LABELS)[number];
 
@@ -18,8 +20,8 @@ export interface TableShape {
   readonly reuse: Reuse;
   /** Whether ids come in lists. */
   readonly list: boolean;
-  /** The largest id of a row, where ids are whole numbers. */
-  readonly largestId: string | undefined;
+  /** Whether all ids of a row can be read as numbers, where they are whole numbers at all. */
+  readonly numericIds: string | undefined;
   /** What a row must fulfil. */
   readonly valid: string;
   readonly order: readonly string[];
@@ -55,15 +57,14 @@ export function shapeOf(path: string, columns: readonly TableColumn[]): TableSha
     accesses,
     reuse: id === 'context' ? 'documents' : 'prefix',
     list,
-    largestId: WHOLE.test(type.replace(/\[\]$/, ''))
-      ? list
-        ? `list_max(${quoted(id)})`
-        : quoted(id)
-      : undefined,
+    numericIds: WHOLE.test(type.replace(/\[\]$/, '')) ? isNumeric(quoted(id), list) : undefined,
     valid: [
-      `${time} >= 0`,
+      isCount(time),
       `${quoted(id)} IS NOT NULL`,
-      ...(input === undefined ? [] : [`${quoted(input)} >= 0`]),
+      ...(input === undefined ? [] : [isCount(quoted(input))]),
+      ...[output, first('contextTokens')].flatMap((name) =>
+        name === undefined ? [] : [`(${quoted(name)} IS NULL OR ${isCount(quoted(name))})`],
+      ),
       ...(accesses ? ['request IS NOT NULL'] : []),
     ].join(' AND '),
     order: [time, ...(accesses ? ['request', ...(typeOf.has('position') ? ['position'] : [])] : [])],
@@ -82,6 +83,18 @@ export function shapeOf(path: string, columns: readonly TableColumn[]): TableSha
 
 function namesOf(label: Label): string[] {
   return label === 'session' ? ['session', 'session_id'] : [label];
+}
+
+/** Whether this is a number ≥ 0; NaN is to DuckDB above them all. */
+function isCount(value: string): string {
+  return `(${value} >= 0 AND isfinite(${value}::DOUBLE))`;
+}
+
+/** Negative ids (signed hashes) are told apart as text. */
+function isNumeric(id: string, list: boolean): string {
+  return list
+    ? `list_min(${id}) >= 0 AND list_max(${id}) < ${LARGEST_NUMBER}`
+    : `${id} >= 0 AND ${id} < ${LARGEST_NUMBER}`;
 }
 
 /** Seconds: of a time stamp, of Mooncake's milliseconds, or as they are. */

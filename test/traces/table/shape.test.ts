@@ -20,11 +20,14 @@ describe('the columns of a table', () => {
       't',
       columns('timestamp TIMESTAMP, context VARCHAR, inputTokens INTEGER, session_id VARCHAR'),
     );
-    expect(contexts).toMatchObject({ accesses: false, reuse: 'documents', largestId: undefined });
+    expect(contexts).toMatchObject({ accesses: false, reuse: 'documents', numericIds: undefined });
     expect(contexts.labels).toEqual(['session']);
     expect(contexts.select(false)).toContain('epoch("timestamp")');
     const accesses = shapeOf('t', columns('timestamp DOUBLE, request UUID, block UBIGINT, position INTEGER'));
-    expect(accesses).toMatchObject({ accesses: true, largestId: '"block"' });
+    expect(accesses).toMatchObject({
+      accesses: true,
+      numericIds: '"block" >= 0 AND "block" < 1000000000000000',
+    });
     expect(accesses.order).toEqual(['"timestamp"::DOUBLE', 'request', 'position']);
   });
 

@@ -77,6 +77,33 @@ describe('a table', () => {
     expect(bytesOf(trace).equals(bytesOf(await loadTrace(file('contexts.jsonl'))))).toBe(true);
   });
 
+  it.each(['block', '[block]'])(
+    'of signed hashes tells them apart, and knows them again: %s',
+    async (ids) => {
+      const name = ids === 'block' ? 'block, r AS request' : `${ids} AS hash_ids`;
+      await write(
+        `SELECT r AS timestamp, 16 AS input_length, ${name} FROM (SELECT r, (r % 3 - 1)::BIGINT AS block FROM range(6) AS t(r))`,
+        'signed.parquet',
+      );
+      const { blocks, blockIds } = await loadTrace(file('signed.parquet'));
+      expect([...blocks]).toEqual([0, 1, 2, 0, 1, 2]);
+      expect(blockIds).toEqual(['-1', '0', '1']);
+    },
+  );
+
+  it('leaves out what is no number', async () => {
+    const odd = (column: string) => `if(i = 2, 'nan', if(i = 3, 'inf', '1'))::DOUBLE AS ${column}`;
+    for (const columns of [
+      `${odd('timestamp')}, 10 AS inputTokens`,
+      `i AS timestamp, ${odd('inputTokens')}`,
+      `i AS timestamp, 10 AS inputTokens, ${odd('outputTokens')}`,
+      `i AS timestamp, 10 AS inputTokens, ${odd('contextTokens')}`,
+    ]) {
+      await write(`SELECT 'a' AS context, ${columns} FROM range(6) AS t(i)`, 'odd.parquet');
+      await expect(loadTrace(file('odd.parquet')), columns).rejects.toThrow(/2 of 6 rows have/);
+    }
+  });
+
   it.each(['csv', 'json', 'parquet'])(
     'that is damaged is a trace or one clear error (%s)',
     { timeout: 60_000 + 200 * DAMAGED },
