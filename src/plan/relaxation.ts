@@ -67,6 +67,8 @@ const ROUGH_PRICES = 3 * Math.sqrt(ROUGHLY);
 /** The box is widened this much when the optimum lies at its edge, and given up at this width. */
 const WIDENED = 4;
 const WIDEST = 0.6;
+/** A share of a utility that rounding of sums does not hide. */
+const DISTINCT = 1e-9;
 /** Answers handed on from one set of limits to the next: enough to surround the next optimum. */
 const ANSWERS = 60;
 
@@ -221,7 +223,9 @@ function minimized(
 /** The scale of a problem, at whatever limits. */
 function scaleOf(problem: Problem): Scale {
   const { baseline, least, most } = spanOf(problem);
-  return { baseline, floor: least - Math.max(1e-9, most - least), most };
+  // Where all choices are worth the same there is no span to go by: the floor must still be a lower number.
+  const below = Math.max(most - least, DISTINCT * Math.max(Math.abs(least), Math.abs(most)));
+  return { baseline, floor: least - (below > 0 ? below : 1), most };
 }
 
 /** The contexts of a core that prices near the optimum leave open. @param width share of the prices that is near. */

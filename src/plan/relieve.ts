@@ -1,4 +1,5 @@
 import type { Assignment } from './assignment.js';
+import { fellSubtrees } from './fell.js';
 import { MinHeap } from './heap.js';
 import { KEEP_NOTHING } from './problem.js';
 import { ALL_TIERS, withinLimits } from './rows.js';
@@ -31,6 +32,10 @@ export function relieve(assignment: Assignment, options: RelieveOptions): boolea
       relieveRow(assignment, r, options, patient);
     });
   }
+  if (assignment.problem.hasParents && options.candidates === undefined)
+    assignment.rows.forEach((row, r) => {
+      fellSubtrees(assignment, r, row.limit);
+    });
   return withinLimits(assignment.rows, assignment.use);
 }
 

@@ -1,15 +1,48 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { ContextRow } from '../../src/formats/contexts.js';
+import type { Tier } from '../../src/formats/tiers.js';
 import { baselineUtility, gapOfSpan, totalUtility } from '../../src/plan/baseline.js';
 import { fitCurves } from '../../src/plan/curves.js';
-import { buildProblem, KEEP_NOTHING } from '../../src/plan/problem.js';
+import { demandOfContexts } from '../../src/plan/demand-of-contexts.js';
+import { buildProblem, KEEP_NOTHING, type Problem } from '../../src/plan/problem.js';
 import { couplingRows, totalUse, withinLimits } from '../../src/plan/rows.js';
 import { solvers } from '../../src/plan/solvers/index.js';
 import { bruteForce } from '../support/brute-force.js';
 import { ordinaryInstance, TEST_MODEL, tier } from '../support/instances.js';
 import { smallInstance } from '../support/small-instance.js';
 
+/** A problem of contexts written as in a file, without compression. */
+function problemOf(
+  rows: readonly ContextRow[],
+  tiers: readonly Tier[],
+  { model = TEST_MODEL, alpha = 1 } = {},
+): Problem {
+  const demand = demandOfContexts({ header: {}, rows }, model, 'contexts.ndjson');
+  return buildProblem(demand, tiers, model, fitCurves([]), { alpha });
+}
+
 describe.each(solvers)('$name', (solver) => {
+  it('plans where all choices are worth the same but for rounding', () => {
+    const model = { ...TEST_MODEL, prefill: { secondsPerToken: 0, secondsPerTokenSquared: 0 } };
+    const contexts = [1, 53, 0.062786].map((accesses, i) => ({ context: `c${i}`, tokens: 200, accesses }));
+    const problem = problemOf(contexts, [tier('dram', 5e7, 20e9)], { model, alpha: 1e9 });
+    expect([...solver.solve(problem).choices]).toEqual([KEEP_NOTHING, KEEP_NOTHING, KEEP_NOTHING]);
+  });
+
+  it('lets a head go that is larger than every tier, and with it what hangs below', () => {
+    const contexts = [
+      { context: 'head', tokens: 45_000, accesses: 1 },
+      { context: 'left', tokens: 3000, accesses: 18, parent: 'head' },
+      { context: 'right', tokens: 20, accesses: 2, parent: 'head' },
+      { context: 'alone', tokens: 400, accesses: 13 },
+    ];
+    const problem = problemOf(contexts, [tier('dram', 5.8e9, 1e12), tier('ssd', 2.3e9, 5e10)]);
+    const { choices, utility } = solver.solve(problem);
+    expect([...choices.slice(0, 3)]).toEqual([KEEP_NOTHING, KEEP_NOTHING, KEEP_NOTHING]);
+    if (solver.name === 'dual' || solver.name === 'exact') expect(utility).toBe(bruteForce(problem));
+  });
+
   it.each([
     { withParents: false, between: 0, most: 5 },
     { withParents: true, between: 0, most: 5 },
