@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { EvicpressError, printable } from '../errors.js';
 import { openTerminal, type TerminalFlags } from '../report/terminal.js';
@@ -20,8 +21,15 @@ Examples:
 
 async function run(paths: readonly string[], flags: TerminalFlags): Promise<void> {
   const terminal = openTerminal(flags);
+  const reasons = await Promise.all(paths.map(whyPassedOver));
+  const passedOver = paths.filter((_, i) => reasons[i] !== undefined);
   const files = [];
-  for (const path of paths) files.push(await checkFile(path));
+  for (const [i, path] of paths.entries()) {
+    // What a pattern like .evicpress/* brings along; named alone it is a mistake, and the reader says which.
+    if (reasons[i] !== undefined && passedOver.length < paths.length)
+      terminal.say(`${printable(path)}: ${reasons[i]}, passed over`);
+    else files.push(await checkFile(path));
+  }
   let total = 0;
   for (const { path, kind, faults, more } of files) {
     total += faults.length + more;
@@ -30,9 +38,16 @@ async function run(paths: readonly string[], flags: TerminalFlags): Promise<void
       terminal.say(`${printable(line === undefined ? path : `${path}:${line}`)}: ${what}`);
     if (more > 0) terminal.say(`${printable(path)}: and ${formatCount(more)} more`);
   }
-  terminal.result({ files, faults: total });
+  terminal.result({ files, passedOver: passedOver.length < paths.length ? passedOver : [], faults: total });
   if (total > 0)
     throw new EvicpressError(
       `${formatCount(total)} fault${total === 1 ? '' : 's'} in ${files.filter((file) => file.faults.length > 0).length} of ${files.length} files. Mend the lines named and check again.`,
     );
+}
+
+/** Why a path is not checked although it is there; undefined for what is. */
+async function whyPassedOver(path: string): Promise<string | undefined> {
+  if (path.endsWith('.html')) return 'a page';
+  const info = await stat(path).catch(() => undefined);
+  return info?.isDirectory() === true ? 'a folder' : undefined;
 }

@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { LineCounter, parseDocument } from 'yaml';
-import type { z } from 'zod';
+import * as z from 'zod';
 import { EvicpressError, errors, printable } from '../errors.js';
 import { configSchema, refuseExcess, yamlValue } from '../formats/config.js';
 import { contextRowSchema, contextsHeaderSchema, readContexts } from '../formats/contexts.js';
@@ -45,15 +45,17 @@ const JSON_KINDS: readonly { kind: FormatKind; field: string; schema: z.ZodType 
   { kind: 'size', field: 'points', schema: sizeSchema },
 ];
 
+const journalRow = z.looseObject({ context: z.string(), inputs: z.string() });
+
 /** The NDJSON files: how a row is told without a header, and what must differ from row to row. */
 const LINE_KINDS: readonly {
   kind: FormatKind;
   isRow: (row: Record<string, unknown>) => boolean;
   header: z.ZodType;
   row: z.ZodType;
-  key: (row: Record<string, unknown>) => string;
+  key?: (row: Record<string, unknown>) => string;
   /** The reader, for faults of the file as a whole. */
-  read: (path: string, rows: readonly Record<string, unknown>[]) => Promise<unknown>;
+  read?: (path: string, rows: readonly Record<string, unknown>[]) => Promise<unknown>;
 }[] = [
   {
     kind: 'plan',
@@ -85,6 +87,8 @@ const LINE_KINDS: readonly {
         rows.every((row) => 'accesses' in row || !('text' in row)) ? 'planning' : 'profiling',
       ),
   },
+  // What `profile methods --resume` goes on from: it may look at one configuration twice.
+  { kind: 'journal', isRow: () => false, header: z.looseObject({}), row: journalRow },
 ];
 
 /** Collects faults, the first `MOST` of them in full. */
@@ -250,15 +254,16 @@ async function checkLines(path: string, faults: Faults): Promise<string> {
         continue;
       }
       addIssues(kind!.row, value, faults, () => line);
-      const key = kind!.key(fields);
-      const earlier = lineOf.get(key);
-      if (earlier === undefined) lineOf.set(key, line);
-      else faults.add(`${printable(key, 60)} was given before, on line ${earlier}.`, line);
+      const key = kind!.key?.(fields);
+      const earlier = key === undefined ? undefined : lineOf.get(key);
+      if (key !== undefined && earlier === undefined) lineOf.set(key, line);
+      if (key !== undefined && earlier !== undefined)
+        faults.add(`${printable(key, 60)} was given before, on line ${earlier}.`, line);
       if (kind!.kind === 'contexts')
         rows.push({ ...fields, text: undefined, ...('text' in fields ? { text: '' } : {}) });
     }
   }
-  if (faults.none && kind !== undefined)
+  if (faults.none && kind?.read !== undefined)
     await kind.read(path, rows).catch((error) => faults.caught(error, path));
   return kind?.kind ?? 'unknown';
 }

@@ -56,6 +56,28 @@ describe('evicpress check', () => {
     expect(exitCode).toBe(0);
   });
 
+  it('passes over what a pattern brings along, and nothing else', async () => {
+    writeSamples(box);
+    box.write('results/report.html', '<!doctype html>');
+    box.write('results/state/x', '');
+    box.write('results/methods.journal.ndjson', [
+      { format: 'evicpress.journal', version: 1 },
+      { context: 'a', inputs: 'x', method: 'int4', compressionRatio: 0.75 },
+      { context: 'a', inputs: 'x', method: 'int4', compressionRatio: 0.75 },
+    ]);
+    const all = ['results/report.html', 'results/state', 'results/methods.journal.ndjson'];
+    const { exitCode, stdout } = await box.evicpress('check', ...all);
+    expect(stdout.split('\n')).toEqual([
+      'results/report.html: a page, passed over',
+      'results/state: a folder, passed over',
+      'results/methods.journal.ndjson: journal, no fault found',
+    ]);
+    expect(exitCode).toBe(0);
+    const alone = await box.evicpress('check', 'results');
+    expect(alone.stderr).toMatch(/this is a folder; name the files in it/);
+    expect(alone.exitCode).toBe(1);
+  });
+
   it('names every fault with its line, 50 at most and the count of the rest', async () => {
     writeSamples(box);
     box.write('contexts.ndjson', [
