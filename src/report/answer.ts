@@ -26,7 +26,7 @@ export function answerOf(evidence: Evidence): Answer {
   const replays = evidence.replays.map(compare);
   const sentences = [
     ...(plan === undefined ? ['There is no plan yet.'] : planSentences(plan)),
-    ...replays.flatMap((replay) => replay.sentences),
+    ...evidence.replays.map(replaySentence),
     ...(plan === undefined ? [] : bottleneck(plan)),
   ];
   const figures = [...(plan === undefined ? [] : planFigures(plan)), ...replays.flatMap((r) => r.figures)];

@@ -54,6 +54,16 @@ describe('the answer', () => {
     );
   });
 
+  it('says what a replay without lru or evicpress showed', async () => {
+    const folder = await resultsFolder();
+    const path = join(folder, '.evicpress', 'replay.json');
+    const replay = JSON.parse(await readFile(path, 'utf8'));
+    replay.policies = replay.policies.filter((policy: { policy: string }) => policy.policy === 'lru');
+    await writeFile(path, JSON.stringify(replay));
+    const text = answerOf(await evidenceIn(folder)).sentences.join(' ');
+    expect(text).toContain('Of what was compared, lru answers the first token soonest');
+  });
+
   it('does not compare saturated servers', async () => {
     const folder = await resultsFolder();
     const path = join(folder, '.evicpress', 'replay.json');
