@@ -71,6 +71,14 @@ export function parseNumber(text: string, what: string, range: { min?: number; m
   return value;
 }
 
+/** Reads a whole number of at least 1. @param what names the flag or field in the message. @throws EvicpressError */
+export function parseCount(text: string, what: string): number {
+  const value = parseNumber(text, what, { min: 1 });
+  if (!Number.isInteger(value))
+    throw new EvicpressError(`${what}: "${printable(text)}" is not a whole number.`);
+  return value;
+}
+
 function describeRange({ min, max }: { min?: number; max?: number }): string {
   if (min !== undefined && max !== undefined) return ` from ${min} to ${max}`;
   if (min !== undefined) return ` of at least ${min}`;

@@ -8,6 +8,7 @@ import { demandOfContexts } from '../plan/demand-of-contexts.js';
 import { loadTrace } from '../traces/load.js';
 import { segmentsOf } from '../traces/segments.js';
 import type { Trace } from '../traces/trace.js';
+import { parseCount } from '../units.js';
 
 export interface DemandFlags {
   readonly trace?: string;
@@ -57,7 +58,7 @@ export async function openDemand(
 export function openTrace(path: string, { format, blockTokens, skipBad }: DemandFlags): Promise<Trace> {
   return loadTrace(path, {
     ...(format === undefined ? {} : { format }),
-    ...(blockTokens === undefined ? {} : { blockTokens: Number(blockTokens) }),
+    ...(blockTokens === undefined ? {} : { blockTokens: parseCount(blockTokens, '--block-tokens') }),
     ...(skipBad === undefined ? {} : { skipBad }),
     cacheFolder: logCacheFolder(),
   });

@@ -32,3 +32,8 @@ export function shellWord(word: string): string {
 export function collect(value: string, before: readonly string[] = []): string[] {
   return [...before, value];
 }
+
+/** An option as it is typed, by its name in code: `blockTokens` is `--block-tokens`. */
+export function flagName(name: string): string {
+  return `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+}

@@ -9,7 +9,7 @@ import type { Tier } from '../formats/tiers.js';
 import type { Demand } from '../plan/demand.js';
 import type { PlannedContexts } from '../plan/plan-contexts.js';
 import type { SegmentDemand } from '../traces/segments.js';
-import { formatShare, significant } from '../units.js';
+import { formatShare, parseCount, significant } from '../units.js';
 import type { DemandSource } from './demand.js';
 
 export interface EngineFlags {
@@ -52,7 +52,9 @@ export async function withEngineKeys(
   if (flags.engine === undefined && flags.tokenize === undefined) return rows;
   const { rows: contexts } = await readContexts(source.path, 'planning');
   const keys = await keysOfContexts(contexts, {
-    ...(flags.chunkTokens === undefined ? {} : { chunkTokens: Number(flags.chunkTokens) }),
+    ...(flags.chunkTokens === undefined
+      ? {}
+      : { chunkTokens: parseCount(flags.chunkTokens, '--chunk-tokens') }),
     ...(flags.tokenize === undefined
       ? {}
       : { tokenize: engineTokenizer(flags.tokenize, flags.tokenizeModel ?? model) }),

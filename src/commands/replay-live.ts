@@ -10,6 +10,7 @@ import { readConversations } from '../traces/chat-prompts.js';
 import type { Trace } from '../traces/trace.js';
 import { formatSeconds, formatShare, parseNumber } from '../units.js';
 import type { Inputs } from './inputs.js';
+import { flagName } from './options.js';
 
 export interface LiveFlags {
   readonly live?: string;
@@ -38,6 +39,13 @@ export const LIVE_OPTIONS: readonly (readonly [flags: string, description: strin
   ['--live-reference <url>', 'an engine that caches nothing: how alike the answers are (see --live-output)'],
   ['--calibrate <file>', 'with --live-metrics: write the tier profile, corrected by what was measured'],
 ];
+
+/** @throws EvicpressError where a flag asks for what only a running engine can tell, and none is named. */
+export function refuseLiveAlone(flags: LiveFlags): void {
+  const alone = Object.keys(flags).find((name) => name === 'calibrate' || /^live[A-Z]/.test(name));
+  if (flags.live === undefined && alone !== undefined)
+    throw new EvicpressError(`${flagName(alone)} needs a running engine. Name it with --live URL.`);
+}
 
 /** What `replay --live` reports with --json. */
 export type LiveReport = Omit<LiveResult, 'requests'> & {

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { EvicpressError, printable } from '../errors.js';
+import { EvicpressError } from '../errors.js';
 import { RESULTS_FOLDER } from '../formats/bundled.js';
 import { logCacheFolder } from '../formats/cache-folder.js';
 import { type Config, readConfig } from '../formats/config.js';
@@ -23,12 +23,12 @@ import { withArrivals } from '../traces/arrivals.js';
 import { assignClasses } from '../traces/assign-classes.js';
 import { loadTrace } from '../traces/load.js';
 import type { Trace } from '../traces/trace.js';
-import { parseNumber } from '../units.js';
+import { parseCount, parseNumber } from '../units.js';
 import { INPUT_OPTIONS, type InputFlags, type Inputs } from './inputs.js';
 import { collect, shellWord } from './options.js';
 import { curveCsv, curvePoints, lruCurveOf, parseTarget } from './replay-extras.js';
 import { logPaths, replayInputs } from './replay-inputs.js';
-import { LIVE_OPTIONS, type LiveFlags, runLive } from './replay-live.js';
+import { LIVE_OPTIONS, type LiveFlags, refuseLiveAlone, runLive } from './replay-live.js';
 import { printReplay } from './replay-table.js';
 
 const DEFAULT_WARM = '0.5';
@@ -108,6 +108,7 @@ Examples:
 
 async function run(logs: readonly string[], flags: Flags): Promise<void> {
   const terminal = openTerminal(flags);
+  refuseLiveAlone(flags);
   const config = await readConfig('.');
   const { paths, bundled } = logPaths(logs, config);
   if (bundled) terminal.say('No log given: replaying the bundled excerpt of the Mooncake conversation log.');
@@ -155,6 +156,8 @@ async function replayLog(
     max: 1,
   });
   const warm = Math.floor(warmShare * trace.requests);
+  if (warm === trace.requests)
+    throw new EvicpressError('--warm 1 leaves no request to score. Give a smaller share, e.g. --warm 0.5.');
   const engines = flags.engines ?? config.replay?.engines;
   const compression = compressionOf(
     trace,
@@ -169,7 +172,7 @@ async function replayLog(
     compression,
     warm,
     load: parseNumber(flags.load, '--load', { min: 1e-6 }),
-    ...(engines !== undefined && { engines: wholeCount(engines, '--engines') }),
+    ...(engines !== undefined && { engines: parseCount(engines, '--engines') }),
     objective: objectiveOf(flags, config),
     ...(flags.overlap !== undefined && { overlap: flags.overlap }),
     ...(plan !== undefined && { plan }),
@@ -246,13 +249,6 @@ function readLogOptions(flags: Flags) {
     cacheFolder: logCacheFolder(),
     ...(flags.format !== undefined && { format: flags.format }),
     ...(flags.skipBad !== undefined && { skipBad: flags.skipBad }),
-    ...(flags.blockTokens !== undefined && { blockTokens: wholeCount(flags.blockTokens, '--block-tokens') }),
+    ...(flags.blockTokens !== undefined && { blockTokens: parseCount(flags.blockTokens, '--block-tokens') }),
   };
-}
-
-function wholeCount(text: string, flag: string): number {
-  const value = parseNumber(text, flag, { min: 1 });
-  if (!Number.isInteger(value))
-    throw new EvicpressError(`${flag}: "${printable(text)}" is not a whole number.`);
-  return value;
 }

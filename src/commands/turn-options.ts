@@ -6,6 +6,7 @@ import { DEFAULT_THRESHOLDS, type DriftThresholds } from '../workflows/refresh/d
 import type { TurnOptions } from '../workflows/refresh/options.js';
 import { type ConstraintFlags, readConstraints } from './constraints.js';
 import { INPUT_OPTIONS, type InputFlags } from './inputs.js';
+import { flagName } from './options.js';
 
 /** The flags of a turn, as commander hands them over. */
 export interface TurnFlags extends InputFlags, ConstraintFlags {
@@ -149,10 +150,6 @@ function textOf(value: unknown): string | undefined {
 
 function optionalText<K extends string>(name: K, value: string | undefined): { [key in K]?: string } {
   return (value === undefined ? {} : { [name]: value }) as { [key in K]?: string };
-}
-
-function flagName(name: string): string {
-  return `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 }
 
 function positiveSeconds(text: string, flag: string): number {

@@ -68,7 +68,7 @@ export function levelNamed(compression: Compression, name: string): number {
   if (ofMethod.length === 0) {
     if (levels.length === 1)
       throw new EvicpressError(
-        `Policy "+${printable(name)}" needs a method profile. Pass one with --methods, or measure one with \`evicpress profile methods\`.`,
+        `A policy with +${printable(name)} needs a method profile. Pass one with --methods, or measure one with \`evicpress profile methods\`.`,
       );
     throw errors.unknownName('method', method, [...new Set(levels.map((level) => level.method))]);
   }

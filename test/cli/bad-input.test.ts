@@ -320,6 +320,26 @@ const mistypedFlags: readonly (readonly [args: readonly string[], message: RegEx
   [['replay', 'requests.jsonl', '--policies', 'lru+keydif@0.5'], /"keydif".*Did you mean keydiff\?/],
   [['replay', 'requests.jsonl', '--policies', 'lru+keydiff@0.77'], /0\.77/],
   [['replay', 'requests.jsonl', '--warm', '1.5'], /--warm: "1\.5" is not a number from 0 to 1/],
+  [['replay', 'requests.jsonl', '--warm', '1'], /--warm 1 leaves no request to score/],
+  [
+    ['replay', 'requests.jsonl', '--calibrate', 'tiers.json'],
+    /--calibrate needs a running engine\. Name it with --live/,
+  ],
+  [['replay', 'requests.jsonl', '--live-requests', '5'], /--live-requests needs a running engine/],
+  [
+    [
+      'plan',
+      '--trace',
+      'requests.jsonl',
+      '--tiers',
+      'tiers.json',
+      '--model',
+      'model.json',
+      '--block-tokens',
+      '0',
+    ],
+    /--block-tokens: "0" is not a number of at least 1/,
+  ],
   [['replay', 'requests.jsonl', '--engines', '0'], /--engines: "0" is not a number of at least 1/],
   [['replay', 'requests.jsonl', '--load', '0'], /--load: "0" is not a number/],
   [
