@@ -24,7 +24,7 @@ from lmcache.v1.distributed.api import (
 )
 from lmcache.v1.distributed.internal_api import L2AdapterListener
 from lmcache.v1.distributed.serde.async_processor import AsyncSerdeProcessor
-from lmcache.v1.distributed.serde.base import Deserializer, Serializer
+from lmcache.v1.distributed.serde.base import Deserializer, SerdeProcessor, Serializer
 from lmcache.v1.distributed.serde.factory import register_serde_factory as register_serde
 from lmcache.v1.distributed.storage_controllers.prefetch_policy import (
     DefaultPrefetchPolicy,
@@ -62,6 +62,7 @@ __all__ = [
     "PrefetchLockMode",
     "PrefetchPlan",
     "PrefetchTaskSpec",
+    "SerdeProcessor",
     "Serializer",
     "StorageManager",
     "StorePolicy",

@@ -2,8 +2,8 @@
 
     {"type": "fs", "base_path": "/kv/ssd/int8", "serde": {"type": "evicpress-int8", "layout": "blocks"}}
 
-Options: ``layout`` (see quantize.py), ``group`` (values per scale, default 64) and ``max_workers``. Each method
-keeps count of the bytes and seconds it spent, for the server's metrics.
+Options: ``layout`` (see quantize.py), ``group`` (values per scale, default 64) and ``max_workers`` (threads each way).
+Each method keeps count of the bytes and seconds it spent, for the server's metrics.
 """
 
 from __future__ import annotations
@@ -14,7 +14,16 @@ from dataclasses import dataclass, field
 
 import torch
 
-from .compat import AsyncSerdeProcessor, Deserializer, MemoryLayoutDesc, MemoryObj, ObjectKey, Serializer, register_serde
+from .compat import (
+    AsyncSerdeProcessor,
+    Deserializer,
+    MemoryLayoutDesc,
+    MemoryObj,
+    ObjectKey,
+    SerdeProcessor,
+    Serializer,
+    register_serde,
+)
 from .quantize import LAYOUTS, QUANTIZERS, Quantizer, decode_chunk, encode_chunk
 
 PREFIX = "evicpress-"
@@ -119,6 +128,43 @@ class GroupDeserializer(Deserializer):
             done.decompress_seconds += time.perf_counter() - started
 
 
+class TwoWaySerde(SerdeProcessor):
+    """Decompresses beside compressing, each in threads of its own.
+
+    A request waits for what is decompressed, and nobody for what is compressed: in one queue a load would stand
+    behind all that the requests before it have still to store.
+    """
+
+    def __init__(self, serializer: Serializer, deserializer: Deserializer, max_workers: int = 1) -> None:
+        self._storing = AsyncSerdeProcessor(serializer, deserializer, max_workers)
+        self._loading = AsyncSerdeProcessor(serializer, deserializer, max_workers)
+
+    def get_serialize_event_fd(self) -> int:
+        return self._storing.get_serialize_event_fd()
+
+    def get_deserialize_event_fd(self) -> int:
+        return self._loading.get_deserialize_event_fd()
+
+    def submit_serialize(self, src_objs: list[MemoryObj], dst_objs: list[MemoryObj], keys: list[ObjectKey]) -> int:
+        return self._storing.submit_serialize(src_objs, dst_objs, keys)
+
+    def query_serialize_result(self, task_id: int) -> bool | None:
+        return self._storing.query_serialize_result(task_id)
+
+    def submit_deserialize(self, src_objs: list[MemoryObj], dst_objs: list[MemoryObj], keys: list[ObjectKey]) -> int:
+        return self._loading.submit_deserialize(src_objs, dst_objs, keys)
+
+    def query_deserialize_result(self, task_id: int) -> bool | None:
+        return self._loading.query_deserialize_result(task_id)
+
+    def estimate_serialized_size(self, layout_desc: MemoryLayoutDesc) -> int:
+        return self._storing.estimate_serialized_size(layout_desc)
+
+    def close(self) -> None:
+        self._storing.close()
+        self._loading.close()
+
+
 def _bytes(obj: MemoryObj) -> torch.Tensor:
     return _tensor(obj).view(torch.uint8).flatten()
 
@@ -136,7 +182,7 @@ def register_serdes() -> None:
 
 
 def _factory(quantizer: Quantizer):
-    def create(options: dict[str, object]) -> AsyncSerdeProcessor:
+    def create(options: dict[str, object]) -> SerdeProcessor:
         layout = str(options.get("layout", "blocks"))
         group = int(str(options.get("group", DEFAULT_GROUP)))
         if layout not in LAYOUTS:
@@ -145,6 +191,6 @@ def _factory(quantizer: Quantizer):
             raise ValueError(f"serde {PREFIX}{quantizer.name}: group must be an even number ≥ 2, got {group}")
         workers = int(str(options.get("max_workers", 1)))
         codec = _Codec(quantizer, layout, group)
-        return AsyncSerdeProcessor(GroupSerializer(codec), GroupDeserializer(codec), max_workers=workers)
+        return TwoWaySerde(GroupSerializer(codec), GroupDeserializer(codec), workers)
 
     return create
