@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { createReadStream, existsSync } from 'node:fs';
+import { createReadStream, existsSync, statSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { type EvicpressError, errors } from '../errors.js';
 import { loadModel, PROFILES_FOLDER, profilePath, RESULTS_FOLDER } from '../formats/bundled.js';
@@ -80,7 +80,7 @@ export async function loadInputs(flags: InputFlags, blockBytes?: (model: Model) 
     model,
     methods: { header: loaded.header, rows },
     methodsAssumed,
-    files: await Promise.all(files.map(fingerprint)),
+    files: await fingerprints(files),
     warnings,
   };
 }
@@ -96,12 +96,20 @@ export function inputPaths(flags: InputFlags, config: Config): string[] {
   ];
 }
 
-/** A file's name as plans record it, with the sha256 of its bytes. */
-export async function fingerprint(path: string): Promise<{ path: string; sha256: string }> {
-  const hash = createHash('sha256');
-  for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
-  const bundled = relative(PROFILES_FOLDER, path);
-  return { path: bundled.startsWith('..') ? path : `bundled:${bundled}`, sha256: hash.digest('hex') };
+/**
+ * Files' names as plans record them, with the sha256 of their bytes; without what cannot be read once more: a pipe, a
+ * table in S3.
+ */
+export async function fingerprints(paths: readonly string[]): Promise<{ path: string; sha256: string }[]> {
+  const files = paths.filter((path) => statSync(path, { throwIfNoEntry: false })?.isFile() === true);
+  return Promise.all(
+    files.map(async (path) => {
+      const hash = createHash('sha256');
+      for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
+      const bundled = relative(PROFILES_FOLDER, path);
+      return { path: bundled.startsWith('..') ? path : `bundled:${bundled}`, sha256: hash.digest('hex') };
+    }),
+  );
 }
 
 function tiersPath(given: string | undefined): string {

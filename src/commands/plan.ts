@@ -11,7 +11,7 @@ import { planSummaryText, planTable } from '../report/plan-summary.js';
 import { openTerminal, type TerminalFlags } from '../report/terminal.js';
 import { parseNumber, parseSeconds } from '../units.js';
 import type { DemandSource } from './demand.js';
-import { fingerprint } from './inputs.js';
+import { fingerprints } from './inputs.js';
 import { sameInputs, shellWord } from './options.js';
 import { costOfEngine, enginesText, withEngineKeys } from './plan-engine.js';
 import { addProblemOptions, offeredRequest, type ProblemFlags, readRequest } from './problem-inputs.js';
@@ -63,7 +63,7 @@ async function run(flags: PlanFlags): Promise<void> {
     ...(flags.migrationCost === undefined
       ? {}
       : { migrationSecondsPerGb: parseNumber(flags.migrationCost, '--migration-cost', { min: 0 }) }),
-    inputs: [...inputs.files, await fingerprint(source.path)],
+    inputs: [...inputs.files, ...(await fingerprints([source.path]))],
   };
   const planned = planContexts(offeredRequest(request, offer));
   const { problem, solution, solveSeconds } = planned;

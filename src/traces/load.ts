@@ -38,9 +38,60 @@ export async function loadTrace(path: string, options: LoadOptions = {}): Promis
 }
 
 async function parseTrace(path: string, options: LoadOptions): Promise<Trace> {
-  const format = await formatOf(path, options.format);
-  // DuckDB, and all that goes with it, only where it is needed.
-  if (!('parse' in format)) return (await import('./table/read.js')).readTable(path, options);
+  const read = { lines: 0 };
+  const pipe = isTable(path) ? undefined : await openPipe(path, read);
+  try {
+    const format = await formatOf(path, options.format, pipe?.firstLine);
+    if ('parse' in format) return await parseLog(path, format, options, read, pipe?.batches);
+    if (pipe !== undefined)
+      throw errors.badFile(path, undefined, 'a table is not read from a pipe. Write it to a file first.');
+    // DuckDB, and all that goes with it, only where it is needed.
+    return (await import('./table/read.js')).readTable(path, options);
+  } finally {
+    await pipe?.batches.return();
+  }
+}
+
+/** A log that can be read once only: the batches of its lines, and the first line that is not blank. */
+interface Pipe {
+  readonly firstLine: string;
+  readonly batches: AsyncGenerator<Buffer, void>;
+}
+
+/** Undefined where the log is an ordinary file. */
+async function openPipe(path: string, read: { readonly lines: number }): Promise<Pipe | undefined> {
+  if ((await requireLog(path)).isFile()) return undefined;
+  const rest = readWholeLines(path, read);
+  const begun: Buffer[] = [];
+  let firstLine: string | undefined;
+  while (firstLine === undefined) {
+    const next = await rest.next();
+    if (next.done === true) throw emptyLog(path);
+    begun.push(next.value);
+    firstLine = next.value
+      .toString('utf8')
+      .split('\n')
+      .find((line) => line.trim() !== '');
+  }
+  async function* batches() {
+    try {
+      yield* begun;
+      yield* rest;
+    } finally {
+      await rest.return(undefined);
+    }
+  }
+  return { firstLine, batches: batches() };
+}
+
+/** @param batches of a log that can be read once only. */
+async function parseLog(
+  path: string,
+  format: TraceFormat,
+  options: LoadOptions,
+  read: { lines: number },
+  batches?: AsyncIterable<Buffer>,
+): Promise<Trace> {
   const { size } = await requireLog(path);
   const builder = new TraceBuilder(format.reuse);
   const parser = format.parse(builder, options);
@@ -50,9 +101,8 @@ async function parseTrace(path: string, options: LoadOptions): Promise<Trace> {
       throw errors.badFile(path, line, `${fault} Pass --skip-bad to leave such lines out.`);
     if (skipped.lines++ === 0) skipped.first = `line ${line}: ${fault}`;
   };
-  const read = { lines: 0 };
   const parseRange = async (range: ByteRange) => {
-    for await (const bytes of readWholeLines(path, read, range)) {
+    for await (const bytes of batches ?? readWholeLines(path, read, range)) {
       const isFirst = read.lines === 0;
       parseLines(parser, builder, bytes, read, onFault);
       // The rest of the log will hold about as many blocks a byte as its first batch.
@@ -84,15 +134,19 @@ async function parseTrace(path: string, options: LoadOptions): Promise<Trace> {
 
 /**
  * The format of a log, by its name where one is given, else by its content.
+ * @param firstLine that is not blank, where it has been read.
  * @throws EvicpressError on an unknown name, or where the log cannot be read or recognised.
  */
-export async function formatOf(path: string, name: string | undefined): Promise<TraceFormat | typeof table> {
+export async function formatOf(
+  path: string,
+  name: string | undefined,
+  firstLine?: string,
+): Promise<TraceFormat | typeof table> {
   if (name !== undefined) return pick('log format', [...formats, table], name);
-  return isTable(path) ? table : recognise(path);
+  return isTable(path) ? table : recognise(path, firstLine ?? (await firstLineOf(path)));
 }
 
-async function recognise(path: string): Promise<TraceFormat | typeof table> {
-  const firstLine = await firstLineOf(path);
+function recognise(path: string, firstLine: string): TraceFormat | typeof table {
   const found = formats.find((format) => format.sniff(firstLine));
   if (found !== undefined) return found;
   if (headsTable(firstLine)) return table;

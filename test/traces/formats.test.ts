@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -5,6 +6,7 @@ import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { withArrivals } from '../../src/traces/arrivals.js';
 import { assignClasses } from '../../src/traces/assign-classes.js';
+import { columnsToBytes } from '../../src/traces/columns-file.js';
 import { formats } from '../../src/traces/index.js';
 import { type LoadOptions, loadTrace } from '../../src/traces/load.js';
 import type { Trace } from '../../src/traces/trace.js';
@@ -106,6 +108,38 @@ describe('mooncake', () => {
     const trace = await bundledLog();
     expect([trace.requests, trace.blockTokens, trace.warnings.length]).toEqual([1500, 512, 0]);
   });
+});
+
+describe('a log that can be read once only', () => {
+  const lines = [mooncake(0, [1, 2]), mooncake(1, [1, 3])].map((row) => `${JSON.stringify(row)}\n`).join('');
+  const piped = async (content: string | Buffer, options?: LoadOptions) => {
+    const pipe = join(folder, 'pipe');
+    await rm(pipe, { force: true });
+    execFileSync('mkfifo', [pipe]);
+    const [trace] = await Promise.allSettled([loadTrace(pipe, options), writeFile(pipe, content)]);
+    if (trace.status === 'rejected') throw trace.reason;
+    return trace.value;
+  };
+
+  it.each<[string, string | Buffer]>([
+    ['plain', lines],
+    ['compressed', gzipSync(lines)],
+    ['that begins with blank lines', `\n\n${lines}`],
+    ['of lengths only', 'TIMESTAMP,ContextTokens,GeneratedTokens\n1,512,1\n2,512,1\n'],
+  ])('is recognised and read like a file: %s', async (_, content) => {
+    const [trace, same] = [await piped(content), await load(content)];
+    expect(columnsToBytes(trace)).toEqual(columnsToBytes(same));
+  });
+
+  it('is refused like a file', async () => {
+    await expect(piped(`${lines}bad\n`)).rejects.toThrow(/pipe:3: not valid JSON/);
+    await expect(piped('hello\n')).rejects.toThrow(/pipe:1: this is no request log we know/);
+    await expect(piped('\n')).rejects.toThrow(/the file is empty/);
+    await expect(piped(lines, { format: 'nonesuch' })).rejects.toThrow(/Unknown log format/);
+  });
+
+  it('is refused where it is a table, which is read several times', () =>
+    expect(piped('timestamp,request,block\n1,1,1\n')).rejects.toThrow(/Write it to a file first/));
 });
 
 describe('what is wrong with a log', () => {
