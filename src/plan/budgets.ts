@@ -81,7 +81,8 @@ function indexIn(names: readonly string[], kind: string, name: string): number {
   throw errors.unknownName(kind, name, names.slice(0, 20));
 }
 
-function periodOf({ periodSeconds }: Demand, what: string): number {
+/** The period of a demand. @param what needs it, for the message. @throws EvicpressError where it is not known. */
+export function periodOf({ periodSeconds }: Demand, what: string): number {
   if (periodSeconds !== null) return periodSeconds;
   throw errors.missingInput(
     'planning period',

@@ -123,15 +123,16 @@ function isFeasible(request: PlanRequest): boolean {
 function solve(problem: Problem, request: PlanRequest): { problem: Problem; solution: Solution } {
   const { previous, migrationSecondsPerGb = 0, target } = request;
   const solver = solverNamed(request.solver ?? 'dual');
-  if (target?.meanQuality !== undefined || target?.maxMeanTtftSeconds !== undefined)
-    return solveForTarget(problem, target, solver);
   const options = previous === undefined ? {} : { start: pricesOf(previous, problem) };
-  if (problem.inForce === undefined || migrationSecondsPerGb === 0)
-    return { problem, solution: solver.solve(problem, options) };
-  const moved = { ...problem, movingSecondsPerByte: migrationSecondsPerGb / 1e9 };
-  const { choices } = solver.solve(moved, options);
-  const { optimum } = solveRelaxation(problem, options.start);
-  return { problem, solution: solutionOf(problem, solver.name, choices, optimum) };
+  const solved = (asked: Problem) =>
+    target?.meanQuality !== undefined || target?.maxMeanTtftSeconds !== undefined
+      ? solveForTarget(asked, target, solver)
+      : { problem: asked, solution: solver.solve(asked, options) };
+  if (problem.inForce === undefined || migrationSecondsPerGb === 0) return solved(problem);
+  const moved = solved({ ...problem, movingSecondsPerByte: migrationSecondsPerGb / 1e9 });
+  const free = { ...problem, alpha: moved.problem.alpha };
+  const { optimum } = solveRelaxation(free, options.start);
+  return { problem: free, solution: solutionOf(free, solver.name, moved.solution.choices, optimum) };
 }
 
 /**

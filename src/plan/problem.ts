@@ -2,7 +2,7 @@ import { recomputeSeconds } from '../cost/prefill.js';
 import { errors } from '../errors.js';
 import type { Model } from '../formats/model.js';
 import type { Tier } from '../formats/tiers.js';
-import { type Budgets, readBudgets } from './budgets.js';
+import { type Budgets, periodOf, readBudgets } from './budgets.js';
 import type { ProblemOptions } from './constraints.js';
 import type { CurveBook } from './curves.js';
 import type { Demand } from './demand.js';
@@ -53,6 +53,7 @@ export function buildProblem(
   }
   for (const name of Object.keys(options.minQualityOfClass ?? {}))
     if (!demand.classes.includes(name)) throw errors.unknownName('class', name, demand.classes);
+  if (options.bandwidthShare !== undefined) periodOf(demand, 'A share of bandwidth');
   const problemTiers = problemTiersOf(tiers, options.bandwidthShare);
   const hasParents = demand.parents.some((parent) => parent >= 0);
   const budgets = readBudgets(demand, problemTiers, options);

@@ -100,6 +100,31 @@ describe('budgets', () => {
     expect(again.header.limits!.map(({ used }) => used)).toEqual([0, 0]);
   });
 
+  it('weigh moving where a target for the mean is solved for too', () => {
+    const random = randomFrom(9);
+    const demand = demandOf(40, random);
+    const request = requestOf(demand, random, { solver: 'dual' });
+    const first = planContexts({ ...request, target: { meanQuality: 0.95 } });
+    const drifted = { ...demand, accesses: demand.accesses.map((rate) => rate * (0.5 + 1.5 * random())) };
+    const again = (migrationSecondsPerGb: number) =>
+      planContexts({
+        ...request,
+        demand: drifted,
+        target: { maxMeanTtftSeconds: 10 },
+        previous: first.header,
+        previousRows: [...first.rows()],
+        migrationSecondsPerGb,
+      });
+    const places = (plan: typeof first) =>
+      [...plan.rows()].map(({ tier, method, compressionRatio }) => `${tier} ${method} ${compressionRatio}`);
+    const written = (plan: typeof first) => {
+      const before = places(first);
+      return places(plan).filter((place, i) => place !== before[i] && !place.startsWith('recompute')).length;
+    };
+    expect(written(again(0))).toBeGreaterThan(0);
+    expect(written(again(1e12))).toBe(0);
+  });
+
   it('of money bound what the plan costs; money with a weight gives way to time and back', () => {
     const random = randomFrom(5);
     const demand = demandOf(40, random);
@@ -134,11 +159,12 @@ describe('budgets', () => {
     expect(() => planContexts(requestOf(demandOf(3, random), random, changes))).toThrow(message);
   });
 
-  it('need a price for money, and a period for writes', () => {
+  it('need a price for money, and a period for writes and loads', () => {
     const random = randomFrom(8);
     const request = requestOf(demandOf(3, random, { periodSeconds: null }), random);
     const unpriced = { ...request, tiers: [tier('dram', GB, GB)], moneyPerMonth: 5 };
     expect(() => planContexts(unpriced)).toThrow(/price of a tier/);
     expect(() => planContexts({ ...request, writtenBytesPerDay: { ssd: GB } })).toThrow(/periodSeconds/);
+    expect(() => planContexts({ ...request, bandwidthShare: 0.5 })).toThrow(/periodSeconds/);
   });
 });
