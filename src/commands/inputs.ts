@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { createReadStream, existsSync, statSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { type EvicpressError, errors } from '../errors.js';
-import { loadModel, PROFILES_FOLDER, profilePath, RESULTS_FOLDER } from '../formats/bundled.js';
+import { isModelFile, loadModel, PROFILES_FOLDER, profilePath, RESULTS_FOLDER } from '../formats/bundled.js';
 import { type Config, readConfig } from '../formats/config.js';
 import { type MethodProfile, type MethodRow, readMethods } from '../formats/methods.js';
 import type { Model } from '../formats/model.js';
@@ -57,7 +57,8 @@ export async function loadInputs(flags: InputFlags, blockBytes?: (model: Model) 
   const warnings: string[] = [];
   const tiersFile = tiersPath(flags.tiers ?? config.tiers);
   const profile = await readTiers(tiersFile);
-  const model = await loadModel(flags.model ?? config.model ?? missingModel());
+  const served = flags.model ?? config.model ?? missingModel();
+  const model = await loadModel(served);
   const sized = overrideCapacities(
     profile.tiers,
     { ...config.capacity, ...readCapacities(flags.capacity ?? []) },
@@ -73,7 +74,11 @@ export async function loadInputs(flags: InputFlags, blockBytes?: (model: Model) 
   if (methodsAssumed && flags.allowModelMismatch !== true) throw mismatch(loaded, model, methodsFile!);
   if (methodsAssumed)
     warnings.push(`Quality figures are of ${profiledModel(loaded)}, not of ${model.name}: assumed.`);
-  const files = [tiersFile, ...(methodsFile === undefined ? [] : [methodsFile])];
+  const files = [
+    tiersFile,
+    ...(methodsFile === undefined ? [] : [methodsFile]),
+    ...(isModelFile(served) ? [served] : []),
+  ];
   return {
     config,
     tiers,
@@ -92,7 +97,7 @@ export function inputPaths(flags: InputFlags, config: Config): string[] {
   return [
     tiersPath(flags.tiers ?? config.tiers),
     ...(methods === undefined ? [] : [methods]),
-    ...(model?.endsWith('.json') ? [model] : []),
+    ...(model !== undefined && isModelFile(model) ? [model] : []),
   ];
 }
 
@@ -174,17 +179,21 @@ function withPrices(tiers: readonly Tier[], prices: Readonly<Record<string, stri
  * over all ranks together. Its speed stays that of one rank, as the profile has it.
  */
 function overAllRanks(tiers: readonly Tier[], model: Model): readonly Tier[] {
-  const ranks = model.kvBytesPerToken / (model.kvBytesPerTokenPerRank ?? model.kvBytesPerToken);
-  if (ranks === 1) return tiers;
-  return tiers.map((tier) =>
-    tier.scope !== 'rank'
-      ? tier
-      : {
-          ...tier,
-          capacityBytes: tier.capacityBytes === null ? null : tier.capacityBytes * ranks,
-          reservedBytes: (tier.reservedBytes ?? 0) * ranks,
-        },
-  );
+  return tiers.map((tier) => {
+    const ranks = ranksOf(tier, model);
+    if (ranks === 1) return tier;
+    return {
+      ...tier,
+      capacityBytes: tier.capacityBytes === null ? null : tier.capacityBytes * ranks,
+      reservedBytes: (tier.reservedBytes ?? 0) * ranks,
+    };
+  });
+}
+
+/** Of how many ranks a tier's room is counted: those of the model where each has the tier for itself, else 1. */
+export function ranksOf({ scope }: Tier, model: Model): number {
+  if (scope !== 'rank') return 1;
+  return model.kvBytesPerToken / (model.kvBytesPerTokenPerRank ?? model.kvBytesPerToken);
 }
 
 function ofOneMetric(

@@ -101,14 +101,14 @@ export async function readRequest(given: ProblemFlags, plan?: PlanHeader): Promi
 
 /** The flags, with the plan's own inputs where they say nothing. A mismatch the plan accepted is accepted again. */
 async function asPlanned(flags: ProblemFlags, plan: PlanHeader): Promise<ProblemFlags> {
-  const { tiers, methods, contexts, trace, changed, gone } = await inputsOfPlan(plan);
+  const { tiers, methods, contexts, trace, model: file, changed, gone } = await inputsOfPlan(plan);
   const isWhole = changed.length === 0 && gone.length === 0;
   const demand =
     flags.trace === undefined && flags.contexts === undefined
       ? { ...(contexts === undefined ? {} : { contexts }), ...(trace === undefined ? {} : { trace }) }
       : {};
   const profile = flags.methods ?? methods ?? (isWhole ? 'none' : undefined);
-  const model = flags.model ?? plan.model ?? undefined;
+  const model = flags.model ?? file ?? plan.model ?? undefined;
   return {
     ...flags,
     ...demand,

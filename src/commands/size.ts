@@ -21,6 +21,7 @@ import {
 } from '../report/size-text.js';
 import { openTerminal, type TerminalFlags } from '../report/terminal.js';
 import { formatBytes, formatSeconds, parseBytes, parseNumber, parseSeconds } from '../units.js';
+import { ranksOf } from './inputs.js';
 import { collect } from './options.js';
 import { addProblemOptions, type ProblemFlags, readProblem } from './problem-inputs.js';
 
@@ -81,10 +82,11 @@ async function run(flags: SizeFlags): Promise<void> {
   const capacity = [...(flags.capacity ?? []), ...given.map(({ tier, high }) => `${tier}=${high}B`)];
   const { problem, inputs } = await readProblem({ ...flags, capacity });
   for (const warning of inputs.warnings) terminal.warn(warning);
-  const varied = given.length > 0 ? given : [defaultRange(problem)];
+  const ranks = inputs.tiers.map((tier) => ranksOf(tier, inputs.model));
+  const varied = given.length > 0 ? given : [defaultRange(problem, ranks)];
   const names = varied.map(({ tier }) => tier);
   const base = problem.tiers.map((tier) => tier.capacityBytes);
-  const setup: Setup = { problem, tiers: inputs.tiers, base, varied };
+  const setup: Setup = { problem, tiers: inputs.tiers, ranks, base, varied };
   const points = sweep(setup, flags, (done, total) => terminal.progress({ stage: 'size', done, total }));
   const knee = kneePoint(points);
   const pareto = flags.alphas === undefined ? undefined : paretoOf(problem, flags.alphas);
@@ -122,7 +124,10 @@ const KNEE_RULE =
 
 interface Setup {
   readonly problem: Problem;
+  /** Capacities over all ranks. */
   readonly tiers: readonly Tier[];
+  /** By tier: the sizes that are varied are of one of so many ranks, as `--capacity` is. */
+  readonly ranks: readonly number[];
   readonly base: readonly number[];
   readonly varied: readonly Varied[];
 }
@@ -147,12 +152,11 @@ function variedOf(text: string): Varied {
 }
 
 /** The first finite tier, from a hundredth of all uncompressed bytes to all of them. */
-function defaultRange({ tiers, demand }: Problem): Varied {
-  const tier = tiers.find((entry) => Number.isFinite(entry.capacityBytes) && entry.capacityBytes > 0);
-  if (tier === undefined)
-    throw errors.missingInput('tier to vary', 'Name one with --vary, e.g. --vary dram=10GB..1TB.');
-  const total = demand.fullBytes.reduce((sum, bytes) => sum + bytes, 0);
-  return { tier: tier.name, low: Math.ceil(total / 100), high: Math.ceil(total) };
+function defaultRange({ tiers, demand }: Problem, ranks: readonly number[]): Varied {
+  const t = tiers.findIndex(({ capacityBytes }) => Number.isFinite(capacityBytes) && capacityBytes > 0);
+  if (t < 0) throw errors.missingInput('tier to vary', 'Name one with --vary, e.g. --vary dram=10GB..1TB.');
+  const total = demand.fullBytes.reduce((sum, bytes) => sum + bytes, 0) / ranks[t]!;
+  return { tier: tiers[t]!.name, low: Math.ceil(total / 100), high: Math.ceil(total) };
 }
 
 function sweep(setup: Setup, flags: SizeFlags, onPoint: (done: number, total: number) => void): Solved[] {
@@ -171,11 +175,11 @@ function sweep(setup: Setup, flags: SizeFlags, onPoint: (done: number, total: nu
   return grid.map((bytes, k) => solvedOf(setup, bytes, plans[k]!));
 }
 
-/** Capacities of all tiers, where the varied ones have so many bytes. */
-function fullOf({ tiers, base, varied }: Setup, bytes: readonly number[]): number[] {
+/** Capacities of all tiers over all ranks, where the varied ones have so many bytes. */
+function fullOf({ tiers, ranks, base, varied }: Setup, bytes: readonly number[]): number[] {
   return tiers.map((tier, t) => {
     const k = varied.findIndex((entry) => entry.tier === tier.name);
-    return k < 0 ? base[t]! + (tier.reservedBytes ?? 0) : bytes[k]!;
+    return k < 0 ? base[t]! + (tier.reservedBytes ?? 0) : bytes[k]! * ranks[t]!;
   });
 }
 

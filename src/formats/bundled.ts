@@ -40,6 +40,11 @@ export function profilePath(kind: 'tiers' | 'methods', nameOrPath: string): stri
   );
 }
 
+/** Whether a model is given by its file, not by a bundled name. */
+export function isModelFile(nameOrPath: string): boolean {
+  return looksLikePath(nameOrPath, ['.json']);
+}
+
 function looksLikePath(text: string, suffixes: readonly string[]): boolean {
   return text.startsWith('.') || text.startsWith('/') || suffixes.some((suffix) => text.endsWith(suffix));
 }
@@ -59,7 +64,7 @@ export async function bundledModels(): Promise<Model[]> {
  * @throws EvicpressError with the nearest name.
  */
 export async function loadModel(nameOrPath: string): Promise<Model> {
-  if (looksLikePath(nameOrPath, ['.json'])) {
+  if (isModelFile(nameOrPath)) {
     return checkModel(await readJson(nameOrPath, 'a model', 'See docs/formats.md for its form.'), nameOrPath);
   }
   const models = await bundledModels();

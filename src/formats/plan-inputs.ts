@@ -9,6 +9,8 @@ export interface PlanInputs {
   readonly tiers?: string;
   readonly methods?: string;
   readonly contexts?: string;
+  /** Of a model that is none of the bundled ones. */
+  readonly model?: string;
   /** The request log. */
   readonly trace?: string;
   /** Names of files that have changed since, and of those that are gone. */
@@ -30,7 +32,7 @@ export async function inputsOfPlan(header: PlanHeader | undefined): Promise<Plan
   return { ...found, changed, gone };
 }
 
-type Kind = 'tiers' | 'methods' | 'contexts' | 'trace';
+type Kind = 'tiers' | 'methods' | 'contexts' | 'model' | 'trace';
 
 /** What a file is, by its first bytes: a request log is what is none of ours. */
 async function kindOf(path: string): Promise<Kind> {
@@ -38,6 +40,7 @@ async function kindOf(path: string): Promise<Kind> {
     const head = String(chunk);
     const [line] = head.split('\n');
     if (/"format"\s*:\s*"evicpress\.tiers"/.test(head) || /^\s*\{\s*"tiers"/.test(head)) return 'tiers';
+    if (/"format"\s*:\s*"evicpress\.model"/.test(head) || /"kvBytesPerToken"/.test(head)) return 'model';
     if (/"format"\s*:\s*"evicpress\.methods"/.test(head) || /"compressionRatio"/.test(line!))
       return 'methods';
     if (/"format"\s*:\s*"evicpress\.contexts"/.test(head) || /"accesses"/.test(line!)) return 'contexts';

@@ -95,7 +95,7 @@ export async function gatherEvidence(paths: EvidencePaths, config: Config): Prom
   );
   const replays = (await read('replay', paths.replay ?? found('replay.json'), readReplays)) ?? [];
   const size = await read('size', paths.size ?? found('size.json'), readSize);
-  const model = await findModel(paths.model, plan?.header.model ?? config.model, warnings);
+  const model = await findModel(paths.model ?? inputs.model, plan?.header.model ?? config.model, warnings);
   if (files.length === 0) {
     throw new EvicpressError(
       `Nothing to report: there is no plan, profile or replay in ${RESULTS_FOLDER}. Make a plan first: evicpress plan --trace requests.jsonl --tiers h100-host --model llama-3.1-8b; or look at one: evicpress demo`,

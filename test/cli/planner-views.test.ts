@@ -30,7 +30,32 @@ describe('evicpress size', () => {
   });
 });
 
+describe('evicpress size where each rank has a tier for itself', () => {
+  it('means the bytes of one rank, as --capacity does', async () => {
+    const [dram, ssd] = samples.tiers.tiers;
+    writeSamples(box);
+    box.write('tiers.json', { ...samples.tiers, tiers: [{ ...dram, scope: 'rank' }, ssd] });
+    box.write('model.json', { ...samples.model, kvBytesPerTokenPerRank: samples.model.kvBytesPerToken / 4 });
+    const inputs = ['--tiers', 'tiers.json', '--methods', 'none', '--model', './model.json'];
+    const flags = [...inputs, '--contexts', 'contexts.ndjson', '--json'];
+    const size = await box.evicpress('size', ...flags, '--vary', 'dram=100MB..200MB', '--points', '3');
+    expect(size.exitCode).toBe(0);
+    for (const { capacities, meanTtftSeconds } of JSON.parse(size.stdout).points) {
+      const plan = await box.evicpress('plan', ...flags, '--capacity', `dram=${capacities.dram}B`);
+      expect(JSON.parse(plan.stdout).summary.meanTtftSeconds).toBeCloseTo(meanTtftSeconds, 9);
+    }
+  });
+});
+
 describe('evicpress explain', () => {
+  it('finds the files a plan was made from, the model among them', async () => {
+    await box.evicpress('plan', ...writeSamples(box), '--contexts', 'contexts.ndjson', '-o', 'plan.ndjson');
+    const { exitCode, stdout, stderr } = await box.evicpress('explain', 'a', '--plan', 'plan.ndjson');
+    expect(stderr).toBe('');
+    expect(exitCode).toBe(0);
+    expect(stdout).toMatch(/"a" is (not )?kept/);
+  });
+
   it('shows the options of a context, and suggests the nearest id', async () => {
     const flags = [...writeSamples(box), '--contexts', 'contexts.ndjson'];
     await box.evicpress('plan', ...flags, '-o', 'plan.ndjson');
