@@ -1,7 +1,7 @@
 /**
  * The library: the stages of the command line as functions over plain data (docs/library.md).
  *
- *     import { loadModel, plan, readTiers, replay } from 'evicpress';
+ *     import { isModelFile, loadModel, plan, readTiers, replay } from 'evicpress';
  *
  * Errors that the caller can fix are `EvicpressError`s with one clear message, as on the command line.
  */
@@ -23,6 +23,7 @@ export {
   BUNDLED_METHODS,
   bundledModels,
   bundledNames,
+  isModelFile,
   loadModel,
   PROFILES_FOLDER,
   profilePath,
