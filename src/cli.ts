@@ -38,7 +38,9 @@ export async function createProgram(argv: readonly string[]): Promise<Command> {
     .exitOverride()
     .configureOutput({ outputError: () => undefined })
     .configureHelp(HELP_STYLE)
-    .commandsGroup('Start:');
+    .commandsGroup('Start:')
+    // Loaded when something is done: a help text needs no configuration.
+    .hook('preAction', async (_, action) => (await import('./configured-options.js')).applyConfig(action));
   const called = calledVerb(argv);
   for (const verb of verbs) {
     const command = program.command(verb.name).description(verb.summary).helpGroup(`${verb.group}:`);

@@ -8,6 +8,7 @@ const SOURCE = fileURLToPath(new URL('../src/', import.meta.url));
 /** The picture of who imports whom, top to bottom: a part imports from rows below its own and from itself. */
 const ROWS: readonly (readonly string[])[] = [
   ['cli.ts', 'index.ts'],
+  ['configured-options.ts'],
   ['commands', 'declared-help.ts'],
   ['workflows'],
   ['tiers', 'methods', 'replay', 'engines', 'report'],

@@ -74,10 +74,10 @@ export async function readRequest(given: ProblemFlags, plan?: PlanHeader): Promi
         : minQuality,
     minQualityOfClass: minQualityOfClass ?? planned?.minQualityOfClass,
   };
+  const bound =
+    flags.confidence ?? planned?.confidence ?? (planned === undefined ? config.confidence : undefined);
   const confidence =
-    flags.confidence === undefined
-      ? planned?.confidence
-      : parseNumber(flags.confidence, '--confidence', { min: 0.5, max: 0.9999 });
+    bound === undefined ? undefined : parseNumber(String(bound), '--confidence', { min: 0.5, max: 0.9999 });
   const alpha = flags.alpha ?? planned?.alpha ?? config.alpha ?? DEFAULT_ALPHA;
   const engine = flags.engine ?? config.engine;
   return {

@@ -34,6 +34,7 @@ export const configSchema = z.looseObject({
   capacity: z.record(z.string(), text).optional(),
   alpha: text.optional(),
   meanQuality: text.optional(),
+  confidence: text.optional(),
   ...constraints,
   solver: text.optional(),
   profile: z

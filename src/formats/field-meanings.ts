@@ -229,6 +229,7 @@ export const fieldMeanings: Readonly<Record<string, Readonly<Record<string, stri
     capacity: 'By tier: room for KV caches, e.g. 80GB, 0 or unlimited.',
     alpha: 'Seconds of TTFT that one unit of quality is worth.',
     meanQuality: 'Instead of alpha: mean quality not below this.',
+    confidence: 'Plans use the lower bound of quality that holds with this probability.',
     ...CONSTRAINTS,
     solver: 'dual, exact, greedy or greedy-per-byte.',
     profile: 'What `profile` alone needs.',

@@ -1,0 +1,53 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { sandbox, writeSamples } from '../support/cli.js';
+
+const box = sandbox();
+
+const INPUTS = 'tiers: tiers.json\nmethods: methods.ndjson\nmodel: model.json\ncontexts: contexts.ndjson\n';
+
+async function planned(...args: readonly string[]) {
+  const { exitCode, stdout, stderr } = await box.evicpress('plan', '--json', ...args);
+  expect(exitCode).toBe(0);
+  return { header: JSON.parse(stdout), stderr };
+}
+
+describe('evicpress.yaml', () => {
+  it('is the default of every option, the section of the verb before the top level, flags before both', async () => {
+    writeSamples(box);
+    box.write(
+      'evicpress.yaml',
+      `${INPUTS}alpha: 3\nconfidence: 0.9\nplan:\n  alpha: 5\n  output: own.ndjson\n`,
+    );
+    const { header, stderr } = await planned();
+    expect(header.objective).toMatchObject({ alpha: 5, confidence: 0.9 });
+    expect(readFileSync(box.path('own.ndjson'), 'utf8')).toContain('"alpha":5');
+    expect(stderr).toBe('');
+    expect((await planned('--alpha', '7')).header.objective.alpha).toBe(7);
+  });
+
+  it('takes lists, mappings and switches for options that repeat or stand alone', async () => {
+    writeSamples(box);
+    box.write(
+      'evicpress.yaml',
+      `${INPUTS}plan:\n  capacity: {dram: 1MB}\n  forbid: [ssd]\n  detailedExitcode: true\n`,
+    );
+    const { exitCode, stdout } = await box.evicpress('plan', '--json');
+    expect(exitCode).toBe(10);
+    const { tiers, rules } = JSON.parse(stdout);
+    expect(tiers[0].capacityBytes).toBe(1e6);
+    expect(rules).toBeDefined();
+    expect(tiers.find((tier: { name: string }) => tier.name === 'ssd').usedBytes).toBe(0);
+  });
+
+  it('warns of what is no option of any command, and goes on', async () => {
+    writeSamples(box);
+    box.write('evicpress.yaml', `${INPUTS}aplha: 3\nreplay:\n  policis: [lru]\n`);
+    const { header, stderr } = await planned();
+    expect(stderr.split('\n')).toEqual([
+      'warning: evicpress.yaml: aplha is no option we know. Did you mean alpha?',
+      'warning: evicpress.yaml: replay.policis is no option we know. Did you mean policies?',
+    ]);
+    expect(header.objective.alpha).toBe(1);
+  });
+});
