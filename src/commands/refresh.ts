@@ -53,7 +53,8 @@ async function run(flags: RefreshFlags): Promise<void> {
   const terminal = openTerminal(flags);
   const options = turnOptions(flags, await readConfig('.'));
   const tell = teller(flags.logFormat, terminal);
-  const result = await tellingOfFailure(() => refreshTurn(options, turnTools(flags, options, tell)), tell);
+  const turn = () => refreshTurn(options, turnTools(flags, options, tell));
+  const result = await (flags.logFormat === 'json' ? tellingOfFailure(turn, tell) : turn());
   tell('info', sentence(result, options.dryRun), { outcome: result.outcome, generation: result.generation });
   terminal.result(summaryOf(result, options.dryRun));
 }
