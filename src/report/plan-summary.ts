@@ -49,17 +49,22 @@ function proofText({ summary }: PlanHeader): string {
   return `Proved: no plan can be better by more than ${significant(summary.gap)} s of utility, ${summary.gapOfSpan.toExponential(1)} of what is to be won.`;
 }
 
+/** Where more than this share of a tier is free and has a price, nothing that is worth it fits whole: the price is the bound's. */
+const LEFT_OVER = 0.01;
+
 function priceText(header: PlanHeader, tier: PlanHeader['tiers'][number]): string[] {
   if (tier.capacityBytes === null) return [`${tier.name}: ${formatBytes(tier.usedBytes)} used, unlimited.`];
   const used = `${tier.name}: ${formatBytes(tier.usedBytes)} of ${formatBytes(tier.capacityBytes)} used`;
   if (tier.price === 0) return [`${used}; more room is worth nothing.`];
+  const hasRoom = tier.capacityBytes - tier.usedBytes > LEFT_OVER * tier.capacityBytes;
+  const one = hasRoom ? 'by the bound, which may keep parts of contexts, one' : 'one';
   const perGb = tier.price * 1e9;
   const others = header.tiers.filter((other) => other !== tier && other.price > 0);
   const exchange = others
     .map((other) => ` or ${significant(perGb / (other.price * 1e9))} GB of ${other.name}`)
     .join('');
   return [
-    `${used}; one more GB is worth ${formatSeconds(perGb)} of waiting per period${exchange === '' ? '' : `, as much as${exchange.slice(3)}`}.`,
+    `${used}; ${one} more GB is worth ${formatSeconds(perGb)} of waiting per period${exchange === '' ? '' : `, as much as${exchange.slice(3)}`}.`,
   ];
 }
 
