@@ -48,6 +48,11 @@ export function parseBytes(text: string, blockBytes?: number): number {
   return Math.round(value * unitFactor(unit, BYTE_UNITS, text, 'size'));
 }
 
+/** Whether a size is so few bytes, and without a unit, that a unit was surely meant. */
+export function lacksUnit(text: string): boolean {
+  return /^\d+(?:\.\d+)?$/.test(text.trim()) && Number(text) > 0 && Number(text) < 1e6;
+}
+
 /** Reads a rate such as `20GB/s`. @returns bytes per second. @throws EvicpressError */
 export function parseBytesPerSecond(text: string): number {
   const match = /^(.*)\/s$/.exec(text.trim());

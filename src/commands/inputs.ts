@@ -7,7 +7,7 @@ import { type Config, readConfig } from '../formats/config.js';
 import { type MethodProfile, type MethodRow, readMethods } from '../formats/methods.js';
 import type { Model } from '../formats/model.js';
 import { readTiers, type Tier } from '../formats/tiers.js';
-import { parseBytes, parseNumber } from '../units.js';
+import { lacksUnit, parseBytes, parseNumber } from '../units.js';
 import { readPairs } from './constraints.js';
 
 /** The flags that say what is planned for and with; each falls back to evicpress.yaml, then to what lies in .evicpress. */
@@ -59,11 +59,11 @@ export async function loadInputs(flags: InputFlags, blockBytes?: (model: Model) 
   const profile = await readTiers(tiersFile);
   const served = flags.model ?? config.model ?? missingModel();
   const model = await loadModel(served);
-  const sized = overrideCapacities(
-    profile.tiers,
-    { ...config.capacity, ...readCapacities(flags.capacity ?? []) },
-    blockBytes?.(model),
-  );
+  const capacities = { ...config.capacity, ...readCapacities(flags.capacity ?? []) };
+  const sized = overrideCapacities(profile.tiers, capacities, blockBytes?.(model));
+  for (const [tier, size] of Object.entries(capacities))
+    if (lacksUnit(size))
+      warnings.push(`${tier} is given ${size} bytes. Write the unit, if one was meant: ${tier}=${size}GB.`);
   const prices = readPairs(flags.price ?? [], '--price', 'TIER=MONEY', 'ssd=0.08');
   const tiers = overAllRanks(withPrices(sized, { ...config.price, ...prices }), model);
   const methodsFile = methodsPath(flags.methods ?? config.methods);

@@ -410,6 +410,19 @@ describe('a log whose times go backwards', () => {
   });
 });
 
+describe('a capacity without a unit', () => {
+  it('is bytes, and a warning says so where that can hardly be meant', async () => {
+    const flags = writeSamples(box);
+    const args = ['plan', ...flags, '--contexts', 'contexts.ndjson'];
+    const small = await box.evicpress(...args, '--capacity', 'dram=80');
+    expect(small.stderr).toBe(
+      'warning: dram is given 80 bytes. Write the unit, if one was meant: dram=80GB.',
+    );
+    expect(small.exitCode).toBe(0);
+    expect((await box.evicpress(...args, '--capacity', 'dram=80000000')).stderr).toBe('');
+  });
+});
+
 describe('an output that cannot be written', () => {
   it.each([
     ['tiers.json/plan.ndjson', /tiers\.json\/plan\.ndjson: /],
