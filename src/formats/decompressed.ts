@@ -54,8 +54,12 @@ async function* unzstd(head: Buffer, chunks: AsyncIterator<Buffer>): AsyncGenera
   let chunk: Buffer | undefined = head;
   while (chunk !== undefined) {
     const next: IteratorResult<Buffer> = await chunks.next();
-    stream.push(chunk, next.done === true);
-    yield* pieces;
+    try {
+      stream.push(chunk, next.done === true);
+    } finally {
+      // Also what comes before a damaged place, so that its line is told.
+      yield* pieces;
+    }
     pieces = [];
     chunk = next.done === true ? undefined : next.value;
   }
