@@ -1,4 +1,6 @@
+import { read as readAt } from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
+import { promisify } from 'node:util';
 import { EvicpressError, errors, systemFault } from '../errors.js';
 import { compressionOfHead, MAGIC_BYTES, readDecompressed } from './decompressed.js';
 
@@ -42,6 +44,8 @@ export function isBlank(bytes: Buffer, start: number, end: number): boolean {
 export interface ByteRange {
   readonly from?: number;
   readonly to?: number;
+  /** The file, where it is open: another may have taken its place since. It stays open. */
+  readonly fd?: number;
 }
 
 /**
@@ -59,11 +63,15 @@ export async function* readWholeLines(
       throw errors.badFile(path, read.lines + 1, `the line is longer than ${MAX_LINE_BYTES} bytes.`);
   };
   try {
+    if (range.fd !== undefined) {
+      yield* plainLines(range.fd, range, refuseOverlong);
+      return;
+    }
     const handle = await openPlain(path);
     if (handle === undefined) yield* wholeLinesOf(readDecompressed(path), refuseOverlong);
     else {
       try {
-        yield* plainLines(handle, range, refuseOverlong);
+        yield* plainLines(handle.fd, range, refuseOverlong);
       } finally {
         await handle.close();
       }
@@ -89,9 +97,11 @@ export async function openPlain(path: string): Promise<FileHandle | undefined> {
   return undefined;
 }
 
+const readInto = promisify(readAt);
+
 /** Into one buffer again and again: a large log would take fresh memory for every batch. */
 async function* plainLines(
-  handle: FileHandle,
+  fd: number,
   { from = 0, to = Number.POSITIVE_INFINITY }: ByteRange,
   refuseOverlong: (length: number) => void,
 ): AsyncGenerator<Buffer> {
@@ -100,7 +110,7 @@ async function* plainLines(
   let kept = 0;
   for (let at = from; ; ) {
     const room = Math.min(buffer.length - kept, to - at);
-    const { bytesRead } = room > 0 ? await handle.read(buffer, kept, room, at) : { bytesRead: 0 };
+    const { bytesRead } = room > 0 ? await readInto(fd, buffer, kept, room, at) : { bytesRead: 0 };
     if (bytesRead === 0) break;
     at += bytesRead;
     const filled = kept + bytesRead;

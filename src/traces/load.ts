@@ -114,13 +114,13 @@ async function parseLog(
   };
   const ahead = parser.plain === undefined ? undefined : await scanAhead(path);
   try {
-    await parseRange(ahead === undefined ? {} : { to: ahead.from });
+    await parseRange(ahead === undefined ? {} : { fd: ahead.fd, to: ahead.from });
     if (ahead !== undefined) {
       for await (const requests of ahead.requests()) {
         parser.plain!.take(requests);
         read.lines += requests.inputTokens.length;
       }
-      await parseRange({ from: ahead.readTo });
+      await parseRange({ fd: ahead.fd, from: ahead.readTo });
     }
   } finally {
     await ahead?.stop();

@@ -60,9 +60,9 @@ class RequestColumns implements IdSink {
 }
 
 /** A thread that scans the end of a log as far as its lines are plain and their ids short. */
-async function scanFrom({ path, from }: ScanAssignment): Promise<void> {
+async function scanFrom({ path, fd, from }: ScanAssignment): Promise<void> {
   let to = from;
-  for await (const bytes of readWholeLines(path, { lines: 0 }, { from })) {
+  for await (const bytes of readWholeLines(path, { lines: 0 }, { fd, from })) {
     if (bytes[bytes.length - 1] !== NEWLINE) return;
     const columns = new RequestColumns(bytes.length);
     const scanner = new MooncakeScanner(columns);

@@ -17,6 +17,8 @@ const NEWLINE = 10;
 /** What the thread is started with. */
 export interface ScanAssignment {
   readonly path: string;
+  /** The log, which is open as long as the thread runs. */
+  readonly fd: number;
   /** Where a line begins. */
   readonly from: number;
 }
@@ -37,13 +39,15 @@ export async function scanAhead(path: string): Promise<ScanAhead | undefined> {
   if (availableParallelism() < 2) return undefined;
   const handle = await openPlain(path);
   if (handle === undefined) return undefined;
+  let ahead: ScanAhead | undefined;
   try {
     const { size } = await handle.stat();
     const from =
       size < WORTH_A_THREAD_BYTES ? undefined : await nextLine(handle, Math.floor(BEGINNING * size));
-    return from === undefined ? undefined : new ScanAhead({ path, from });
+    if (from !== undefined) ahead = new ScanAhead(path, handle, from);
+    return ahead;
   } finally {
-    await handle.close();
+    if (ahead === undefined) await handle.close();
   }
 }
 
@@ -54,16 +58,22 @@ async function nextLine(handle: FileHandle, from: number): Promise<number | unde
 }
 
 class ScanAhead {
-  /** The caller's part ends here. */
-  readonly from: number;
+  /** The log, open until the end: both threads read the same file, whatever takes its place meanwhile. */
+  readonly fd: number;
   /** What is before this place has been handed out. */
   readTo: number;
   private readonly worker: Worker;
   private readonly messages: AsyncIterable<[ScannedRequests]>;
 
-  constructor(assignment: ScanAssignment) {
-    this.from = assignment.from;
-    this.readTo = assignment.from;
+  /** @param from where the caller's part ends. */
+  constructor(
+    path: string,
+    private readonly handle: FileHandle,
+    readonly from: number,
+  ) {
+    this.fd = handle.fd;
+    this.readTo = from;
+    const assignment: ScanAssignment = { path, fd: handle.fd, from };
     this.worker = new Worker(workerFile('traces/mooncake.worker'), { workerData: assignment });
     this.messages = on(this.worker, 'message', { close: ['exit'] }) as typeof this.messages;
   }
@@ -80,8 +90,9 @@ class ScanAhead {
     }
   }
 
-  /** Ends the thread. */
+  /** Ends the thread, and closes the log. */
   async stop(): Promise<void> {
     await this.worker.terminate();
+    await this.handle.close();
   }
 }

@@ -1,8 +1,9 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { readWholeLines } from '../../src/formats/line-batches.js';
 import { columnsToBytes } from '../../src/traces/columns-file.js';
 import { type LoadOptions, loadTrace } from '../../src/traces/load.js';
 import { scanAhead } from '../../src/traces/scan-ahead.js';
@@ -77,6 +78,19 @@ describe('a log that two threads scan', () => {
     expect(requests).toBeGreaterThan(LATE / 3);
     expect(requests).toBeLessThan(LATE);
     expect(ahead.readTo).toBeGreaterThan(ahead.from);
+  });
+
+  it('is the file that it was, whatever takes its place meanwhile', async () => {
+    const { plain } = writeLog(unchanged);
+    const ahead = (await scanAhead(plain))!;
+    writeFileSync(`${plain}.new`, 'another log\n'.repeat(1e6));
+    renameSync(`${plain}.new`, plain);
+    let requests = 0;
+    for await (const { inputTokens } of ahead.requests()) requests += inputTokens.length;
+    for await (const bytes of readWholeLines(plain, { lines: 0 }, { fd: ahead.fd, to: ahead.from }))
+      requests += bytes.toString().split('\n').length - 1;
+    await ahead.stop();
+    expect(requests).toBe(REQUESTS);
   });
 
   it.each([10, LATE])('names the line that does not parse: %i', async (line) => {
