@@ -122,8 +122,20 @@ export {
   parseSeconds,
 } from './units.js';
 export { type CheckedFile, checkFile } from './workflows/check-file.js';
-export { type Change, PUBLISH_FOLDER, reviewApply, reviewRollback } from './workflows/generations.js';
-export { ChangeTally, type PlanDifference, placeOf, planDifference } from './workflows/plan-difference.js';
+export {
+  type Change,
+  PUBLISH_FOLDER,
+  planInForce,
+  reviewApply,
+  reviewRollback,
+} from './workflows/generations.js';
+export {
+  ChangeTally,
+  type PlanDifference,
+  placeOf,
+  planDifference,
+  rowDifference,
+} from './workflows/plan-difference.js';
 export { alertRules } from './workflows/refresh/alerts.js';
 export { dashboard } from './workflows/refresh/dashboard.js';
 export { DEFAULT_THRESHOLDS } from './workflows/refresh/drift/check.js';

@@ -9,7 +9,9 @@ import { planContexts } from '../plan/plan-contexts.js';
 import type { Target } from '../plan/targets.js';
 import { planSummaryText, planTable } from '../report/plan-summary.js';
 import { openTerminal, type TerminalFlags } from '../report/terminal.js';
-import { parseNumber, parseSeconds } from '../units.js';
+import { formatBytes, formatCount, parseNumber, parseSeconds } from '../units.js';
+import { PUBLISH_FOLDER, planInForce } from '../workflows/generations.js';
+import { type PlanDifference, rowDifference } from '../workflows/plan-difference.js';
 import type { DemandSource } from './demand.js';
 import { fingerprints } from './inputs.js';
 import { sameInputs, shellWord } from './options.js';
@@ -39,7 +41,10 @@ export default function plan(command: Command): void {
     .option('--previous <plan>', 'the plan in force: warm start')
     .option('--migration-cost <seconds>', 'with --previous: seconds of waiting that moving one GB is worth')
     .option('--max-gap <share>', 'exit with 3 when the gap of span is larger')
-    .option('--detailed-exitcode', 'exit with 10 when the plan differs from the previous one')
+    .option(
+      '--detailed-exitcode',
+      'exit with 10 when the plan differs from the previous one, else from the one in force',
+    )
     .option('-o, --output <file>', 'where the plan goes (default: .evicpress/plan.ndjson)')
     .addHelpText('after', EXAMPLES)
     .action(async (_, cmd: Command) => run(cmd.optsWithGlobals() as PlanFlags));
@@ -70,14 +75,17 @@ async function run(flags: PlanFlags): Promise<void> {
   const classes = learnClassRules(problem, solution.choices);
   const header = { ...planned.header, rules: { ...planned.header.rules, classes } };
   const rows = await withEngineKeys(planned.rows, source, request.demand, flags, model.name);
+  const before = await planBefore(previous, flags.previous);
   const output = flags.output ?? join(RESULTS_FOLDER, 'plan.ndjson');
   const groups = new PlacementGroups();
   await writePlan(output, header, groups.counting(rows()));
+  const difference = before === undefined ? undefined : rowDifference(before.plan.rows, rows());
   for (const warning of [...inputs.warnings, ...(source.kind === 'trace' ? source.trace.warnings : [])])
     terminal.warn(warning);
   if (output !== '-') {
     terminal.table(...planTable(header, groups));
     terminal.say(planSummaryText(header, solveSeconds, output));
+    if (difference !== undefined) terminal.say(differenceText(before!.name, difference));
     terminal.say(
       engine === undefined
         ? enginesText(header, groups, tiers)
@@ -89,9 +97,25 @@ async function run(flags: PlanFlags): Promise<void> {
     ...header,
     summary: { ...header.summary, solveSeconds, evaluations: solution.evaluations },
     output,
+    ...(difference === undefined ? {} : { difference }),
   });
   judge(flags, header);
-  if (flags.detailedExitcode === true && isChanged(rows(), previous)) process.exitCode = CHANGED;
+  if (flags.detailedExitcode === true && isChanged(rows(), before?.plan)) process.exitCode = CHANGED;
+}
+
+/** The plan that a new one would replace: the one named, else the one that engines follow now. */
+async function planBefore(named: Plan | undefined, path: string | undefined) {
+  const plan = named ?? (await planInForce(PUBLISH_FOLDER));
+  if (plan === undefined) return undefined;
+  return { plan, name: path ?? `the plan in force (generation ${plan.header.generation})` };
+}
+
+function differenceText(name: string, { kept, changes }: PlanDifference): string {
+  const changed = changes.reduce((sum, { contexts }) => sum + contexts, 0);
+  const written = changes.reduce((sum, { change, bytes }) => sum + (change === 'drop' ? 0 : bytes), 0);
+  return changed === 0
+    ? `Beside ${name}: nothing moves.`
+    : `Beside ${name}: ${formatCount(changed)} contexts move, change their form or go, ${formatBytes(written)} are written, ${formatCount(kept)} stay.`;
 }
 
 /** What shows the plan's worth: a replay of its log; without a log, the page. */

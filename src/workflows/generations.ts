@@ -24,6 +24,13 @@ export interface Change {
   carryOut(): Promise<void>;
 }
 
+/** The plan in force in a folder; undefined where none was published, or none is whole. @throws EvicpressError */
+export async function planInForce(folder: string): Promise<Plan | undefined> {
+  const store = new PlanStore(folder);
+  const { inForce } = await store.open(false);
+  return inForce === undefined ? undefined : store.read(inForce);
+}
+
 /** What publishing a plan would change. @throws EvicpressError where the plan is not whole and valid. */
 export async function reviewApply(folder: string, planPath: string): Promise<Change> {
   const plan = await readPlan(planPath);

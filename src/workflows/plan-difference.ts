@@ -18,9 +18,14 @@ export interface PlanDifference {
 
 /** Compares two plans context by context; without an old plan everything is added. */
 export function planDifference(before: Plan | undefined, after: Plan): PlanDifference {
-  const old = new Map((before?.rows ?? []).map((row) => [row.context, row]));
+  return rowDifference(before?.rows ?? [], after.rows);
+}
+
+/** The same for rows, of which the new ones come one at a time. */
+export function rowDifference(before: readonly Placement[], after: Iterable<Placement>): PlanDifference {
+  const old = new Map(before.map((row) => [row.context, row]));
   const tally = new ChangeTally();
-  for (const row of after.rows) {
+  for (const row of after) {
     tally.note(old.get(row.context), row);
     old.delete(row.context);
   }

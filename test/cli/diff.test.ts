@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { sandbox } from '../support/cli.js';
+import { sandbox, writeSamples } from '../support/cli.js';
 
 const box = sandbox();
 
@@ -108,5 +108,20 @@ describe('evicpress diff', () => {
     const { exitCode, stdout } = await box.evicpress('diff', 'a.ndjson', 'a.ndjson', '--detailed-exitcode');
     expect(stdout).toBe('The plans place all 1 contexts alike.');
     expect(exitCode).toBe(0);
+  });
+});
+
+describe('evicpress plan', () => {
+  it('says how it differs from the plan in force, which --detailed-exitcode is about', async () => {
+    const flags = writeSamples(box);
+    const args = ['plan', ...flags, '--contexts', 'contexts.ndjson', '--detailed-exitcode'];
+    expect((await box.evicpress(...args)).exitCode).toBe(10);
+    await box.evicpress('apply', '--yes');
+    const same = await box.evicpress(...args);
+    expect(same.exitCode).toBe(0);
+    expect(same.stdout).toContain('Beside the plan in force (generation 1): nothing moves.');
+    const other = await box.evicpress(...args, '--capacity', 'dram=0', '--capacity', 'ssd=0', '--json');
+    expect(other.exitCode).toBe(10);
+    expect(JSON.parse(other.stdout).difference.changes[0].change).toBe('drop');
   });
 });
