@@ -37,14 +37,13 @@ export const documents: TraceFormat = {
           optionalText('session', value.session) ??
           optionalText('tenant', value.tenant);
         if (fault !== undefined) return fault;
+        // All of them first: the length that a bad line gives a document must not stand.
         for (let i = 0; i < list.length; i++) {
-          const document: unknown = list[i];
-          if (!isObject(document) || typeof document.context !== 'string' || document.context === '')
-            return `documents[${i}]: expected {"context": "…", "tokens": n}.`;
-          const wrong = positiveTokens(`documents[${i}].tokens`, document.tokens);
+          const wrong = documentFault(`documents[${i}]`, list[i]);
           if (wrong !== undefined) return wrong;
-          builder.pushDocument(builder.ids.ofText(document.context), document.tokens as number);
         }
+        for (const { context, tokens } of list as { context: string; tokens: number }[])
+          builder.pushDocument(builder.ids.ofText(context), tokens);
         builder.endRequest({
           timestampSeconds: (value.timestamp as number) / 1000,
           inputTokens: value.input_length as number,
@@ -59,3 +58,9 @@ export const documents: TraceFormat = {
     };
   },
 };
+
+function documentFault(field: string, document: unknown): string | undefined {
+  if (!isObject(document) || typeof document.context !== 'string' || document.context === '')
+    return `${field}: expected {"context": "…", "tokens": n}.`;
+  return positiveTokens(`${field}.tokens`, document.tokens);
+}

@@ -165,6 +165,19 @@ describe('what is wrong with a log', () => {
     expect(trace.warnings.join()).toMatch(/1 lines? .*skipped/);
   });
 
+  it('leaves nothing of a skipped line behind', async () => {
+    const request = (...documents: object[]) => ({ timestamp: 0, input_length: 900, documents });
+    const bad = request({ context: 'a', tokens: 700 }, { context: 'b', tokens: 0 });
+    const trace = await load(
+      [request({ context: 'c', tokens: 1 }), bad, request({ context: 'a', tokens: 5 })],
+      {
+        skipBad: true,
+      },
+    );
+    expect(paths(trace)).toEqual([['c'], ['a']]);
+    expect([...trace.tokensOfBlock]).toEqual([1, 5]);
+  });
+
   it('a truncated archive', async () => {
     const whole = gzipSync(`${good}\n`.repeat(50_000));
     await expect(load(whole.subarray(0, whole.length - 20))).rejects.toThrow(/damaged or cut short/);
