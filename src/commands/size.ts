@@ -20,7 +20,7 @@ import {
   sizeTable,
 } from '../report/size-text.js';
 import { openTerminal, type TerminalFlags } from '../report/terminal.js';
-import { formatBytes, formatSeconds, parseBytes, parseNumber, parseSeconds } from '../units.js';
+import { formatBytes, formatSeconds, parseBytes, parseNumber, parseSeconds, significant } from '../units.js';
 import { ranksOf } from './inputs.js';
 import { collect } from './options.js';
 import { addProblemOptions, type ProblemFlags, readProblem } from './problem-inputs.js';
@@ -113,7 +113,9 @@ async function run(flags: SizeFlags): Promise<void> {
       terminal.say(`\n${paretoChart(pareto)}\n`);
     }
     if (answer !== undefined) terminal.conclude(answerSentence(flags.for!, names[0]!, answer));
-    terminal.say(`Figures are the planner's predictions from the profiles given. Written to ${output}.`);
+    terminal.say(
+      `Predicted by the planner from the profiles given, at alpha ${significant(problem.alpha)}. Written to ${output}.`,
+    );
     terminal.next('evicpress report', 'the curve, to show around');
   }
   terminal.result({ ...result, output });
