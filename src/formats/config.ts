@@ -75,6 +75,11 @@ export async function readConfig(folder: string): Promise<Config> {
   return checkShape(configSchema, (await parsedYaml(content, path)) ?? {}, path);
 }
 
+/** What the parser found wrong, in one line and without the place, which is said before it. */
+export function yamlFault(message: string): string {
+  return printable(message.split('\n')[0]!.replace(/ at line \d+, column \d+:?$/, '.'));
+}
+
 /** A configuration larger than this, or nested deeper, is none; the parser would exhaust memory or stack on it. */
 const LARGEST_CHARACTERS = 2 ** 20;
 const DEEPEST = 100;
@@ -86,7 +91,7 @@ async function parsedYaml(content: string, path: string): Promise<unknown> {
   const document = parseDocument(content, { prettyErrors: true });
   const fault = document.errors[0];
   if (fault !== undefined) {
-    throw errors.badFile(path, fault.linePos?.[0].line, printable(fault.message.split('\n')[0]!));
+    throw errors.badFile(path, fault.linePos?.[0].line, yamlFault(fault.message));
   }
   return yamlValue(document, path);
 }

@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises';
 import { LineCounter, parseDocument } from 'yaml';
 import * as z from 'zod';
 import { EvicpressError, errors, printable } from '../errors.js';
-import { configSchema, refuseExcess, yamlValue } from '../formats/config.js';
+import { configSchema, refuseExcess, yamlFault, yamlValue } from '../formats/config.js';
 import { contextRowSchema, contextsHeaderSchema, readContexts } from '../formats/contexts.js';
 import { readLines, readText, systemFault } from '../formats/files.js';
 import { methodRowSchema, methodsHeaderSchema, readMethods } from '../formats/methods.js';
@@ -152,8 +152,7 @@ function checkYaml(path: string, text: string, faults: Faults): string {
     refuseExcess(text, path);
     const lines = new LineCounter();
     const document = parseDocument(text, { lineCounter: lines, prettyErrors: true });
-    for (const error of document.errors)
-      faults.add(printable(error.message.split('\n')[0]!), error.linePos?.[0].line);
+    for (const error of document.errors) faults.add(yamlFault(error.message), error.linePos?.[0].line);
     if (faults.none)
       addIssues(configSchema, yamlValue(document, path) ?? {}, faults, locator(document, lines));
   } catch (error) {

@@ -235,7 +235,7 @@ const spoiltFiles: readonly Spoil[] = [
     /requests\.jsonl:1: this is no request log we know/,
   ],
 
-  ['broken on line 2', 'evicpress.yaml', 'alpha: 1\ncapacity: [dram\n', /evicpress\.yaml:\d+: /],
+  ['broken on line 2', 'evicpress.yaml', 'alpha: 1\ncapacity: [dram\n', /evicpress\.yaml:\d+: [^:]*\.$/],
   ['a list for a mapping', 'evicpress.yaml', 'capacity: [dram]\n', /evicpress\.yaml: capacity: /],
   [
     'a model that misses a field',
