@@ -1,12 +1,10 @@
 import { printable } from '../errors.js';
 import { BlockSizeGuess } from './block-size.js';
 import type { RequestFields, TraceBuilder } from './builder.js';
+import { exactIds } from './exact-ids.js';
 import type { PlainLines, TraceFormat } from './format.js';
 import { isObject, isTime, jsonLine, optionalText, shown, wholeNumber } from './json-line.js';
 import { MooncakeScanner } from './mooncake-scanner.js';
-
-/** Longer ids are told apart by their digits, here as in plain lines (`DenseIds.ofText`). */
-const LARGEST_NUMBER = 1e15 - 1;
 
 /**
  * Mooncake JSONL, our native form: `timestamp` in ms, `input_length`, `output_length`, `hash_ids` chained by
@@ -77,12 +75,8 @@ function readCarefully(
   const fault = requestFault(value);
   if (fault !== undefined) return fault;
   const ids = value.hash_ids as (number | string)[];
-  const isLong = (id: number | string) => typeof id === 'number' && id > LARGEST_NUMBER;
-  const written = ids.some(isLong) ? idsAsWritten(text) : [];
-  for (let i = 0; i < ids.length; i++) {
-    const id = isLong(ids[i]!) ? digitsOf(ids[i] as number, written[i]) : ids[i]!;
+  for (const id of exactIds(ids, () => text))
     builder.push(typeof id === 'number' ? builder.ids.ofNumber(id) : builder.ids.ofText(id));
-  }
   const fields: RequestFields = {
     timestampSeconds: clock.secondsOf(value),
     inputTokens: value.input_length as number,
@@ -131,15 +125,4 @@ class SessionClock {
     if (session !== undefined) this.lastOf.set(session, milliseconds);
     return milliseconds / 1000;
   }
-}
-
-/** The ids as they stand in the line: a double cannot hold a 64-bit hash exactly. */
-function idsAsWritten(text: string): string[] {
-  const list = /"hash_ids"\s*:\s*\[((?:"(?:[^"\\]|\\.)*"|[^"\]])*)\]/.exec(text)?.[1] ?? '';
-  return list.match(/"(?:[^"\\]|\\.)*"|[^",\s]+/g) ?? [];
-}
-
-/** A whole number's digits: as written, unless it was written otherwise (`1e16`). */
-function digitsOf(id: number, written: string | undefined): string {
-  return written !== undefined && /^\d+$/.test(written) ? written : BigInt(id).toString();
 }

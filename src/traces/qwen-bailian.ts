@@ -1,4 +1,5 @@
 import { prefixId } from './chain.js';
+import { exactIds } from './exact-ids.js';
 import type { TraceFormat } from './format.js';
 import {
   isObject,
@@ -44,7 +45,7 @@ export const qwenBailian: TraceFormat = {
         const wrong = ids.findIndex((id) => typeof id !== 'number' && typeof id !== 'string');
         if (wrong !== -1) return `hash_ids[${wrong}]: expected a number or text (got ${shown(ids[wrong])}).`;
         let prefix = -1;
-        for (const id of ids as (number | string)[]) {
+        for (const id of exactIds(ids as (number | string)[], () => bytes.toString('utf8', start, end))) {
           prefix = prefixId(prefix, id);
           builder.push(builder.ids.ofNumber(prefix));
         }

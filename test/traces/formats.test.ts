@@ -239,6 +239,13 @@ describe('other formats', () => {
     expect(trace.blockTokens).toBe(16);
   });
 
+  it('Qwen-Bailian ids beyond 2^53 are kept apart', async () => {
+    const line = (id: string) =>
+      `{"chat_id": 1, "parent_chat_id": -1, "timestamp": 0, "input_length": 16, "hash_ids": [${id}]}`;
+    const lines = ['9007199254740992', '9007199254740993', '9007199254740992'].map(line);
+    expect([...(await load(lines.join('\n'))).blocks]).toEqual([0, 1, 0]);
+  });
+
   it('OpenAI-style chats share the blocks of their common text', async () => {
     const system = { role: 'system', content: 'You answer questions about the harbour. '.repeat(8) };
     const trace = await load([
