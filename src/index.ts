@@ -1,7 +1,7 @@
 /**
  * The library: the stages of the command line as functions over plain data (docs/library.md).
  *
- *     import { isModelFile, loadModel, plan, readTiers, replay } from 'evicpress';
+ *     import { loadModel, plan, readTiers, replay } from 'evicpress';
  *
  * Errors that the caller can fix are `EvicpressError`s with one clear message, as on the command line.
  */
