@@ -54,6 +54,9 @@ export interface DualOptions {
   readonly maxEvaluations?: number;
 }
 
+/** How many times deeper the floor is tried before limits are said to be impossible. */
+const DEEPER = [1e3, 1e6];
+
 /**
  * Minimises the Lagrangian bound by cutting planes: each answer is a cut (and a column of the restricted
  * master), all are kept, and the next prices lie half-way between the best so far and the master's optimum,
@@ -61,6 +64,22 @@ export interface DualOptions {
  * brings nothing new, so that bound and mix meet.
  */
 export function minimizeBound(lagrangian: Lagrangian, options: DualOptions): DualOptimum {
+  let optimum = minimized(lagrangian, options);
+  // Where something must be kept, no answer uses nothing: a little of the artificial one may be cheaper than what
+  // keeps the limits. If it stays however dear it is, nothing does.
+  const depth = optimum.bound - options.floor;
+  for (const times of options.high === undefined ? DEEPER : []) {
+    if (!optimum.infeasible) break;
+    optimum = minimized(lagrangian, {
+      ...options,
+      answers: optimum.answers,
+      floor: options.floor - times * depth,
+    });
+  }
+  return optimum;
+}
+
+function minimized(lagrangian: Lagrangian, options: DualOptions): DualOptimum {
   const { limits } = lagrangian;
   const rows = limits.length;
   const { floor, baseline, low, high, maxEvaluations = 400, enough = Number.NEGATIVE_INFINITY } = options;

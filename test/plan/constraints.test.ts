@@ -100,6 +100,20 @@ describe('budgets', () => {
     expect(again.header.limits!.map(({ used }) => used)).toEqual([0, 0]);
   });
 
+  it('are kept where that costs all there is to win, a thousandth beyond a limit', () => {
+    const random = randomFrom(1);
+    const demand = demandOf(2, random, { fullBytes: Float64Array.of(0.501 * GB, 0.5 * GB) });
+    const lossy = { context: '*', fullBytes: GB, method: 'lossy', compressionRatio: 0.01 };
+    const request = requestOf(demand, random, {
+      tiers: [tier('dram', GB, 20 * GB)],
+      methods: [{ ...lossy, storedBytes: 0.99 * GB, quality: 0 }],
+      forbidden: ['recompute'],
+      alpha: 1000,
+    });
+    const qualities = [...planContexts(request).rows()].map(({ quality }) => quality);
+    expect(qualities.sort()).toEqual([0, 1]);
+  });
+
   it('weigh moving where a target for the mean is solved for too', () => {
     const random = randomFrom(9);
     const demand = demandOf(40, random);
