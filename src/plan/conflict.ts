@@ -9,6 +9,8 @@ interface Wish {
   readonly without: (request: PlanRequest) => PlanRequest;
 }
 
+/** Of at most so many wishes in conflict each is tried out: whether a plan is found without it. */
+const MOST_TRIED = 20;
 /** More wishes of one kind than this are named as one. */
 const MOST_OF_A_KIND = 2000;
 
@@ -32,8 +34,19 @@ export function conflictIn(
   if (!holds([])) return new InfeasibleError();
   const conflict = explain([], false, wishes, holds);
   return new InfeasibleError(
-    `No plan was found that keeps all of these together: ${conflict.map((wish) => wish.text).join('; ')}. Give up or loosen one of them; every other demand can be met.`,
+    `No plan was found that keeps all of these together: ${conflict.map((wish) => wish.text).join('; ')}. ${remedyOf(conflict, (one) => holds(wishes.filter((wish) => wish !== one)))}`,
   );
+}
+
+/** What to do about a conflict: without one of its wishes there may still be others that contradict each other. */
+function remedyOf(conflict: readonly Wish[], suffices: (one: Wish) => boolean): string {
+  const loosen = 'Give up or loosen one of them';
+  if (conflict.length > MOST_TRIED) return `${loosen}.`;
+  const enough = conflict.filter(suffices);
+  if (enough.length === conflict.length) return `${loosen}; every other demand can be met.`;
+  if (enough.length === 0) return `${loosen}; other demands contradict each other too.`;
+  const which = enough.length === 1 ? 'this one' : 'one of these';
+  return `Give up or loosen ${which}, and every other demand can be met: ${enough.map((wish) => wish.text).join('; ')}.`;
 }
 
 /** The part of `wishes` that, with `background`, cannot hold; minimal. */

@@ -61,6 +61,14 @@ describe('demands that contradict each other', () => {
     expect(message).not.toMatch(/is pinned/);
   });
 
+  it('come with what it is enough to give up', () => {
+    // With four pins any one of them is; with ten only the tier's size is.
+    expect(messageOf(requestWith(4))).toMatch(
+      /Give up or loosen one of them; every other demand can be met\.$/,
+    );
+    expect(messageOf(requestWith(10))).toMatch(/Give up or loosen this one, .*: dram holds 3\.50 GB\.$/);
+  });
+
   it('are told of a pinned form below a floor', () => {
     const request = requestWith(0);
     const pins = new Map([[5, { tier: 'ssd', method: 'method-0' }]]);
