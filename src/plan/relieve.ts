@@ -25,6 +25,17 @@ const MAX_PASSES = 8;
  * @returns whether all limits hold in the end.
  */
 export function relieve(assignment: Assignment, options: RelieveOptions): boolean {
+  if (relievedBySingles(assignment, options)) return true;
+  if (!assignment.problem.hasParents || options.candidates !== undefined) return false;
+  assignment.rows.forEach((row, r) => {
+    fellSubtrees(assignment, r, row.limit);
+  });
+  // With less below it a context may take forms that were barred.
+  return relievedBySingles(assignment, options);
+}
+
+/** The same by changes of single contexts. */
+function relievedBySingles(assignment: Assignment, options: RelieveOptions): boolean {
   for (let pass = 0; pass < MAX_PASSES && !withinLimits(assignment.rows, assignment.use); pass++) {
     // In the last passes no other row may be overfilled any more, so that they end.
     const patient = options.downward === true || pass < MAX_PASSES / 2;
@@ -32,10 +43,6 @@ export function relieve(assignment: Assignment, options: RelieveOptions): boolea
       relieveRow(assignment, r, options, patient);
     });
   }
-  if (assignment.problem.hasParents && options.candidates === undefined)
-    assignment.rows.forEach((row, r) => {
-      fellSubtrees(assignment, r, row.limit);
-    });
   return withinLimits(assignment.rows, assignment.use);
 }
 

@@ -52,10 +52,13 @@ function solveForQuality(
   solver: Solver,
 ): { problem: Problem; solution: Solution } {
   const reaches = (plan: Planned) => plan.means.meanQuality >= wanted - 1e-12;
-  const best = at(problem, MOST_ALPHA);
-  if (!reaches(best)) {
+  if (!reaches(at(problem, MOST_ALPHA))) {
+    const solved = { ...problem, alpha: MOST_ALPHA };
+    const solution = solver.solve(solved);
+    const means = planMeans(solved, solution.choices);
+    if (reaches({ means })) return { problem: solved, solution: trimmed(solved, solution, wanted) };
     throw new EvicpressError(
-      `A mean quality of ${wanted} cannot be reached: the best plan has ${best.means.meanQuality.toFixed(4)}. Ask for less, allow recompute, or raise a capacity.`,
+      `A mean quality of ${wanted} cannot be reached: the best plan has ${means.meanQuality.toFixed(4)}. Ask for less, allow recompute, or raise a capacity.`,
     );
   }
   const alpha = leastAlpha(problem, reaches);
@@ -76,10 +79,13 @@ function solveForTtft(
   solver: Solver,
 ): { problem: Problem; solution: Solution } {
   const tooSlow = (plan: Planned) => plan.means.meanTtftSeconds > wanted;
-  const fastest = at(problem, LEAST_ALPHA);
-  if (tooSlow(fastest)) {
+  if (tooSlow(at(problem, LEAST_ALPHA))) {
+    const solved = { ...problem, alpha: LEAST_ALPHA };
+    const solution = solver.solve(solved);
+    const means = planMeans(solved, solution.choices);
+    if (!tooSlow({ means })) return { problem: solved, solution };
     throw new EvicpressError(
-      `A mean TTFT of ${formatSeconds(wanted)} cannot be reached: the fastest plan has ${formatSeconds(fastest.means.meanTtftSeconds)}. Allow more time, or raise a capacity.`,
+      `A mean TTFT of ${formatSeconds(wanted)} cannot be reached: the fastest plan has ${formatSeconds(means.meanTtftSeconds)}. Allow more time, or raise a capacity.`,
     );
   }
   const most = tooSlow(at(problem, MOST_ALPHA)) ? leastAlpha(problem, tooSlow) : MOST_ALPHA;
