@@ -20,7 +20,7 @@ import {
   sizeTable,
 } from '../report/size-text.js';
 import { openTerminal, type TerminalFlags } from '../report/terminal.js';
-import { formatBytes, formatSeconds, parseBytes, parseNumber, parseSeconds, significant } from '../units.js';
+import { formatBytes, formatSeconds, parseBytes, parseNumber, parseSeconds } from '../units.js';
 import { ranksOf } from './inputs.js';
 import { collect } from './options.js';
 import { addProblemOptions, type ProblemFlags, readProblem } from './problem-inputs.js';
@@ -114,7 +114,7 @@ async function run(flags: SizeFlags): Promise<void> {
     }
     if (answer !== undefined) terminal.conclude(answerSentence(flags.for!, names[0]!, answer));
     terminal.say(
-      `Predicted by the planner from the profiles given, at alpha ${significant(problem.alpha)}. Written to ${output}.`,
+      `Predicted by the planner from the profiles given, at alpha ${Number(problem.alpha.toPrecision(4))}. Written to ${output}.`,
     );
     terminal.next('evicpress report', 'the curve, to show around');
   }
