@@ -93,6 +93,7 @@ export { compressionOf } from './replay/compression.js';
 export { LogFacts } from './replay/log-facts.js';
 export { HIT_SHARE, MEAN_QUALITY, MEAN_TTFT, withinNoise } from './replay/noise.js';
 export { policies } from './replay/policies/index.js';
+export { parseReplan, type ReplanEvery } from './replay/replanning.js';
 export { replayPolicies, type ThreadOptions } from './replay/run-policies.js';
 export { type PolicyRun, policyRun } from './replay/runs.js';
 export { type ReplayOutcome, type ReplaySetting, replay } from './replay/simulator.js';

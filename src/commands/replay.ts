@@ -13,6 +13,7 @@ import { ReplayBound } from '../replay/bound.js';
 import { compressionOf } from '../replay/compression.js';
 import { LogFacts } from '../replay/log-facts.js';
 import type { Objective } from '../replay/policy.js';
+import { parseReplan } from '../replay/replanning.js';
 import { replayPolicies } from '../replay/run-policies.js';
 import { policyRun } from '../replay/runs.js';
 import type { ReplaySetting } from '../replay/simulator.js';
@@ -46,6 +47,7 @@ interface Flags extends TerminalFlags, InputFlags, LiveFlags {
   readonly meanQuality?: string;
   readonly minQuality?: string;
   readonly overlap?: boolean;
+  readonly replan?: string;
   readonly ttftTarget?: string;
   readonly lruCurve?: string | true;
   readonly chart?: boolean;
@@ -69,6 +71,10 @@ export default function replayCommand(command: Command): void {
     .option('--plan <file>', 'the plan that policy evicpress follows')
     .option('--capacity <tier=size>', 'room in a tier: 80GB, 5484blocks, 0, unlimited; repeatable', collect)
     .option('--warm <fraction>', `share of the requests that only fill the caches (default: ${DEFAULT_WARM})`)
+    .option(
+      '--replan <interval>',
+      'how often policies that plan do so anew: 50r (requests), or 300s of arrivals (default: 250r)',
+    )
     .option('--load <factor>', 'arrivals this many times as fast as in the log', '1')
     .option('--arrivals <log>', 'the content of the log at the arrival times of this one')
     .option(
@@ -175,6 +181,7 @@ async function replayLog(
     ...(engines !== undefined && { engines: parseCount(engines, '--engines') }),
     objective: objectiveOf(flags, config),
     ...(flags.overlap !== undefined && { overlap: flags.overlap }),
+    ...(flags.replan !== undefined && { replanEvery: parseReplan(flags.replan) }),
     ...(plan !== undefined && { plan }),
     ...(flags.ttftTarget !== undefined && { target: parseTarget(flags.ttftTarget) }),
   };

@@ -100,7 +100,7 @@ export class GreedyPlacement implements Policy, SplitObserver {
         this.storeAtBest(request, run);
     }
     runs.settle();
-    if (this.replans && request % this.setting.replanEvery === this.setting.replanEvery - 1) this.replan();
+    if (this.replans && this.setting.replanning.isDueAfter(request)) this.replan();
     this.makeRoom();
     this.carryOut();
   }

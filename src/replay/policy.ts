@@ -5,6 +5,7 @@ import type { Named } from '../registry.js';
 import type { Trace } from '../traces/trace.js';
 import type { LevelRule } from './level-rule.js';
 import type { LogFacts } from './log-facts.js';
+import type { ReplanClock } from './replanning.js';
 import type { Scorekeeper } from './scorekeeper.js';
 import type { TieredStore } from './store.js';
 
@@ -28,8 +29,8 @@ export interface PolicySetting {
   /** How a block that is stored for the first time is compressed, where the policy's name says it. */
   readonly levelRule?: LevelRule;
   readonly objective: Objective;
-  /** Requests between two re-plannings. */
-  readonly replanEvery: number;
+  /** When to plan anew. */
+  readonly replanning: ReplanClock;
   /** Adds seconds of prefill to the request being served: for what a policy has recomputed of its own accord. */
   readonly charge: (request: number, seconds: number) => void;
   /** Keeps score of the store. */

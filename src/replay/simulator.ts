@@ -10,13 +10,13 @@ import { summarise } from './metrics.js';
 import { fullPrefill } from './policies/full-prefill.js';
 import type { Objective } from './policy.js';
 import { type QueueOptions, Queues } from './queues.js';
+import { DEFAULT_REPLAN, ReplanClock, type ReplanEvery } from './replanning.js';
 import type { PolicyRun } from './runs.js';
 import { Scorekeeper, type Scores } from './scorekeeper.js';
 import { StoreBlocks, TieredStore } from './store.js';
 
 /** Seconds of TTFT one unit of quality is worth where nobody says, as in planning. */
 const DEFAULT_ALPHA = 1;
-const DEFAULT_REPLAN = 250;
 
 /** What a log is replayed against. */
 export interface ReplaySetting extends QueueOptions {
@@ -32,8 +32,8 @@ export interface ReplaySetting extends QueueOptions {
   readonly objective?: Objective;
   /** A TTFT target whose breaking load is looked for. */
   readonly target?: TtftTarget;
-  /** Requests between two re-plannings of policies that plan. */
-  readonly replanEvery?: number;
+  /** How often policies that plan do so anew. */
+  readonly replanEvery?: ReplanEvery;
 }
 
 /** The result of one policy, its scores over time and the store as it stands at the end. */
@@ -61,7 +61,7 @@ export function replay(setting: ReplaySetting, run: PolicyRun): ReplayOutcome {
     ...(run.parameter !== undefined && { parameter: run.parameter }),
     ...(run.levelRule !== undefined && { levelRule: run.levelRule }),
     objective: setting.objective ?? { alpha: DEFAULT_ALPHA },
-    replanEvery: setting.replanEvery ?? DEFAULT_REPLAN,
+    replanning: new ReplanClock(trace, setting.replanEvery ?? DEFAULT_REPLAN, setting.load ?? 1),
     charge: (request, seconds) => scorekeeper.charge(request, seconds),
     scorekeeper,
     scorekeeperOf,

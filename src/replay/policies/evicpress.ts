@@ -9,7 +9,7 @@ import { Lists } from '../lists.js';
 import type { Policy, PolicyKind, PolicySetting } from '../policy.js';
 import { RecencyOrder } from './lru.js';
 
-/** The first re-plannings come early: after so many requests, and each time that many more have come. */
+/** Re-plannings come early at first: after so many requests, and each time that many more have come. */
 const FIRST_REPLAN = 16;
 
 /** Levels by class and size always, where no mean quality is asked for that a class rule could be held to. */
@@ -86,10 +86,10 @@ class Evicpress implements Policy {
   }
 
   private replansAfter(request: number): boolean {
-    const { replanEvery } = this.setting;
+    const { replanning } = this.setting;
+    if (replanning.isDueAfter(request)) return true;
     const served = request + 1;
-    if (served % replanEvery === 0) return true;
-    return served >= FIRST_REPLAN && served < replanEvery && (served & (served - 1)) === 0;
+    return !replanning.started && served >= FIRST_REPLAN && (served & (served - 1)) === 0;
   }
 }
 
