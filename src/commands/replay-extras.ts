@@ -1,22 +1,39 @@
 import { EvicpressError, printable } from '../errors.js';
+import type { PolicyResult, ReplayResult } from '../formats/replay.js';
 import type { TtftTarget } from '../replay/load-sweep.js';
 import type { ReplaySetting } from '../replay/simulator.js';
 import { type LruCurve, lruCurve, lruHitRate } from '../replay/stack-distance.js';
-import { parseSeconds } from '../units.js';
+import { formatSeconds, parseSeconds } from '../units.js';
 
 /** Points of the LRU curve that go into the result: more than a chart has room for say no more. */
 const MOST_POINTS = 200;
 
-/** Reads `--ttft-target`: a time for the mean, or `p90=` and a time. @throws EvicpressError */
-export function parseTarget(text: string): TtftTarget {
+/** Reads a limit on the TTFT: a time for the mean, or `p90=` and a time. @param flag named in the message. @throws EvicpressError */
+export function parseTarget(text: string, flag: string): TtftTarget {
   const at = text.indexOf('=');
   const statistic = at === -1 ? 'mean' : text.slice(0, at);
   if (statistic !== 'mean' && statistic !== 'p50' && statistic !== 'p90' && statistic !== 'p99') {
     throw new EvicpressError(
-      `--ttft-target: "${printable(statistic)}" is no statistic of the TTFT. Write mean, p50, p90 or p99, like p90=2s.`,
+      `${flag}: "${printable(statistic)}" is no statistic of the TTFT. Write mean, p50, p90 or p99, like p90=2s.`,
     );
   }
   return { statistic, seconds: parseSeconds(text.slice(at + 1)) };
+}
+
+/**
+ * Judges a replay by `--fail-above`: policy evicpress where it was replayed, else the quickest of those that were.
+ * @throws EvicpressError with exit code 3 where its TTFT is above the limit.
+ */
+export function judgeTtft(text: string, log: string, { policies }: ReplayResult): void {
+  const { statistic, seconds } = parseTarget(text, '--fail-above');
+  const of = ({ ttft }: PolicyResult) => ttft[statistic];
+  const quickest = policies.reduce((best, policy) => (of(policy) < of(best) ? policy : best));
+  const judged = policies.find(({ policy }) => policy === 'evicpress') ?? quickest;
+  if (of(judged) > seconds)
+    throw new EvicpressError(
+      `${printable(log)}: the ${statistic} TTFT of ${printable(judged.policy)} is ${formatSeconds(of(judged))}, above --fail-above ${formatSeconds(seconds)}. Give it more room, or accept a higher one.`,
+      3,
+    );
 }
 
 /** What uncompressed LRU serves at every capacity. */

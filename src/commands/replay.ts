@@ -27,7 +27,7 @@ import type { Trace } from '../traces/trace.js';
 import { parseCount, parseNumber } from '../units.js';
 import { INPUT_OPTIONS, type InputFlags, type Inputs } from './inputs.js';
 import { collect, shellWord } from './options.js';
-import { curveCsv, curvePoints, lruCurveOf, parseTarget } from './replay-extras.js';
+import { curveCsv, curvePoints, judgeTtft, lruCurveOf, parseTarget } from './replay-extras.js';
 import { logPaths, replayInputs } from './replay-inputs.js';
 import { LIVE_OPTIONS, type LiveFlags, refuseLiveAlone, runLive } from './replay-live.js';
 import { printReplay } from './replay-table.js';
@@ -48,6 +48,7 @@ interface Flags extends TerminalFlags, InputFlags, LiveFlags {
   readonly minQuality?: string;
   readonly overlap?: boolean;
   readonly replan?: string;
+  readonly failAbove?: string;
   readonly ttftTarget?: string;
   readonly lruCurve?: string | true;
   readonly chart?: boolean;
@@ -91,6 +92,10 @@ export default function replayCommand(command: Command): void {
       'find the load at which the TTFT breaks it: 2s (the mean), or p50=, p90=, p99=1.5s',
     )
     .option(
+      '--fail-above <time>',
+      'exit with 3 when the TTFT of policy evicpress, else of the quickest, is higher: 400ms (the mean), or p99=2s',
+    )
+    .option(
       '--lru-curve [file]',
       'what LRU serves at every capacity, in one pass; every step as CSV into the file',
     )
@@ -115,6 +120,7 @@ Examples:
 async function run(logs: readonly string[], flags: Flags): Promise<void> {
   const terminal = openTerminal(flags);
   refuseLiveAlone(flags);
+  if (flags.failAbove !== undefined) parseTarget(flags.failAbove, '--fail-above');
   const config = await readConfig('.');
   const { paths, bundled } = logPaths(logs, config);
   if (bundled) terminal.say('No log given: replaying the bundled excerpt of the Mooncake conversation log.');
@@ -147,6 +153,9 @@ async function run(logs: readonly string[], flags: Flags): Promise<void> {
     terminal.next(`evicpress report${named}`, 'charts, and every context explained');
   }
   terminal.result(all);
+  if (flags.failAbove !== undefined) {
+    for (const [i, result] of results.entries()) judgeTtft(flags.failAbove, paths[i]!, result);
+  }
 }
 
 async function replayLog(
@@ -183,7 +192,7 @@ async function replayLog(
     ...(flags.overlap !== undefined && { overlap: flags.overlap }),
     ...(flags.replan !== undefined && { replanEvery: parseReplan(flags.replan) }),
     ...(plan !== undefined && { plan }),
-    ...(flags.ttftTarget !== undefined && { target: parseTarget(flags.ttftTarget) }),
+    ...(flags.ttftTarget !== undefined && { target: parseTarget(flags.ttftTarget, '--ttft-target') }),
   };
   const names = flags.policies?.split(',') ?? config.replay?.policies ?? defaultPolicies(inputs);
   const runs = names.map((name) => policyRun(name.trim(), trace, compression));
