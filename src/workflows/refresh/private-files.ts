@@ -40,13 +40,27 @@ export async function syncFolder(folder: string): Promise<void> {
 }
 
 /** Temporary files of this program: `.name.<pid>.<8 hex digits>.tmp`. */
-const TEMPORARY = /^\..+\.\d+\.[0-9a-f]{8}\.tmp$/;
+const TEMPORARY = /^\..+\.(\d+)\.[0-9a-f]{8}\.tmp$/;
 
 /** Removes what killed runs left half-written, in subfolders too. Only for the holder of the folder's lock. */
 export async function sweepTemporaries(folder: string): Promise<void> {
   const names = await readdir(folder, { recursive: true }).catch(() => [] as string[]);
   for (const name of names) {
-    if (TEMPORARY.test(basename(name))) await unlink(join(folder, name)).catch(() => undefined);
+    const writer = TEMPORARY.exec(basename(name))?.[1];
+    // Who is about to ask for the lock writes that down before it holds it.
+    if (writer !== undefined && !isRunning(Number(writer)))
+      await unlink(join(folder, name)).catch(() => undefined);
+  }
+}
+
+/** Whether another process of this number runs. */
+function isRunning(pid: number): boolean {
+  if (pid === process.pid) return false;
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== 'ESRCH';
   }
 }
 
