@@ -16,7 +16,7 @@ const ROWS: readonly (readonly string[])[] = [
   ['cost'],
   ['formats'],
   ['heavy-package.ts', 'openai-client.ts'],
-  ['units.ts', 'registry.ts', 'progress.ts', 'random.ts', 'package-root.ts'],
+  ['units.ts', 'registry.ts', 'progress.ts', 'random.ts', 'package-root.ts', 'processes.ts'],
   ['errors.ts'],
 ];
 

@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { EvicpressError, NotMeasurableError } from '../errors.js';
+import { isAlive } from '../processes.js';
 import { formatBytes } from '../units.js';
 import { processName, threadWaitSeconds } from './host.js';
 import type { Device, MeasureSettings, TierKind, TierTarget } from './kind.js';
 import { measureDevice } from './measure.js';
-import { isAlive } from './process.js';
 import { parseRedisUrl, RedisClient, type RedisTarget } from './redis-client.js';
 import { type ObjectStore, ScratchObjects } from './scratch-objects.js';
 

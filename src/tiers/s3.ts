@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { EvicpressError } from '../errors.js';
+import { isAlive } from '../processes.js';
 import { formatBytes } from '../units.js';
 import { findAwsAccess } from './aws-credentials.js';
 import { threadWaitSeconds } from './host.js';
 import type { Device, MeasureSettings, TierKind, TierTarget } from './kind.js';
 import { measureDevice } from './measure.js';
-import { isAlive } from './process.js';
 import type { S3Client } from './s3-client.js';
 import { type ObjectStore, ScratchObjects } from './scratch-objects.js';
 

@@ -4,9 +4,9 @@ import { statfs } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { EvicpressError, NotMeasurableError, printable } from '../errors.js';
+import { isAlive } from '../processes.js';
 import { formatBytes } from '../units.js';
 import { LEAST_SCRATCH_BYTES } from './direct-io.js';
-import { isAlive } from './process.js';
 
 const PREFIX = '.evicpress-scratch-';
 /** Share of a disk's free room that test data takes at most, unless told otherwise. */

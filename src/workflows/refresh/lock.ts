@@ -6,6 +6,7 @@ import { basename, join } from 'node:path';
 import { lock as lockFile } from 'proper-lockfile';
 import { EvicpressError, errors } from '../../errors.js';
 import { systemFault } from '../../formats/files.js';
+import { isAlive } from '../../processes.js';
 import { writeDurably } from './private-files.js';
 
 /** A lock never goes stale by the clock alone: clocks jump. Takeover asks whether its process lives. */
@@ -147,15 +148,11 @@ async function isIntended(folder: string, intent: string): Promise<boolean> {
 async function isOwnerDead(owner: Owner, touched: string): Promise<boolean> {
   const us = thisProcess();
   if (owner.host !== us.host) return untouchedMs(touched, FOREIGN_STALE_MS);
-  return owner.boot !== us.boot || !isAlive(owner);
+  return owner.boot !== us.boot || !isOwnerAlive(owner);
 }
 
-function isAlive({ pid, started }: Owner): boolean {
-  try {
-    process.kill(pid, 0);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false;
-  }
+function isOwnerAlive({ pid, started }: Owner): boolean {
+  if (!isAlive(pid)) return false;
   const now = startOf(pid);
   return now === '' || started === '' || now === started;
 }

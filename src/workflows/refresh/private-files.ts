@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { type FileHandle, mkdir, open, readdir, rename, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { systemFault } from '../../formats/files.js';
+import { isAlive } from '../../processes.js';
 
 /** State is for its owner alone; the plan in force and the metrics are for other users' programs. */
 export const PRIVATE_FILE = 0o600;
@@ -46,21 +47,11 @@ const TEMPORARY = /^\..+\.(\d+)\.[0-9a-f]{8}\.tmp$/;
 export async function sweepTemporaries(folder: string): Promise<void> {
   const names = await readdir(folder, { recursive: true }).catch(() => [] as string[]);
   for (const name of names) {
-    const writer = TEMPORARY.exec(basename(name))?.[1];
+    const writer = Number(TEMPORARY.exec(basename(name))?.[1]);
+    if (Number.isNaN(writer)) continue;
     // Who is about to ask for the lock writes that down before it holds it.
-    if (writer !== undefined && !isRunning(Number(writer)))
-      await unlink(join(folder, name)).catch(() => undefined);
-  }
-}
-
-/** Whether another process of this number runs. */
-function isRunning(pid: number): boolean {
-  if (pid === process.pid) return false;
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code !== 'ESRCH';
+    const isInUse = writer !== process.pid && isAlive(writer);
+    if (!isInUse) await unlink(join(folder, name)).catch(() => undefined);
   }
 }
 
