@@ -1,9 +1,16 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { execa } from 'execa';
-import { describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { BIN } from '../support/cli.js';
 
+/** A folder without results: what lies in .evicpress would be taken for granted. */
+const folder = mkdtempSync(join(tmpdir(), 'evicpress-threshold-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
 const replayed = (...flags: string[]) =>
-  execa(process.execPath, [BIN, 'replay', '-q', '-o', '-', ...flags], { reject: false });
+  execa(process.execPath, [BIN, 'replay', '-q', '-o', '-', ...flags], { reject: false, cwd: folder });
 
 describe('replay --fail-above', () => {
   it('exits with 3 where the quickest policy is slower, the result complete', async () => {
