@@ -3,6 +3,7 @@ import type { PolicyResult, ReplayResult } from '../formats/replay.js';
 import { formatBytes, formatCount, formatSeconds, formatShare, significant } from '../units.js';
 import type { Evidence, PlanEvidence } from './evidence.js';
 import { groupTotals, totalRequests } from './placements.js';
+import { isFull } from './plan-summary.js';
 
 /** The answer in sentences and the few figures worth a tile. */
 export interface Answer {
@@ -144,16 +145,25 @@ function bestOwn(policies: readonly PolicyResult[]): PolicyResult | undefined {
   return policies.find((policy) => policy.policy === 'evicpress');
 }
 
+/**
+ * Which tier's room the plan lacks most. A tier with a price and free room is not it: its price is the bound's, which
+ * may keep parts of contexts.
+ */
 function bottleneck({ header, placements }: PlanEvidence): string[] {
   const requests = totalRequests(placements);
   const priced = header.tiers.filter((tier) => tier.price > 0);
   if (priced.length === 0)
     return ['More room in any tier would gain nothing: capacity is not what limits this plan.'];
   if (requests === 0) return [];
-  const dearest = priced.reduce((a, b) => (b.price > a.price ? b : a));
-  return [
-    `What limits the plan is ${dearest.name}: one more GB there is worth ${formatSeconds((dearest.price * 1e9) / requests)} per request.`,
-  ];
+  const full = priced.filter(isFull);
+  const [dearest] = (full.length > 0 ? full : priced).toSorted((a, b) => b.price - a.price);
+  const { name, capacityBytes, usedBytes, price } = dearest!;
+  const worth = `one more GB there is worth ${formatSeconds((price * 1e9) / requests)} per request`;
+  return full.length > 0
+    ? [`What limits the plan is ${name}: ${worth}.`]
+    : [
+        `No tier that more room would help is full: contexts are large beside the ${formatBytes(capacityBytes! - usedBytes)} that are free in ${name}. By the bound, which may keep parts of contexts, ${worth}.`,
+      ];
 }
 
 /** `a`, `a and b`, `a, b and c`. */

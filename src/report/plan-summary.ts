@@ -52,12 +52,16 @@ function proofText({ summary }: PlanHeader): string {
 /** Where more than this share of a tier is free and has a price, nothing that is worth it fits whole: the price is the bound's. */
 const LEFT_OVER = 0.01;
 
+/** Whether a tier is full but for what is too small to matter. */
+export function isFull({ capacityBytes, usedBytes }: PlanHeader['tiers'][number]): boolean {
+  return capacityBytes !== null && capacityBytes - usedBytes <= LEFT_OVER * capacityBytes;
+}
+
 function priceText(header: PlanHeader, tier: PlanHeader['tiers'][number]): string[] {
   if (tier.capacityBytes === null) return [`${tier.name}: ${formatBytes(tier.usedBytes)} used, unlimited.`];
   const used = `${tier.name}: ${formatBytes(tier.usedBytes)} of ${formatBytes(tier.capacityBytes)} used`;
   if (tier.price === 0) return [`${used}; more room is worth nothing.`];
-  const hasRoom = tier.capacityBytes - tier.usedBytes > LEFT_OVER * tier.capacityBytes;
-  const one = hasRoom ? 'by the bound, which may keep parts of contexts, one' : 'one';
+  const one = isFull(tier) ? 'one' : 'by the bound, which may keep parts of contexts, one';
   const perGb = tier.price * 1e9;
   const others = header.tiers.filter((other) => other !== tier && other.price > 0);
   const exchange = others

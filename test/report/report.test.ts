@@ -64,6 +64,19 @@ describe('the answer', () => {
     expect(text).toContain('Of what was compared, lru answers the first token soonest');
   });
 
+  it('names a tier as the limit only where it is full', async () => {
+    const evidence = await evidenceIn(await resultsFolder());
+    const { plan } = evidence;
+    const [dram, ...others] = plan!.header.tiers;
+    const limit = (usedBytes: number) => {
+      const tiers = [{ ...dram!, capacityBytes: 10e9, usedBytes, price: 1e-9 }, ...others];
+      const header = { ...plan!.header, tiers: tiers.map((t) => (t === tiers[0] ? t : { ...t, price: 0 })) };
+      return answerOf({ ...evidence, plan: { ...plan!, header } }).sentences.at(-1);
+    };
+    expect(limit(9.95e9)).toMatch(/^What limits the plan is dram: one more GB/);
+    expect(limit(4e9)).toMatch(/^No tier .* is full: .* the 6\.00 GB that are free in dram\. By the bound/);
+  });
+
   it('does not compare saturated servers', async () => {
     const folder = await resultsFolder();
     const path = join(folder, '.evicpress', 'replay.json');
