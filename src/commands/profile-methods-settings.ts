@@ -17,6 +17,7 @@ import { parseNumber, parseSeconds } from '../units.js';
 
 /** The flags of `profile methods` as commander hands them over. */
 export interface MethodsFlags extends TerminalFlags {
+  readonly list?: boolean;
   readonly runner?: string;
   readonly model?: string;
   readonly python?: string;

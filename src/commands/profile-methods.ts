@@ -19,6 +19,7 @@ import { findings, methodsTable } from '../report/methods-table.js';
 import { openTerminal, type Terminal } from '../report/terminal.js';
 import { formatSeconds } from '../units.js';
 import { takeLock } from '../workflows/refresh/lock.js';
+import { listProfiles } from './profile-list.js';
 import {
   METHODS_OPTIONS,
   type MethodsFlags,
@@ -42,6 +43,7 @@ Examples:
 
 async function run(flags: MethodsFlags): Promise<void> {
   const terminal = openTerminal(flags);
+  if (flags.list === true) return listProfiles(terminal);
   const settings = await readSettings(flags);
   const output = flags.output ?? join(RESULTS_FOLDER, 'methods.ndjson');
   const journalPath = output === '-' ? join(RESULTS_FOLDER, 'methods.journal.ndjson') : journalOf(output);

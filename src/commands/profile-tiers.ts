@@ -16,6 +16,7 @@ import type { BesideFigures, MeasureSettings, TierTarget } from '../tiers/kind.j
 import { parseTargets } from '../tiers/targets.js';
 import { parseBytes, parseNumber } from '../units.js';
 import { shellWord } from './options.js';
+import { listProfiles } from './profile-list.js';
 import { printTiers } from './tiers-table.js';
 
 const DEFAULT_SECONDS = '20';
@@ -37,6 +38,7 @@ interface Flags extends TerminalFlags {
   readonly strict?: boolean;
   readonly chart?: boolean;
   readonly output?: string;
+  readonly list?: boolean;
 }
 
 /** `evicpress profile tiers`: measures the tiers and writes `tiers.json`. */
@@ -61,6 +63,7 @@ export function addProfileTiers(command: Command): Command {
 
 async function profileTiers(flags: Flags): Promise<void> {
   const terminal = openTerminal(flags);
+  if (flags.list === true) return listProfiles(terminal);
   const config = await readConfig('.');
   const targets = parseTargets(flags.tier ?? fromConfig(config.profile?.tier) ?? defaultTiers());
   // evicpress.yaml may give room to tiers that are not measured now.

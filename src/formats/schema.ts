@@ -73,8 +73,32 @@ export function describeIssue(issue: z.core.$ZodIssue, root: unknown): string {
   const where = fieldPath(issue.path);
   const got = valueAt(root, issue.path);
   const field = where === '' ? '' : `${where}: `;
-  if (got === undefined && issue.code === 'invalid_type') return `${field}missing (${issue.message}).`;
-  return `${field}${issue.message} (got ${shownValue(got)}).`;
+  if (issue.code === 'custom') return `${field}${issue.message}`;
+  if (got === undefined) return `${field}missing; ${expectation(issue)}.`;
+  return `${field}${expectation(issue)} (got ${shownValue(got)}).`;
+}
+
+/** What a schema asks for, in words for people. */
+const TYPE_WORDS: Readonly<Record<string, string>> = {
+  string: 'text',
+  number: 'a number',
+  boolean: 'true or false',
+  array: 'a list',
+  object: 'an object',
+  record: 'a mapping of names to values',
+};
+
+/** `expected text or a number`: our own message where the schema has one, else the schema's demand in words. */
+function expectation(issue: z.core.$ZodIssue): string {
+  if (!issue.message.startsWith('Invalid ')) return issue.message;
+  if (issue.code === 'invalid_type') return `expected ${TYPE_WORDS[issue.expected] ?? issue.expected}`;
+  if (issue.code === 'invalid_value')
+    return `expected ${issue.values.map((value) => JSON.stringify(value)).join(' or ')}`;
+  if (issue.code !== 'invalid_union') return issue.message.replace(/^Invalid (input: )?/, '');
+  const wanted = issue.errors.flatMap(([first]) => (first === undefined ? [] : [expectation(first)]));
+  return [...new Set(wanted)]
+    .map((each, i) => (i === 0 ? each : each.replace(/^expected /, '')))
+    .join(' or ');
 }
 
 function fieldPath(path: readonly PropertyKey[]): string {

@@ -46,7 +46,12 @@ const spoiltFiles: readonly Spoil[] = [
     tiersWith({ read: { ...read, latencySeconds: -1 } }),
     /read\.latencySeconds: expected a number ≥ 0 \(got -1\)/,
   ],
-  ['no bandwidth', 'tiers.json', tiersWith({ read: { latencySeconds: 0 } }), /read\.bytesPerSecond: missing/],
+  [
+    'no bandwidth',
+    'tiers.json',
+    tiersWith({ read: { latencySeconds: 0 } }),
+    /read\.bytesPerSecond: missing; expected a number\./,
+  ],
   [
     'NaN',
     'tiers.json',
@@ -241,7 +246,7 @@ const spoiltFiles: readonly Spoil[] = [
     'a model that misses a field',
     'model.json',
     { name: 'small', kvBytesPerToken: 1 },
-    /model\.json: prefill: missing/,
+    /model\.json: prefill: missing; expected an object\./,
   ],
   [
     'no KV bytes',

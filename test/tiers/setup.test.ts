@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -108,5 +108,14 @@ describe('evicpress profile --list', () => {
     const json = JSON.parse((await evicpress('profile', '--list', '--json')).stdout);
     expect(json.models.length).toBeGreaterThan(26);
     expect(json.tiers[0].tiers[0].read.source).not.toBe('');
+  });
+
+  it('lists, and measures nothing, after `tiers` and `methods` too', async () => {
+    const { stdout } = await evicpress('profile', '--list');
+    for (const half of ['tiers', 'methods']) {
+      const outcome = await evicpress('profile', half, '--list');
+      expect(outcome).toMatchObject({ stdout, exitCode: 0 });
+    }
+    expect(existsSync(join(folder, '.evicpress'))).toBe(false);
   });
 });
