@@ -1,10 +1,13 @@
 import { printable } from '../errors.js';
 import { shownValue } from '../formats/schema.js';
 
+/** What some editors put before the first character of a file, and `cat` then into the middle of one. */
+const BYTE_ORDER_MARK = '\ufeff';
+
 /** A line's JSON value, or the error that says why it has none. */
 export function jsonLine(text: string): unknown {
   try {
-    return JSON.parse(text) as unknown;
+    return JSON.parse(text.startsWith(BYTE_ORDER_MARK) ? text.slice(1) : text) as unknown;
   } catch (error) {
     return error as Error;
   }

@@ -110,6 +110,21 @@ describe('mooncake', () => {
   });
 });
 
+describe('a byte order mark', () => {
+  const lines = (...rows: object[]) => rows.map((row) => `\ufeff${JSON.stringify(row)}\r\n`).join('');
+
+  it.each<[string, string]>([
+    ['plain lines', lines(mooncake(0, [1, 2]), mooncake(1, [1, 3]))],
+    ['lines with labels', lines(mooncake(0, [1], { class: 'a' }), mooncake(1, [1], { class: 'b' }))],
+    ['documents', lines({ timestamp: 0, input_length: 9, documents: [{ context: 'a', tokens: 5 }] })],
+    ['contexts', lines({ timestamp: 0, context: 'a', inputTokens: 9, outputTokens: 1 })],
+    ['CSV', '\ufeffTIMESTAMP,ContextTokens,GeneratedTokens\r\n1,512,1\r\n2,512,1'],
+  ])('before a line is no part of it: %s', async (_, content) => {
+    const [trace, same] = [await load(content), await load(content.replaceAll('\ufeff', ''))];
+    expect(columnsToBytes(trace)).toEqual(columnsToBytes(same));
+  });
+});
+
 describe('a log that can be read once only', () => {
   const lines = [mooncake(0, [1, 2]), mooncake(1, [1, 3])].map((row) => `${JSON.stringify(row)}\n`).join('');
   const piped = async (content: string | Buffer, options?: LoadOptions) => {
