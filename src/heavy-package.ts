@@ -1,6 +1,7 @@
-import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
+import { makeFolder } from './make-folder.js';
 import type { OnProgress } from './progress.js';
 
 const TIMEOUT_MS = 600_000;
@@ -31,7 +32,7 @@ export async function installHeavyPackage(
   if ((await readdir(target).catch((): string[] => [])).includes('ready')) return target;
   onProgress({ stage: `installing ${name} ${version} (${megabytes} MB)`, done: 0, total: 0 });
   const partial = `${target}.${process.pid}.partial`;
-  await mkdir(partial, { recursive: true });
+  await makeFolder(partial);
   try {
     await writeFile(join(partial, 'package.json'), '{ "private": true }\n');
     const flags = ['--ignore-scripts', '--no-audit', '--no-fund', '--save-exact', '--loglevel=error'];

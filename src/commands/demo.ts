@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { createReadStream, createWriteStream, existsSync } from 'node:fs';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { constants } from 'node:os';
 import { join, relative } from 'node:path';
 import { pipeline } from 'node:stream/promises';
@@ -9,6 +9,7 @@ import type { Command } from 'commander';
 import { EvicpressError, errors } from '../errors.js';
 import { BUNDLED_METHODS, PROFILES_FOLDER } from '../formats/bundled.js';
 import { CONFIG_NAME } from '../formats/config.js';
+import { makeFolder } from '../make-folder.js';
 import { paint } from '../report/colour.js';
 import { openTerminal, type TerminalFlags } from '../report/terminal.js';
 
@@ -116,7 +117,7 @@ async function prepare(folder: string): Promise<void> {
   const config = join(folder, CONFIG_NAME);
   if (existsSync(config) && !(await readFile(config, 'utf8')).startsWith(MARK))
     throw new EvicpressError(`${config} is not of a demo. Name another folder: evicpress demo -o DIR.`);
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   await writeFile(config, CONFIG);
   const bundled = join(PROFILES_FOLDER, 'traces', 'mooncake-conversation-1500.jsonl.gz');
   await pipeline(createReadStream(bundled), createGunzip(), createWriteStream(join(folder, LOG)));

@@ -1,4 +1,3 @@
-import { mkdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { Command } from 'commander';
 import writeFileAtomic from 'write-file-atomic';
@@ -6,6 +5,7 @@ import { EvicpressError, printable } from '../errors.js';
 import { RESULTS_FOLDER } from '../formats/bundled.js';
 import { readConfig } from '../formats/config.js';
 import { systemFault, writeWhole } from '../formats/files.js';
+import { makeFolder } from '../make-folder.js';
 import { answerOf } from '../report/answer.js';
 import { chartImages, imagePath, pngOf } from '../report/chart-images.js';
 import { type EvidencePaths, gatherEvidence } from '../report/evidence.js';
@@ -103,7 +103,7 @@ async function writeImages(
       const path = imagePath(flags.png, name, 'png');
       const png = await pngOf(svg);
       try {
-        await mkdir(flags.png, { recursive: true });
+        await makeFolder(flags.png);
         await writeFileAtomic(path, png);
       } catch (error) {
         throw systemFault(error, path);

@@ -1,19 +1,10 @@
 import { isUtf8 } from 'node:buffer';
 import { randomBytes } from 'node:crypto';
-import {
-  type FileHandle,
-  mkdir,
-  open,
-  readFile,
-  realpath,
-  rename,
-  stat,
-  unlink,
-  writeFile,
-} from 'node:fs/promises';
+import { type FileHandle, open, readFile, realpath, rename, stat, unlink, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
 import { errors, systemFault } from '../errors.js';
+import { makeFolder } from '../make-folder.js';
 import { type LineBatch, readLineBatches } from './line-batches.js';
 import type { PlainRows } from './plain-rows.js';
 import { parseJson } from './schema.js';
@@ -146,7 +137,7 @@ export async function writeWhole(path: string, text: string): Promise<void> {
     return;
   }
   try {
-    await mkdir(dirname(path), { recursive: true });
+    await makeFolder(dirname(path));
     if (await isDevice(path)) await writeFile(path, text);
     else await writeFileAtomic(path, text);
   } catch (error) {
@@ -177,7 +168,7 @@ export async function writePieces(path: string, pieces: Iterable<string>, mode =
   const temporary = join(folder, `.${basename(target)}.${process.pid}.${randomBytes(4).toString('hex')}.tmp`);
   let handle: FileHandle | undefined;
   try {
-    await mkdir(folder, { recursive: true });
+    await makeFolder(folder);
     if (await isDevice(target)) {
       await writeFile(target, pieces);
       return;

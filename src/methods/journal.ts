@@ -1,8 +1,9 @@
-import { type FileHandle, mkdir, open, readFile } from 'node:fs/promises';
+import { type FileHandle, open, readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { errors } from '../errors.js';
 import { systemFault } from '../formats/files.js';
 import { formatHeader } from '../formats/schema.js';
+import { makeFolder } from '../make-folder.js';
 import type { Measurement } from './runner.js';
 
 /** A journal larger than this is not one of ours. */
@@ -78,7 +79,7 @@ export interface Journal {
 export async function openJournal(path: string, resume: boolean): Promise<Journal> {
   let file: FileHandle | undefined;
   try {
-    await mkdir(dirname(path), { recursive: true });
+    await makeFolder(dirname(path));
     file = await open(path, resume ? 'a+' : 'w+');
     const { size } = await file.stat();
     if (size > LARGEST_BYTES)

@@ -1,9 +1,10 @@
 import { existsSync } from 'node:fs';
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { EvicpressError, printable } from '../errors.js';
 import { cacheFolder } from '../formats/cache-folder.js';
+import { makeFolder } from '../make-folder.js';
 import type { OnProgress } from '../progress.js';
 
 /** What the kvpress runner was checked with. */
@@ -28,7 +29,7 @@ export async function installKvpress(python: string, onProgress: OnProgress): Pr
   const folder = join(cacheFolder(), NAME);
   const done = installedPython();
   if (done !== undefined) return done;
-  await mkdir(cacheFolder(), { recursive: true });
+  await makeFolder(cacheFolder());
   await rm(folder, { recursive: true, force: true });
   try {
     onProgress({ stage: 'making a Python environment', done: 0, total: 0 });

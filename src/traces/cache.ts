@@ -1,9 +1,11 @@
 import { createHash, webcrypto } from 'node:crypto';
-import { mkdir, open, readdir, readFile, realpath, rename, stat, unlink, utimes } from 'node:fs/promises';
+import { open, readdir, readFile, realpath, rename, stat, unlink, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
+import { printable } from '../errors.js';
+import { makeFolder } from '../make-folder.js';
 import { COLUMNS_VERSION, columnsToBytes, traceFromColumns } from './columns-file.js';
 import type { LoadOptions } from './load.js';
-import type { Trace } from './trace.js';
+import { type Trace, withBlockIds, withoutBlockIds } from './trace.js';
 
 /** A log smaller than this is parsed sooner than looked up. */
 const WORTH_CACHING_BYTES = 1 << 19;
@@ -17,6 +19,9 @@ const SUFFIX = '.columns';
 const SEEN = '.seen';
 /** A file written within the clock's grain of its last change may change once more and look the same. */
 const GRAIN_MS = 2000;
+
+/** Folders that were found not to be writable: said once, not for every log. */
+const unwritable = new Set<string>();
 
 /** A log that may be in the cache, as the file system knew it when it was looked at. */
 interface LogFile {
@@ -33,7 +38,7 @@ interface LogFile {
  * Parsed logs by content, in a folder: the name is the log's size and a hash of its bytes and of the options it was
  * read with, so a log that changed is another entry. The hash of a log is kept, too, with what the file system says
  * of the file, and taken for true while that has not changed. What is torn or damaged counts as not there; a cache
- * that cannot be written is done without.
+ * that cannot be written is done without, and one trace warns of it.
  */
 export class TraceCache {
   constructor(
@@ -58,11 +63,20 @@ export class TraceCache {
       const [trace, content] = await Promise.all([parse(), known ?? this.hashAnew(file, parsing.signal)]);
       // What changed meanwhile may have been hashed as it was and parsed as it is.
       if (content !== undefined && (await this.fileAt(path))?.state === file.state)
-        await this.write(this.entryOf(file, content, options), trace);
+        return this.kept(this.entryOf(file, content, options), trace);
       return trace;
     } finally {
       parsing.abort();
     }
+  }
+
+  /** Writes a trace into the cache. @returns the trace, with a warning where that failed for the first time. */
+  private async kept(entry: string, trace: Trace): Promise<Trace> {
+    const code = await this.write(entry, trace);
+    if (code === undefined || unwritable.has(this.folder)) return trace;
+    unwritable.add(this.folder);
+    const warning = `Parsed logs are not kept for the next time: ${printable(this.folder)} cannot be written (${code}). Name another folder with EVICPRESS_CACHE.`;
+    return withBlockIds({ ...withoutBlockIds(trace), warnings: [...trace.warnings, warning] });
   }
 
   /** Undefined where caching is not worth it, or the log is no plain file. */
@@ -134,20 +148,23 @@ export class TraceCache {
     }
   }
 
-  /** Writes an entry, whole or not at all, and makes room where the cache outgrows its limit. */
-  async write(entry: string, trace: Trace): Promise<void> {
+  /**
+   * Writes an entry, whole or not at all, and makes room where the cache outgrows its limit.
+   * @returns the system's error code where it cannot be written.
+   */
+  async write(entry: string, trace: Trace): Promise<string | undefined> {
     const pieces = columnsToBytes(trace);
     const size = pieces.reduce((sum, piece) => sum + piece.length, 0);
-    if (size > this.limitBytes / 2) return;
+    if (size > this.limitBytes / 2) return undefined;
     await this.makeRoom(size);
-    await this.put(entry, pieces);
+    return this.put(entry, pieces);
   }
 
-  /** Writes a file whole or not at all; where it cannot be written it is done without. */
-  private async put(path: string, pieces: readonly Buffer[]): Promise<void> {
+  /** Writes a file whole or not at all. @returns the system's error code where it cannot be written. */
+  private async put(path: string, pieces: readonly Buffer[]): Promise<string | undefined> {
     const temporary = `${path}.${process.pid}.tmp`;
     try {
-      await mkdir(this.folder, { recursive: true });
+      await makeFolder(this.folder);
       const file = await open(temporary, 'w', 0o600);
       try {
         for (const piece of pieces) await writeAll(file, piece);
@@ -155,8 +172,10 @@ export class TraceCache {
         await file.close();
       }
       await rename(temporary, path);
-    } catch {
+      return undefined;
+    } catch (error) {
       await unlink(temporary).catch(() => undefined);
+      return String((error as NodeJS.ErrnoException).code);
     }
   }
 

@@ -1,5 +1,5 @@
 import type { Spans } from './spans.js';
-import type { Trace } from './trace.js';
+import { type Trace, withoutBlockIds } from './trace.js';
 
 /** A trace that another thread can be handed: plain data over shared memory; `withBlockIds` makes it whole there. */
 export type SharedTrace = Omit<Trace, 'blockIds'>;
@@ -27,12 +27,6 @@ export function sharedTrace(trace: Trace, withTexts: boolean): SharedTrace {
 /** A log's spans in memory that threads share. */
 export function sharedSpans({ offsets, spans, firstBlock, chained }: Spans): Spans {
   return { offsets: shared(offsets), spans: shared(spans), firstBlock: shared(firstBlock), chained };
-}
-
-/** The fields of a trace that are there already; asking for `blockIds` would make them. */
-function withoutBlockIds(trace: Trace): SharedTrace {
-  const names = (Object.keys(trace) as (keyof Trace)[]).filter((name) => name !== 'blockIds');
-  return Object.fromEntries(names.map((name) => [name, trace[name]])) as unknown as SharedTrace;
 }
 
 /** A column over shared memory. */

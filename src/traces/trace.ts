@@ -62,3 +62,9 @@ export function withBlockIds(columns: Omit<Trace, 'blockIds'>): Trace {
     get: () => (texts ??= idTexts(columns.ids)),
   });
 }
+
+/** The fields of a trace that are there already; asking for `blockIds` would make them. */
+export function withoutBlockIds(trace: Trace): Omit<Trace, 'blockIds'> {
+  const names = (Object.keys(trace) as (keyof Trace)[]).filter((name) => name !== 'blockIds');
+  return Object.fromEntries(names.map((name) => [name, trace[name]])) as unknown as Omit<Trace, 'blockIds'>;
+}

@@ -1,4 +1,5 @@
 import {
+  existsSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -135,10 +136,22 @@ describe('the cache of parsed logs', () => {
     }
   });
 
-  it('does without a folder that cannot be written', async () => {
+  it.each<[string, () => string]>([
+    ['a file in its place', () => join(cacheFolder, 'a file')],
+    // Of every new name there the system says that it does not exist.
+    ...(existsSync('/proc/self')
+      ? [['in /proc', () => '/proc/evicpress/logs'] as [string, () => string]]
+      : []),
+  ])('does without a folder that cannot be written, and says so once: %s', async (_, unwritable) => {
     const path = writeLog();
-    writeFileSync(cacheFolder, 'a file in its place');
-    expect((await loadTrace(path, { cacheFolder })).requests).toBe(6000);
+    writeFileSync(cacheFolder, '');
+    const [first, second] = [
+      await loadTrace(path, { cacheFolder: unwritable() }),
+      await loadTrace(path, { cacheFolder: unwritable() }),
+    ];
+    expectSame({ ...first, warnings: [] }, await loadTrace(path));
+    expect(first.warnings.join()).toMatch(/cannot be written \(E[A-Z]+\)\. Name another.*EVICPRESS_CACHE/);
+    expect(second.warnings).toEqual([]);
   });
 
   it('keeps to its size: what was used longest ago goes first', async () => {

@@ -1,5 +1,6 @@
-import { access, mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { access, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { makeFolder } from '../../make-folder.js';
 import type { OnProgress } from '../../progress.js';
 import { withCacheLock } from './cache-lock.js';
 import { buildDecoder, type DecoderShape, decoderShape } from './decoder-graph.js';
@@ -92,7 +93,7 @@ async function ensureBuilt(folder: string, build: (target: string) => Promise<vo
   if (isThere) return folder;
   const partial = `${folder}.partial`;
   await rm(partial, { recursive: true, force: true });
-  await mkdir(partial, { recursive: true });
+  await makeFolder(partial);
   await build(partial);
   await rename(partial, folder);
   return folder;

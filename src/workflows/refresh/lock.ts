@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { mkdir, readdir, readFile, rm, stat, unlink } from 'node:fs/promises';
+import { readdir, readFile, rm, stat, unlink } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { basename, join } from 'node:path';
 import { lock as lockFile } from 'proper-lockfile';
 import { EvicpressError, errors } from '../../errors.js';
 import { systemFault } from '../../formats/files.js';
+import { makeFolder } from '../../make-folder.js';
 import { isAlive } from '../../processes.js';
 import { writeDurably } from './private-files.js';
 
@@ -40,7 +41,7 @@ export interface HeldLock {
  */
 export async function takeLock(folder: string): Promise<HeldLock> {
   try {
-    await mkdir(folder, { recursive: true });
+    await makeFolder(folder);
   } catch (error) {
     throw systemFault(error, folder);
   }

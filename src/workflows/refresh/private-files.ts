@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { type FileHandle, mkdir, open, readdir, rename, unlink } from 'node:fs/promises';
+import { type FileHandle, open, readdir, rename, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { systemFault } from '../../formats/files.js';
+import { makeFolder } from '../../make-folder.js';
 import { isAlive } from '../../processes.js';
 
 /** State is for its owner alone; the plan in force and the metrics are for other users' programs. */
@@ -18,7 +19,7 @@ export async function writeDurably(path: string, text: string, mode: number = PR
   const temporary = join(folder, `.${basename(path)}.${process.pid}.${randomBytes(4).toString('hex')}.tmp`);
   let handle: FileHandle | undefined;
   try {
-    await mkdir(folder, { recursive: true });
+    await makeFolder(folder);
     handle = await open(temporary, 'wx', mode);
     await handle.writeFile(text);
     await handle.sync();

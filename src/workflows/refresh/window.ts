@@ -1,9 +1,10 @@
-import { type FileHandle, mkdir, open, readdir, stat, unlink } from 'node:fs/promises';
+import { type FileHandle, open, readdir, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod';
 import { EvicpressError, errors } from '../../errors.js';
 import { systemFault } from '../../formats/files.js';
 import { count } from '../../formats/schema.js';
+import { makeFolder } from '../../make-folder.js';
 import { pick } from '../../registry.js';
 import { TraceBuilder } from '../../traces/builder.js';
 import { formats } from '../../traces/index.js';
@@ -164,7 +165,7 @@ async function appendAt(folder: string, name: string, at: number, bytes: Buffer)
   const path = join(folder, name);
   let handle: FileHandle | undefined;
   try {
-    await mkdir(folder, { recursive: true, mode: PRIVATE_FOLDER });
+    await makeFolder(folder, PRIVATE_FOLDER);
     handle = await open(path, at === 0 ? 'w' : 'r+', PRIVATE_FILE);
     await handle.truncate(at);
     await handle.write(bytes, 0, bytes.length, at);
