@@ -1,14 +1,14 @@
+import { open } from 'node:fs/promises';
 import { EvicpressError, errors, printable } from '../../errors.js';
 import type { OnProgress } from '../../progress.js';
 import { BlockSizeGuess } from '../block-size.js';
 import { TraceBuilder } from '../builder.js';
 import type { FormatOptions } from '../format.js';
+import { requireLog } from '../lines.js';
 import type { Trace } from '../trace.js';
 import { type Chunk, literal, TableEngine, type Vector } from './duckdb.js';
-import { shapeOf, type TableShape } from './shape.js';
-
-/** Lengths are kept in 32 bits. */
-const LARGEST_LENGTH = 2 ** 31;
+import { PARQUET_MAGIC } from './recognise.js';
+import { LARGEST_LENGTH, numbered, ROW, shapeOf, type TableShape } from './shape.js';
 
 export interface TableOptions extends FormatOptions {
   readonly skipBad?: boolean;
@@ -36,48 +36,71 @@ export async function readTable(path: string, options: TableOptions): Promise<Tr
 }
 
 async function readRequests(engine: TableEngine, path: string, options: TableOptions): Promise<Trace> {
-  const table = sourceOf(path);
+  const table = await sourceOf(path);
   const columns = await engine.rows(`DESCRIBE SELECT * FROM ${table}`);
   const shape = shapeOf(
     path,
     columns.map((row) => ({ name: String(row.column_name), type: String(row.column_type) })),
   );
   const facts = await factsOf(engine, table, shape);
-  if (facts.rows === facts.bad) throw errors.emptyFile(path, 'at least one request');
+  if (facts.rows === 0) throw errors.emptyFile(path, 'at least one request');
+  const first = `row ${facts.first}: ${printable(facts.fault ?? '')}`;
   if (facts.bad > 0 && options.skipBad !== true) {
     throw new EvicpressError(
-      `${printable(path)}: ${facts.bad} of ${facts.rows} rows have no id, or no time or length ≥ 0. Pass --skip-bad to leave them out.`,
+      `${printable(path)}: ${facts.bad} of ${facts.rows} rows hold no request, the first: ${first} Pass --skip-bad to leave them out.`,
     );
   }
+  if (facts.rows === facts.bad)
+    throw errors.badFile(path, undefined, `no row holds a request, the first: ${first}`);
   const builder = new TraceBuilder(shape.reuse);
   if (facts.bad > 0)
-    builder.warnings.push(`${facts.bad} rows were skipped: no id, or no time or length ≥ 0.`);
+    builder.warnings.push(
+      `${facts.bad} row${facts.bad === 1 ? ' was' : 's were'} skipped, the first: ${first}`,
+    );
   if (!shape.list) builder.reserve(facts.rows - facts.bad);
   const rows = new RowReader(builder, shape, facts.numeric, options);
-  const ordered = facts.ordered ? '' : ` ORDER BY ${shape.order.join(', ')}`;
-  const source = `(SELECT * FROM ${table} WHERE ${shape.valid}${ordered})`;
+  const good = `${shape.fault} IS NULL`;
+  const source =
+    facts.ordered && facts.bad === 0
+      ? `(SELECT * FROM ${table} WHERE ${good})`
+      : `(SELECT * FROM ${shape.order.includes(ROW) ? numbered(table) : table} WHERE ${good} ORDER BY ${shape.order.join(', ')})`;
   for await (const chunk of engine.chunks(`SELECT ${shape.select(facts.numeric).join(', ')} FROM ${source}`))
     rows.read(chunk, path);
   return rows.finish(path);
 }
 
-function sourceOf(path: string): string {
+/** What DuckDB reads it with: by its content where it is one file here, by its name where it is many or elsewhere. */
+async function sourceOf(path: string): Promise<string> {
   const name = literal(path);
-  if (/\.parquet$/.test(path)) return `read_parquet(${name})`;
+  const isFile = !/^\w+:\/\/|[*?[]/.test(path);
+  if (isFile) await requireLog(path);
+  if (/\.parquet$/.test(path) || (isFile && (await beginsAsParquet(path)))) return `read_parquet(${name})`;
   if (/\.(json|jsonl|ndjson)(\.gz|\.zst)?$/.test(path)) return `read_json(${name})`;
   return `read_csv(${name})`;
+}
+
+async function beginsAsParquet(path: string): Promise<boolean> {
+  const file = await open(path, 'r');
+  try {
+    const { buffer } = await file.read(Buffer.alloc(PARQUET_MAGIC.length), 0, PARQUET_MAGIC.length, 0);
+    return buffer.toString('latin1') === PARQUET_MAGIC;
+  } finally {
+    await file.close();
+  }
 }
 
 /** What has to be known before the rows are read, in one pass. */
 async function factsOf(engine: TableEngine, table: string, shape: TableShape) {
   const order = `(${shape.order.join(', ')})`;
   const [row] = await engine.rows(
-    `SELECT count(*)::DOUBLE AS rows, count(*) FILTER (valid IS NOT TRUE)::DOUBLE AS bad,
+    `SELECT count(*)::DOUBLE AS rows, count(fault)::DOUBLE AS bad, min(${ROW}) FILTER (fault IS NOT NULL)::DOUBLE AS first,
+      arg_min(fault, ${ROW}) FILTER (fault IS NOT NULL) AS fault,
       coalesce(bool_and(ordered), true) AS ordered, coalesce(bool_and(numeric), false) AS numeric
-    FROM (SELECT ${shape.valid} AS valid, ${order} >= lag(${order}) OVER () AS ordered,
-      (${shape.numericIds ?? 'NULL::BOOLEAN'}) AS numeric FROM ${table})`,
+    FROM (SELECT ${ROW}, ${shape.fault} AS fault, ${order} >= lag(${order}) OVER () AS ordered,
+      (${shape.numericIds ?? 'NULL::BOOLEAN'}) AS numeric FROM ${numbered(table)})`,
   );
-  return row as Record<'rows' | 'bad', number> & Record<'ordered' | 'numeric', boolean>;
+  return row as Record<'rows' | 'bad', number> &
+    Record<'ordered' | 'numeric', boolean> & { readonly first: number | null; readonly fault: string | null };
 }
 
 /** Feeds rows to the builder; a request ends where the next one begins. */

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { loadTrace } from '../../../src/traces/load.js';
-import { shapeOf } from '../../../src/traces/table/shape.js';
+import { ROW, shapeOf } from '../../../src/traces/table/shape.js';
 
 const columns = (text: string) =>
   text.split(', ').map((each) => {
@@ -28,7 +28,9 @@ describe('the columns of a table', () => {
       accesses: true,
       numericIds: '"block" >= 0 AND "block" < 1000000000000000',
     });
-    expect(accesses.order).toEqual(['"timestamp"::DOUBLE', 'request', 'position']);
+    const time = 'TRY_CAST("timestamp" AS DOUBLE)';
+    expect(accesses.order).toEqual([time, 'request', 'position']);
+    expect(mooncake.order).toEqual([`(${time} / 1000)`, ROW]);
   });
 
   it('that are no request log are refused by name', () => {
