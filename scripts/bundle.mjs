@@ -1,6 +1,7 @@
 // Bundles the program into dist/: the command line, the library and the workers are entry points, what they share
 // lies in dist/chunks, so that a command reads a few files instead of hundreds. Packages the program cannot do
-// without are bundled too, their licences go along; optional ones (peers) are loaded where they are installed.
+// without are bundled too, their licences go along; optional ones (peers) and HiGHS, which is WebAssembly, are loaded
+// from where they are installed.
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -26,7 +27,7 @@ const { metafile } = await build({
   format: 'esm',
   platform: 'node',
   target: 'node20.19',
-  external: Object.keys(peerDependencies),
+  external: [...Object.keys(peerDependencies), 'highs'],
   // Packages in CommonJS take these for given.
   banner: {
     js: [

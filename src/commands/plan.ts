@@ -70,7 +70,7 @@ async function run(flags: PlanFlags): Promise<void> {
       : { migrationSecondsPerGb: parseNumber(flags.migrationCost, '--migration-cost', { min: 0 }) }),
     inputs: [...inputs.files, ...(await fingerprints([source.path]))],
   };
-  const planned = planContexts(offeredRequest(request, offer));
+  const planned = await planContexts(offeredRequest(request, offer));
   const { problem, solution, solveSeconds } = planned;
   const classes = learnClassRules(problem, solution.choices);
   const header = { ...planned.header, rules: { ...planned.header.rules, classes } };
@@ -89,7 +89,7 @@ async function run(flags: PlanFlags): Promise<void> {
     terminal.say(
       engine === undefined
         ? enginesText(header, groups, tiers)
-        : costOfEngine(engine, planned, planContexts(request)),
+        : costOfEngine(engine, planned, await planContexts(request)),
     );
     terminal.next(...nextStep(source, flags));
   }

@@ -89,7 +89,7 @@ async function run(flags: SizeFlags): Promise<void> {
   const setup: Setup = { problem, tiers: inputs.tiers, ranks, base, varied };
   const points = sweep(setup, flags, (done, total) => terminal.progress({ stage: 'size', done, total }));
   const knee = kneePoint(points);
-  const pareto = flags.alphas === undefined ? undefined : paretoOf(problem, flags.alphas);
+  const pareto = flags.alphas === undefined ? undefined : await paretoOf(problem, flags.alphas);
   const answer = flags.for === undefined ? undefined : smallest(setup, flags.for);
   const shown = points.map(({ point }) => point);
   const result = {
@@ -233,12 +233,14 @@ function kneePoint(solved: readonly Solved[]): Knee | undefined {
 }
 
 /** The front over alpha, and the fixed rules beside it. */
-function paretoOf(problem: Problem, list: string): ParetoPoint[] {
+async function paretoOf(problem: Problem, list: string): Promise<ParetoPoint[]> {
   const alphas = list.split(',').map((text) => parseNumber(text, '--alphas', { min: 0 }));
-  const planned = alphas.map((alpha) => {
+  const planned: ParetoPoint[] = [];
+  for (const alpha of alphas) {
     const solved = { ...problem, alpha };
-    return { name: `alpha ${alpha}`, alpha, ...planMeans(solved, dual.solve(solved).choices) };
-  });
+    const { choices } = await dual.solve(solved);
+    planned.push({ name: `alpha ${alpha}`, alpha, ...planMeans(solved, choices) });
+  }
   const fixed = [-1, ...problem.forms.lossyNames.keys()].map((lossy) => {
     const form = problem.forms.lossyNames[lossy];
     return {

@@ -56,15 +56,15 @@ export interface PlannedContexts {
  * Plans: options from measurements and demand, the solver, the sums.
  * @throws InfeasibleError naming the demands that contradict each other. @throws EvicpressError for unknown names.
  */
-export function planContexts(request: PlanRequest): PlannedContexts {
+export async function planContexts(request: PlanRequest): Promise<PlannedContexts> {
   const { model, confidence, previous, minQuality, minQualityOfClass } = request;
   let startedAt = 0;
-  const planned = () => {
+  const planned = async () => {
     const problem = problemOf(request);
     startedAt = performance.now();
-    return uncharged(solve(problem, request));
+    return uncharged(await solve(problem, request));
   };
-  const { problem, solution } = explained(planned, request);
+  const { problem, solution } = await explained(planned, request);
   const solveSeconds = (performance.now() - startedAt) / 1000;
   const header = planHeader(problem, solution, {
     model: model.name,
@@ -97,9 +97,9 @@ export function problemOf(request: PlanRequest): Problem {
 }
 
 /** Runs, and where no plan is found says which demands contradict each other. */
-function explained<T>(run: () => T, request: PlanRequest): T {
+async function explained<T>(run: () => Promise<T>, request: PlanRequest): Promise<T> {
   try {
-    return run();
+    return await run();
   } catch (error) {
     if (!(error instanceof InfeasibleError)) throw error;
     throw conflictIn(request, isFeasible);
@@ -120,16 +120,19 @@ function isFeasible(request: PlanRequest): boolean {
  * Solves by the solver that is named. Where changing the plan in force costs something, that cost decides, but
  * the sums and the proof are those of the problem without it: the gap then shows what staying put gives away.
  */
-function solve(problem: Problem, request: PlanRequest): { problem: Problem; solution: Solution } {
+async function solve(
+  problem: Problem,
+  request: PlanRequest,
+): Promise<{ problem: Problem; solution: Solution }> {
   const { previous, migrationSecondsPerGb = 0, target } = request;
   const solver = solverNamed(request.solver ?? 'dual');
   const options = previous === undefined ? {} : { start: pricesOf(previous, problem) };
-  const solved = (asked: Problem) =>
+  const solved = async (asked: Problem) =>
     target?.meanQuality !== undefined || target?.maxMeanTtftSeconds !== undefined
       ? solveForTarget(asked, target, solver)
-      : { problem: asked, solution: solver.solve(asked, options) };
+      : { problem: asked, solution: await solver.solve(asked, options) };
   if (problem.inForce === undefined || migrationSecondsPerGb === 0) return solved(problem);
-  const moved = solved({ ...problem, movingSecondsPerByte: migrationSecondsPerGb / 1e9 });
+  const moved = await solved({ ...problem, movingSecondsPerByte: migrationSecondsPerGb / 1e9 });
   const free = { ...problem, alpha: moved.problem.alpha };
   const { optimum } = solveRelaxation(free, options.start);
   return { problem: free, solution: solutionOf(free, solver.name, moved.solution.choices, optimum) };

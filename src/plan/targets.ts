@@ -17,6 +17,12 @@ export interface Target {
   readonly maxMeanTtftSeconds?: number;
 }
 
+/** The problem at the alpha that was found, and its solution. */
+interface Solved {
+  readonly problem: Problem;
+  readonly solution: Solution;
+}
+
 /** A plan is on target when its mean quality lies at most this much above. */
 const QUALITY_STEP = 1e-3;
 /** Alphas looked at, seconds per unit of quality. */
@@ -30,11 +36,7 @@ const HALVINGS = 36;
  * @returns the problem at that alpha and its solution.
  * @throws EvicpressError when no plan can meet the target.
  */
-export function solveForTarget(
-  problem: Problem,
-  target: Target,
-  solver: Solver,
-): { problem: Problem; solution: Solution } {
+export async function solveForTarget(problem: Problem, target: Target, solver: Solver): Promise<Solved> {
   if (target.meanQuality !== undefined && target.maxMeanTtftSeconds !== undefined) {
     throw new EvicpressError(
       'Both a mean quality and a mean TTFT are asked for. Give one; the other then follows.',
@@ -46,15 +48,11 @@ export function solveForTarget(
 }
 
 /** The smallest alpha whose plan keeps the quality, then trimmed down to it. */
-function solveForQuality(
-  problem: Problem,
-  wanted: number,
-  solver: Solver,
-): { problem: Problem; solution: Solution } {
+async function solveForQuality(problem: Problem, wanted: number, solver: Solver): Promise<Solved> {
   const reaches = (plan: Planned) => plan.means.meanQuality >= wanted - 1e-12;
   if (!reaches(at(problem, MOST_ALPHA))) {
     const solved = { ...problem, alpha: MOST_ALPHA };
-    const solution = solver.solve(solved);
+    const solution = await solver.solve(solved);
     const means = planMeans(solved, solution.choices);
     if (reaches({ means })) return { problem: solved, solution: trimmed(solved, solution, wanted) };
     throw new EvicpressError(
@@ -64,24 +62,20 @@ function solveForQuality(
   const alpha = leastAlpha(problem, reaches);
   for (const raised of [1, 1.001, 1.01, 1.1, 1.5]) {
     const solved = { ...problem, alpha: alpha * raised };
-    const solution = solver.solve(solved);
+    const solution = await solver.solve(solved);
     if (planMeans(solved, solution.choices).meanQuality >= wanted - 1e-12)
       return { problem: solved, solution: trimmed(solved, solution, wanted) };
   }
   const solved = { ...problem, alpha: MOST_ALPHA };
-  return { problem: solved, solution: trimmed(solved, solver.solve(solved), wanted) };
+  return { problem: solved, solution: trimmed(solved, await solver.solve(solved), wanted) };
 }
 
 /** The largest alpha whose plan keeps the time. */
-function solveForTtft(
-  problem: Problem,
-  wanted: number,
-  solver: Solver,
-): { problem: Problem; solution: Solution } {
+async function solveForTtft(problem: Problem, wanted: number, solver: Solver): Promise<Solved> {
   const tooSlow = (plan: Planned) => plan.means.meanTtftSeconds > wanted;
   if (tooSlow(at(problem, LEAST_ALPHA))) {
     const solved = { ...problem, alpha: LEAST_ALPHA };
-    const solution = solver.solve(solved);
+    const solution = await solver.solve(solved);
     const means = planMeans(solved, solution.choices);
     if (!tooSlow({ means })) return { problem: solved, solution };
     throw new EvicpressError(
@@ -91,11 +85,11 @@ function solveForTtft(
   const most = tooSlow(at(problem, MOST_ALPHA)) ? leastAlpha(problem, tooSlow) : MOST_ALPHA;
   for (const lowered of [1, 0.999, 0.99, 0.9, 0.5]) {
     const solved = { ...problem, alpha: most * lowered };
-    const solution = solver.solve(solved);
+    const solution = await solver.solve(solved);
     if (planMeans(solved, solution.choices).meanTtftSeconds <= wanted) return { problem: solved, solution };
   }
   const solved = { ...problem, alpha: LEAST_ALPHA };
-  return { problem: solved, solution: solver.solve(solved) };
+  return { problem: solved, solution: await solver.solve(solved) };
 }
 
 interface Planned {

@@ -74,7 +74,7 @@ async function benchBudget(path: string): Promise<void> {
       const known = grids.map((grid) => ({ ...grid, reference: grid.full }));
       const hindsight = await Promise.all(SEEDS.map((seed, i) => tryBudget(known[i]!, FIFTH, seed)));
       table.push(...summary('20 %, in hindsight', hindsight));
-      const others = SEEDS.map((seed, i) => tryOtherQueries(grids[i]!, seed));
+      const others = await Promise.all(SEEDS.map((seed, i) => tryOtherQueries(grids[i]!, seed)));
       table.push(...summary('all, other queries', others));
       process.stdout.write(
         `\nPlans from a part of the grid, judged on the whole (${basename(path)}, ${metric}; ${size} of ${names.length} contexts, drawn ${SEEDS.length} times)\n${tableText(

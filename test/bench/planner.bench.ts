@@ -22,7 +22,7 @@ import { couplingRows } from '../../src/plan/rows.js';
 import { pickContexts } from '../../src/plan/sample.js';
 import { Scan } from '../../src/plan/scan.js';
 import { logSpaced } from '../../src/plan/sizing.js';
-import { dual, exact, pricedPlan } from '../../src/plan/solvers/dual.js';
+import { dual, exact, type PricedPlan, pricedPlan } from '../../src/plan/solvers/dual.js';
 import type { Solution } from '../../src/plan/solvers/solver.js';
 import { Sweep } from '../../src/plan/sweep.js';
 import { tableText } from '../../src/report/table-text.js';
@@ -47,7 +47,7 @@ const CLASSES = 4096;
 const SMALL = 10_000;
 const REPEATS = 9;
 
-const rows: Readonly<Record<string, (size: number) => Row>> = {
+const rows: Readonly<Record<string, (size: number) => Promise<Row>>> = {
   sizes: (size) => timed(size, {}),
   own: (size) => timed(size, { ownCurves: true }),
   tree: (size) => timed(size, { parents: 0.9, methods: 0 }),
@@ -59,7 +59,7 @@ const rows: Readonly<Record<string, (size: number) => Row>> = {
 if (flags.row === undefined) printTables();
 else {
   const [name, size] = flags.row.split(':');
-  console.log(JSON.stringify(rows[name!]!(Number(size))));
+  console.log(JSON.stringify(await rows[name!]!(Number(size))));
 }
 
 function printTables(): void {
@@ -106,17 +106,17 @@ function inProcess(name: string, size: number): Row {
 }
 
 /** Cold, warm after a tenth of the rates drifted, proof and memory of one instance. */
-function timed(size: number, options: Omit<InstanceOptions, 'contexts'>): Row {
+async function timed(size: number, options: Omit<InstanceOptions, 'contexts'>): Promise<Row> {
   const problem = ordinaryInstance({ contexts: size, classes: CLASSES, seed: 1, named: false, ...options });
   const after = drifted(problem, 0.1);
   const repeats = size <= SMALL ? REPEATS : 1;
-  const solve = (which: Problem, start?: Float64Array) =>
+  const solve = async (which: Problem, start?: Float64Array): Promise<Solution | PricedPlan> =>
     size <= SMALL ? pricedPlan(which, start && { start }) : dual.solve(which, start && { start });
-  const first = measured(() => solve(problem), 1);
+  const first = await measured(() => solve(problem), 1);
   const prices = 'optimum' in first.found ? first.found.optimum.prices : first.found.prices;
-  const again = measured(() => solve(problem), repeats);
-  const warm = measured(() => solve(after, prices), repeats);
-  const proof = size <= SMALL ? measured(() => exact.solve(problem), 1) : undefined;
+  const again = await measured(() => solve(problem), repeats);
+  const warm = await measured(() => solve(after, prices), repeats);
+  const proof = size <= SMALL ? await measured(() => exact.solve(problem), 1) : undefined;
   const solution = proof?.found ?? (again.found as Solution);
   return {
     contexts: size.toLocaleString('en'),
@@ -132,16 +132,19 @@ function timed(size: number, options: Omit<InstanceOptions, 'contexts'>): Row {
 }
 
 /** A thousand contexts choose anew at the prices in force. */
-function changed(size: number): Row {
+async function changed(size: number): Promise<Row> {
   const problem = ordinaryInstance({ contexts: size, classes: CLASSES, seed: 1, named: false });
-  const { prices } = dual.solve(problem);
+  const { prices } = await dual.solve(problem);
   const couplings = couplingRows(problem);
   const which = Int32Array.from({ length: 1000 }, (_, k) => Math.floor((k * size) / 1000));
   const choices = new Int32Array(which.length);
   const use = new Float64Array(couplings.length);
   const choose = () => new Scan(pickContexts(problem, which), couplings).choose(prices, use, choices);
-  const { seconds } = measured(choose, REPEATS);
-  const whole = measured(() => new Scan({ ...problem, forms: { ...problem.forms } }, couplings), REPEATS);
+  const { seconds } = await measured(choose, REPEATS);
+  const whole = await measured(
+    () => new Scan({ ...problem, forms: { ...problem.forms } }, couplings),
+    REPEATS,
+  );
   return {
     contexts: size.toLocaleString('en'),
     'with the curves at hand': `${(seconds * 1e3).toFixed(2)} ms`,
@@ -150,12 +153,12 @@ function changed(size: number): Row {
 }
 
 /** Fifty capacities of the fastest tier, as `size` does it; both medians of three. */
-function sweep(size: number): Row {
+async function sweep(size: number): Promise<Row> {
   const problem = ordinaryInstance({ contexts: size, classes: CLASSES, seed: 1, named: false });
   const full = problem.demand.fullBytes.reduce((sum, bytes) => sum + bytes, 0);
-  dual.solve(problem);
-  const cold = measured(() => dual.solve(problem), 3);
-  const all = measured(() => {
+  await dual.solve(problem);
+  const cold = await measured(() => dual.solve(problem), 3);
+  const all = await measured(() => {
     const sizes = logSpaced(Math.round(full / 200), Math.round(full / 2), 50);
     new Sweep(problem).along(
       sizes.map((bytes) => problem.tiers.map((tier, t) => (t === 0 ? bytes : tier.capacityBytes))),
@@ -204,14 +207,14 @@ interface Measured<T> {
   readonly added: number;
 }
 
-function measured<T>(run: () => T, repeats: number): Measured<T> {
+async function measured<T>(run: () => T | Promise<T>, repeats: number): Promise<Measured<T>> {
   globalThis.gc?.();
   const resident = process.memoryUsage.rss();
   const seconds: number[] = [];
   let found: T | undefined;
   for (let k = 0; k < repeats; k++) {
     const began = process.cpuUsage();
-    found = run();
+    found = await run();
     const { user, system } = process.cpuUsage(began);
     seconds.push((user + system) / 1e6);
   }

@@ -65,7 +65,8 @@ const families: Readonly<Record<string, Family>> = {
 const table: string[][] = [];
 for (const name of flags.only.split(',')) {
   for (const finite of flags.tiers.split(',')) {
-    for (const contexts of flags.sizes.split(',').map(Number)) table.push(measured(name, finite, contexts));
+    for (const contexts of flags.sizes.split(',').map(Number))
+      table.push(await measured(name, finite, contexts));
   }
 }
 console.log(
@@ -87,10 +88,10 @@ console.log(
 );
 
 /** One row: as many instances as there are seeds. */
-function measured(name: string, finite: string, contexts: number): string[] {
+async function measured(name: string, finite: string, contexts: number): Promise<string[]> {
   const { scale = 1, ...family } = families[name]!;
   const shares = SHARES[finite]!.map((share) => share * scale);
-  const found = Array.from({ length: Number(flags.seeds) }, (_, seed) => {
+  const judged = async (seed: number) => {
     const problem = hardInstance({
       ...family,
       contexts,
@@ -99,7 +100,7 @@ function measured(name: string, finite: string, contexts: number): string[] {
       ...(shares[3] === undefined ? {} : { remoteShare: shares[3] }),
     });
     const began = process.cpuUsage();
-    const { bound, utility, baseline } = exact.solve(problem);
+    const { bound, utility, baseline } = await exact.solve(problem);
     const { user, system } = process.cpuUsage(began);
     const span = Math.max(bound - baseline, Number.MIN_VALUE);
     const highs = flags.python === undefined ? undefined : byHighs(problem, flags.python);
@@ -111,7 +112,9 @@ function measured(name: string, finite: string, contexts: number): string[] {
       highs,
       refuted: highs?.value != null && highs.value > bound + slack,
     };
-  });
+  };
+  const found: Awaited<ReturnType<typeof judged>>[] = [];
+  for (let seed = 0; seed < Number(flags.seeds); seed++) found.push(await judged(seed));
   const seconds = found.map((one) => one.seconds).sort((a, b) => a - b);
   const proved = (within: number) =>
     `${found.filter((one) => one.gap <= PROVED && one.seconds <= within).length}/${found.length}`;

@@ -82,7 +82,7 @@ describe('the packed package', () => {
       `import { loadModel, planContexts, readTiers, type Model, type PlanRequest } from 'evicpress';
        const model: Model = await loadModel('llama-3.1-8b');
        export const bytes: number = model.kvBytesPerToken;
-       export const plan = (request: PlanRequest) => planContexts(request).header.summary.utility.toFixed(2);
+       export const plan = (request: PlanRequest) => planContexts(request).then(({ header }) => header.summary.utility.toFixed(2));
        export const tiers = (await readTiers('tiers.json')).tiers.map((tier) => tier.name.length);`,
     );
     const flags = [

@@ -34,7 +34,7 @@ const DEMAND: Demand = {
   periodSeconds: 60,
 };
 
-const { problem, solution } = planContexts({
+const { problem, solution } = await planContexts({
   demand: DEMAND,
   tiers: [tier('dram', 1e9, 20e9), tier('ssd', null, 2e9)],
   model: TEST_MODEL,

@@ -34,9 +34,9 @@ function requestWith(pinned: number, changes: Partial<PlanRequest> = {}): PlanRe
   };
 }
 
-function messageOf(request: PlanRequest): string {
+async function messageOf(request: PlanRequest): Promise<string> {
   try {
-    planContexts(request);
+    await planContexts(request);
   } catch (error) {
     expect(error).toBeInstanceOf(InfeasibleError);
     return (error as Error).message;
@@ -45,34 +45,40 @@ function messageOf(request: PlanRequest): string {
 }
 
 describe('demands that contradict each other', () => {
-  it('are named, and no more of them than it takes', () => {
-    const message = messageOf(requestWith(10));
+  it('are named, and no more of them than it takes', async () => {
+    const message = await messageOf(requestWith(10));
     // Three of the pinned gigabytes fit, four do not.
     expect(message.match(/is pinned to dram/g)).toHaveLength(4);
     expect(message).toMatch(/dram holds 3\.50 GB/);
     expect(message).not.toMatch(/ssd/);
   });
 
-  it('leave what has nothing to do with it alone', () => {
-    const message = messageOf(requestWith(2, { forbidden: ['recompute'], minQuality: 0.999999 }));
+  it('leave what has nothing to do with it alone', async () => {
+    const message = await messageOf(requestWith(2, { forbidden: ['recompute'], minQuality: 0.999999 }));
     expect(message).toMatch(/nothing may be recomputed/);
     expect(message).toMatch(/every context has quality 0.999999 at least/);
     expect(message).toMatch(/ssd holds 18\.0 GB/);
     expect(message).not.toMatch(/is pinned/);
   });
 
-  it('come with what it is enough to give up', () => {
+  it('come with what it is enough to give up', async () => {
     // With four pins any one of them is; with ten only the tier's size is.
-    expect(messageOf(requestWith(4))).toMatch(
+    expect(await messageOf(requestWith(4))).toMatch(
       /Give up or loosen one of them; every other demand can be met\.$/,
     );
-    expect(messageOf(requestWith(10))).toMatch(/Give up or loosen this one, .*: dram holds 3\.50 GB\.$/);
+    expect(await messageOf(requestWith(10))).toMatch(
+      /Give up or loosen this one, .*: dram holds 3\.50 GB\.$/,
+    );
   });
 
-  it('are told of a pinned form below a floor', () => {
+  it('are told of a pinned form below a floor', async () => {
     const request = requestWith(0);
     const pins = new Map([[5, { tier: 'ssd', method: 'method-0' }]]);
-    const message = messageOf({ ...request, demand: { ...request.demand, pins }, minQuality: 0.999999 });
+    const message = await messageOf({
+      ...request,
+      demand: { ...request.demand, pins },
+      minQuality: 0.999999,
+    });
     expect(message).toMatch(/every context has quality/);
     expect(message).toMatch(/context c5 .* is pinned to ssd as method-0/);
     expect(message).not.toMatch(/holds/);

@@ -6,7 +6,7 @@ import { dual } from '../../src/plan/solvers/dual.js';
 import { ordinaryInstance } from '../support/instances.js';
 
 const problem = ordinaryInstance({ contexts: 300, seed: 9, shares: [0.03, 0.06] });
-const { choices, prices } = dual.solve(problem);
+const { choices, prices } = await dual.solve(problem);
 const rows = couplingRows(problem);
 
 /** How far the chosen option is ahead of the same rival in another setting. */

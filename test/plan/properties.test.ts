@@ -9,27 +9,32 @@ import { smallInstance } from '../support/small-instance.js';
 
 const CONTEXTS = 6;
 
-/** The optimum, and what differences of it are mere rounding. */
-function optimum(problem: Problem): { utility: number; rounding: number } {
-  const { utility, bound } = exact.solve(problem);
+interface Optimum {
+  readonly utility: number;
+  /** What differences of it are mere rounding. */
+  readonly rounding: number;
+}
+
+async function optimum(problem: Problem): Promise<Optimum> {
+  const { utility, bound } = await exact.solve(problem);
   return { utility, rounding: 1e-9 * Math.max(1e-9, Math.abs(utility), bound - baselineUtility(problem)) };
 }
 
 /** Solves an instance and what is made of it, for many seeds. */
 function forEverySeed(
   change: (problem: Problem, random: () => number) => Problem,
-  check: (before: ReturnType<typeof optimum>, after: ReturnType<typeof optimum>) => void,
-): void {
-  fc.assert(
-    fc.property(fc.integer({ min: 0, max: 1e6 }), (seed) => {
+  check: (before: Optimum, after: Optimum) => void,
+): Promise<void> {
+  return fc.assert(
+    fc.asyncProperty(fc.integer({ min: 0, max: 1e6 }), async (seed) => {
       const problem = smallInstance(seed, CONTEXTS, false);
-      check(optimum(problem), optimum(change(problem, randomFrom(seed + 1))));
+      check(await optimum(problem), await optimum(change(problem, randomFrom(seed + 1))));
     }),
     { numRuns: 100, seed: 11 },
   );
 }
 
-const notLower = (before: ReturnType<typeof optimum>, after: ReturnType<typeof optimum>) =>
+const notLower = (before: Optimum, after: Optimum) =>
   expect(after.utility).toBeGreaterThanOrEqual(before.utility - before.rounding);
 
 /** Contexts in another order. */
@@ -48,8 +53,8 @@ function ratesTimes(problem: Problem, factor: number): Problem {
 }
 
 describe('the optimum', () => {
-  it('is not lower with more capacity', () => {
-    forEverySeed(
+  it('is not lower with more capacity', async () => {
+    await forEverySeed(
       (problem) => ({
         ...problem,
         tiers: problem.tiers.map((tier) => ({ ...tier, capacityBytes: tier.capacityBytes * 1.5 })),
@@ -58,8 +63,8 @@ describe('the optimum', () => {
     );
   });
 
-  it('is not lower with lower latency or more bandwidth', () => {
-    forEverySeed(
+  it('is not lower with lower latency or more bandwidth', async () => {
+    await forEverySeed(
       (problem, random) => ({
         ...problem,
         tiers: problem.tiers.map((tier) => ({
@@ -72,22 +77,22 @@ describe('the optimum', () => {
     );
   });
 
-  it('is not lower with more options', () => {
+  it('is not lower with more options', async () => {
     // The other way round: with one form fewer it is not higher.
-    forEverySeed(
+    await forEverySeed(
       (problem, random) => withoutForm(problem, random),
       (before, after) => notLower(after, before),
     );
   });
 
-  it('is the same in any order of contexts', () => {
-    forEverySeed(shuffled, (before, after) =>
+  it('is the same in any order of contexts', async () => {
+    await forEverySeed(shuffled, (before, after) =>
       expect(Math.abs(after.utility - before.utility)).toBeLessThanOrEqual(before.rounding),
     );
   });
 
-  it.each([1e-6, 3, 1e6])('grows with all rates alike (%d times)', (factor) => {
-    forEverySeed(
+  it.each([1e-6, 3, 1e6])('grows with all rates alike (%d times)', async (factor) => {
+    await forEverySeed(
       (problem) => ratesTimes(problem, factor),
       (before, after) =>
         expect(Math.abs(after.utility / factor - before.utility)).toBeLessThanOrEqual(before.rounding),
@@ -117,19 +122,19 @@ function withoutForm(problem: Problem, random: () => number): Problem {
 describe('a plan', () => {
   const problem = ordinaryInstance({ contexts: 300, seed: 5, shares: [0.03, 0.06] });
 
-  it('is the same for the same instance, whatever its contexts are called', () => {
+  it('is the same for the same instance, whatever its contexts are called', async () => {
     const renamed = {
       ...problem,
       demand: { ...problem.demand, ids: problem.demand.ids.map((id) => `other-${id}`) },
     };
-    const { choices } = dual.solve(problem);
-    expect(dual.solve(problem).choices).toEqual(choices);
-    expect(dual.solve(renamed).choices).toEqual(choices);
+    const { choices } = await dual.solve(problem);
+    expect((await dual.solve(problem)).choices).toEqual(choices);
+    expect((await dual.solve(renamed)).choices).toEqual(choices);
   });
 
-  it('has the same bound in any order of contexts, and is worth the same', () => {
-    const before = dual.solve(problem);
-    const after = dual.solve(shuffled(problem, randomFrom(2)));
+  it('has the same bound in any order of contexts, and is worth the same', async () => {
+    const before = await dual.solve(problem);
+    const after = await dual.solve(shuffled(problem, randomFrom(2)));
     const span = before.bound - before.baseline;
     expect(Math.abs(after.relaxationBound - before.relaxationBound)).toBeLessThan(1e-9 * span);
     expect(Math.abs(after.utility - before.utility)).toBeLessThan(1e-6 * span);

@@ -22,46 +22,48 @@ function writtenBytes(problem: Problem, before: Int32Array, after: Int32Array) {
   return { written, stored };
 }
 
-describe.each([1, 2])('after a tenth of the rates drifted (seed %i)', (seed) => {
+describe.each([1, 2])('after a tenth of the rates drifted (seed %i)', async (seed) => {
   const problem = ordinaryInstance({ contexts: 5000, seed });
-  const inForce = dual.solve(problem);
+  const inForce = await dual.solve(problem);
   const after = drifted(problem, 0.1, seed);
-  const free = dual.solve(after, { start: inForce.prices });
-  const replanned = (secondsPerGb: number) =>
-    dual.solve(
-      { ...after, inForce: inForce.choices, movingSecondsPerByte: secondsPerGb / GB },
-      { start: inForce.prices },
-    ).choices;
+  const free = await dual.solve(after, { start: inForce.prices });
+  const replanned = async (secondsPerGb: number) => {
+    const charged = { ...after, inForce: inForce.choices, movingSecondsPerByte: secondsPerGb / GB };
+    return (await dual.solve(charged, { start: inForce.prices })).choices;
+  };
 
-  it.each([0.1, 0.3])('%d s per GB move at most 1 % of the bytes for 1e-3 of the span', (secondsPerGb) => {
-    const choices = replanned(secondsPerGb);
-    const { written, stored } = writtenBytes(after, inForce.choices, choices);
-    expect(written).toBeLessThanOrEqual(0.01 * stored);
-    const lost = free.bound - totalUtility(after, choices);
-    expect(lost).toBeLessThanOrEqual(1e-3 * (free.bound - free.baseline));
-  });
+  it.each([0.1, 0.3])(
+    '%d s per GB move at most 1 % of the bytes for 1e-3 of the span',
+    async (secondsPerGb) => {
+      const choices = await replanned(secondsPerGb);
+      const { written, stored } = writtenBytes(after, inForce.choices, choices);
+      expect(written).toBeLessThanOrEqual(0.01 * stored);
+      const lost = free.bound - totalUtility(after, choices);
+      expect(lost).toBeLessThanOrEqual(1e-3 * (free.bound - free.baseline));
+    },
+  );
 
-  it('the dearer moving is, the less is moved', () => {
-    const moved = [0, 0.01, 0.1, 0.3, 10].map(
-      (secondsPerGb) => writtenBytes(after, inForce.choices, replanned(secondsPerGb)).written,
-    );
+  it('the dearer moving is, the less is moved', async () => {
+    const moved: number[] = [];
+    for (const secondsPerGb of [0, 0.01, 0.1, 0.3, 10])
+      moved.push(writtenBytes(after, inForce.choices, await replanned(secondsPerGb)).written);
     for (let k = 1; k < moved.length; k++) expect(moved[k]!).toBeLessThanOrEqual(moved[k - 1]!);
   });
 });
 
-describe('prices in force', () => {
+describe('prices in force', async () => {
   const problem = ordinaryInstance({ contexts: 45_000, seed: 3, named: false });
   const after = drifted(problem, 0.1);
-  const { prices } = dual.solve(problem);
-  const cold = dual.solve(after);
+  const { prices } = await dual.solve(problem);
+  const cold = await dual.solve(after);
   const span = cold.bound - cold.baseline;
 
   it.each([
     ['near the new ones', 1],
     ['far from them', 1.5],
     ['without any likeness', 0],
-  ])('%s lead to the same bound as none', (_, factor) => {
-    const warm = dual.solve(after, { start: prices.map((price) => price * factor) });
+  ])('%s lead to the same bound as none', async (_, factor) => {
+    const warm = await dual.solve(after, { start: prices.map((price) => price * factor) });
     expect(Math.abs(warm.relaxationBound - cold.relaxationBound)).toBeLessThan(1e-9 * span);
     expect(warm.bound - warm.utility).toBeLessThan(1e-6 * span);
     const rows = couplingRows(after);

@@ -47,11 +47,11 @@ function weightOf({ demand }: Problem): number {
 }
 
 describe('a sweep', () => {
-  it('stays within 1e-3 of the span of a polished cold solve', () => {
+  it('stays within 1e-3 of the span of a polished cold solve', async () => {
     const sweep = new Sweep(problem);
     for (const bytes of sizes.filter((_, k) => k % 2 === 1)) {
       const sized = sweep.at(at(bytes));
-      const cold = dual.solve(withCapacities(problem, at(bytes)));
+      const cold = await dual.solve(withCapacities(problem, at(bytes)));
       expect(Math.abs(sized.utility - cold.utility)).toBeLessThan(
         1e-3 * Math.abs(cold.utility - cold.baseline),
       );
@@ -185,12 +185,12 @@ describe('the least size', () => {
 });
 
 describe('a fixed rule', () => {
-  it.each([-1, 0, 5])('keeps every limit and never beats the plan (form %i)', (lossy) => {
+  it.each([-1, 0, 5])('keeps every limit and never beats the plan (form %i)', async (lossy) => {
     const choices = fixedRule(problem, lossy);
     const rows = couplingRows(problem);
     expect(withinLimits(rows, totalUse(problem, rows, choices))).toBe(true);
     const means = planMeans(problem, choices);
-    const best = planMeans(problem, dual.solve(problem).choices);
+    const best = planMeans(problem, (await dual.solve(problem)).choices);
     const worth = ({ meanQuality, meanTtftSeconds }: typeof means) =>
       problem.alpha * meanQuality - meanTtftSeconds;
     expect(worth(means)).toBeLessThanOrEqual(worth(best) + 1e-9);

@@ -23,14 +23,14 @@ function problemOf(
 }
 
 describe.each(solvers)('$name', (solver) => {
-  it('plans where all choices are worth the same but for rounding', () => {
+  it('plans where all choices are worth the same but for rounding', async () => {
     const model = { ...TEST_MODEL, prefill: { secondsPerToken: 0, secondsPerTokenSquared: 0 } };
     const contexts = [1, 53, 0.062786].map((accesses, i) => ({ context: `c${i}`, tokens: 200, accesses }));
     const problem = problemOf(contexts, [tier('dram', 5e7, 20e9)], { model, alpha: 1e9 });
-    expect([...solver.solve(problem).choices]).toEqual([KEEP_NOTHING, KEEP_NOTHING, KEEP_NOTHING]);
+    expect([...(await solver.solve(problem)).choices]).toEqual([KEEP_NOTHING, KEEP_NOTHING, KEEP_NOTHING]);
   });
 
-  it('lets a head go that is larger than every tier, and with it what hangs below', () => {
+  it('lets a head go that is larger than every tier, and with it what hangs below', async () => {
     const contexts = [
       { context: 'head', tokens: 45_000, accesses: 1 },
       { context: 'left', tokens: 3000, accesses: 18, parent: 'head' },
@@ -38,7 +38,7 @@ describe.each(solvers)('$name', (solver) => {
       { context: 'alone', tokens: 400, accesses: 13 },
     ];
     const problem = problemOf(contexts, [tier('dram', 5.8e9, 1e12), tier('ssd', 2.3e9, 5e10)]);
-    const { choices, utility } = solver.solve(problem);
+    const { choices, utility } = await solver.solve(problem);
     expect([...choices.slice(0, 3)]).toEqual([KEEP_NOTHING, KEEP_NOTHING, KEEP_NOTHING]);
     if (solver.name === 'dual' || solver.name === 'exact') expect(utility).toBe(bruteForce(problem));
   });
@@ -49,26 +49,30 @@ describe.each(solvers)('$name', (solver) => {
     { withParents: false, between: 1, most: 4 },
     { withParents: false, between: 2, most: 4 },
     { withParents: true, between: 2, most: 3 },
-  ])('keeps every limit and never beats brute force (%o)', ({ withParents, between, most }) => {
-    fc.assert(
-      fc.property(fc.integer({ min: 0, max: 1e6 }), fc.integer({ min: 1, max: most }), (seed, contexts) => {
-        const problem = smallInstance(seed, contexts, withParents, between);
-        const solution = solver.solve(problem);
-        const rows = couplingRows(problem);
-        const optimum = bruteForce(problem);
-        const scale =
-          Math.max(1e-9, Math.abs(optimum), solution.relaxationBound - baselineUtility(problem)) * 1e-9;
-        expect(withinLimits(rows, totalUse(problem, rows, solution.choices))).toBe(true);
-        expect(solution.utility).toBeCloseTo(totalUtility(problem, solution.choices), 6);
-        expect(solution.utility).toBeLessThanOrEqual(optimum + scale);
-        expect(solution.bound).toBeGreaterThanOrEqual(optimum - scale);
-        expect(solution.relaxationBound).toBeGreaterThanOrEqual(solution.bound - scale);
-        if (solver.name === 'exact') expect(solution.utility).toBeGreaterThanOrEqual(optimum - scale);
-        problem.demand.parents.forEach((parent, i) => {
-          if (parent >= 0 && solution.choices[i] !== KEEP_NOTHING)
-            expect(solution.choices[parent]).not.toBe(KEEP_NOTHING);
-        });
-      }),
+  ])('keeps every limit and never beats brute force (%o)', async ({ withParents, between, most }) => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.integer({ min: 0, max: 1e6 }),
+        fc.integer({ min: 1, max: most }),
+        async (seed, contexts) => {
+          const problem = smallInstance(seed, contexts, withParents, between);
+          const solution = await solver.solve(problem);
+          const rows = couplingRows(problem);
+          const optimum = bruteForce(problem);
+          const scale =
+            Math.max(1e-9, Math.abs(optimum), solution.relaxationBound - baselineUtility(problem)) * 1e-9;
+          expect(withinLimits(rows, totalUse(problem, rows, solution.choices))).toBe(true);
+          expect(solution.utility).toBeCloseTo(totalUtility(problem, solution.choices), 6);
+          expect(solution.utility).toBeLessThanOrEqual(optimum + scale);
+          expect(solution.bound).toBeGreaterThanOrEqual(optimum - scale);
+          expect(solution.relaxationBound).toBeGreaterThanOrEqual(solution.bound - scale);
+          if (solver.name === 'exact') expect(solution.utility).toBeGreaterThanOrEqual(optimum - scale);
+          problem.demand.parents.forEach((parent, i) => {
+            if (parent >= 0 && solution.choices[i] !== KEEP_NOTHING)
+              expect(solution.choices[parent]).not.toBe(KEEP_NOTHING);
+          });
+        },
+      ),
       { numRuns: between === 0 ? 150 : 60, seed: 7 },
     );
   });
@@ -77,20 +81,20 @@ describe.each(solvers)('$name', (solver) => {
 describe('dual', () => {
   const dual = solvers[0]!;
 
-  it.each([1, 2, 3])('is within 1e-5 of the bound at 1,000 ordinary contexts (seed %i)', (seed) => {
+  it.each([1, 2, 3])('is within 1e-5 of the bound at 1,000 ordinary contexts (seed %i)', async (seed) => {
     for (const shares of [
       [0.05, 0.3],
       [0.02, 0.05],
       [0.01, 0.02],
     ] as const) {
       const problem = ordinaryInstance({ contexts: 1000, seed, shares });
-      const { bound, utility, relaxationBound } = dual.solve(problem);
+      const { bound, utility, relaxationBound } = await dual.solve(problem);
       expect(gapOfSpan(bound, utility, baselineUtility(problem))).toBeLessThanOrEqual(1e-5);
       expect(relaxationBound).toBeGreaterThanOrEqual(utility);
     }
   });
 
-  it('places ten thousand identical contexts', () => {
+  it('places ten thousand identical contexts', async () => {
     const one = ordinaryInstance({ contexts: 10_000, classes: 1, seed: 3, shares: [0.05, 0.1] });
     const { demand } = one;
     const same = {
@@ -105,7 +109,7 @@ describe('dual', () => {
       tier('remote', null, 1e9, 0.02),
     ];
     const problem = buildProblem(same, tiers, TEST_MODEL, fitCurves([]), { alpha: 1 });
-    const { bound, utility, choices } = dual.solve(problem);
+    const { bound, utility, choices } = await dual.solve(problem);
     const rows = couplingRows(problem);
     expect(withinLimits(rows, totalUse(problem, rows, choices))).toBe(true);
     expect(gapOfSpan(bound, utility, baselineUtility(problem))).toBeLessThan(1e-3);

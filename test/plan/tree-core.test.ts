@@ -72,9 +72,9 @@ describe('a tree in a box of prices', () => {
 });
 
 describe('a large prefix tree', () => {
-  it('has the same bound from boxes of prices as from all of it', () => {
+  it('has the same bound from boxes of prices as from all of it', async () => {
     const problem = ordinaryInstance({ contexts: 50_000, seed: 4, parents: 0.9, methods: 0 });
-    const { bound, relaxationBound, prices, utility, baseline } = dual.solve(problem);
+    const { bound, relaxationBound, prices, utility, baseline } = await dual.solve(problem);
     const rows = couplingRows(problem);
     const use = new Float64Array(rows.length);
     const reached = new TreeLagrangian(problem, rows).choose(prices, use);

@@ -24,7 +24,7 @@ function row(context: string, fullBytes: number, compressionRatio: number, quali
   return { context, fullBytes, method: 'drop', compressionRatio, storedBytes, quality };
 }
 
-function plan(
+async function plan(
   solver: string,
   sizes: Readonly<Record<string, number>>,
   tiers: readonly Tier[],
@@ -33,7 +33,7 @@ function plan(
 ) {
   const rows = Object.entries(sizes).map(([context, fullBytes]) => ({ context, fullBytes, accesses: 1 }));
   const demand = demandOfContexts({ header: {}, rows }, model, 'example');
-  const { header, rows: placed } = planContexts({ demand, tiers, model, methods, alpha, solver });
+  const { header, rows: placed } = await planContexts({ demand, tiers, model, methods, alpha, solver });
   const placements = [...placed()];
   return {
     summary: header.summary,
@@ -51,8 +51,8 @@ describe('two contexts, two tiers', () => {
   const methods = [...halves, row('A', 4e9, 0.95, 1), row('B', 8e9, 0.95, 0.5)];
 
   // greedy-per-byte halves B instead: 0.3 s of utility for 4 GB is less a byte than 0.09 s for 0.2 GB.
-  it.each(['dual', 'exact', 'greedy'])('%s finds the joint plan', (solver) => {
-    const joint = plan(solver, sizes, [fast, slow], methods, 1);
+  it.each(['dual', 'exact', 'greedy'])('%s finds the joint plan', async (solver) => {
+    const joint = await plan(solver, sizes, [fast, slow], methods, 1);
     expect(joint.of('A')).toMatchObject({ tier: 'slow', method: 'drop', compressionRatio: 0.95 });
     expect(joint.of('B')).toMatchObject({ tier: 'fast', method: 'none', storedBytes: 8e9 });
     expect(joint.ttftSum).toBeCloseTo(0.5, 12);
@@ -60,16 +60,16 @@ describe('two contexts, two tiers', () => {
     expect(joint.summary.utility).toBeCloseTo(1.5, 12);
   });
 
-  it('eviction alone keeps the quality and takes 2.4 s', () => {
-    const evicted = plan('exact', sizes, [fast, slow], [], 1);
+  it('eviction alone keeps the quality and takes 2.4 s', async () => {
+    const evicted = await plan('exact', sizes, [fast, slow], [], 1);
     expect(evicted.of('A').tier).toBe('slow');
     expect(evicted.of('B').tier).toBe('fast');
     expect(evicted.ttftSum).toBeCloseTo(2.4, 12);
     expect(evicted.meanQuality).toBe(1);
   });
 
-  it('compression alone takes 0.3 s and a quarter of the quality', () => {
-    const compressed = plan('exact', sizes, [fast], halves, 1);
+  it('compression alone takes 0.3 s and a quarter of the quality', async () => {
+    const compressed = await plan('exact', sizes, [fast], halves, 1);
     expect(compressed.of('A')).toMatchObject({ tier: 'fast', compressionRatio: 0.5 });
     expect(compressed.of('B')).toMatchObject({ tier: 'fast', compressionRatio: 0.5 });
     expect(compressed.ttftSum).toBeCloseTo(0.3, 12);
@@ -96,9 +96,9 @@ describe('two ratios', () => {
 
   it.each(['dual', 'exact', 'greedy', 'greedy-per-byte'])(
     '%s takes the higher quality above alpha 0.4',
-    (solver) => {
-      const below = plan(solver, sizes, [only], methods, 0.39).of('A');
-      const above = plan(solver, sizes, [only], methods, 0.41).of('A');
+    async (solver) => {
+      const below = (await plan(solver, sizes, [only], methods, 0.39)).of('A');
+      const above = (await plan(solver, sizes, [only], methods, 0.41)).of('A');
       expect([below.compressionRatio, below.ttftSeconds]).toEqual([0.4, expect.closeTo(0.2, 12)]);
       expect([above.compressionRatio, above.ttftSeconds]).toEqual([0.2, expect.closeTo(0.24, 12)]);
     },

@@ -3,6 +3,7 @@ import { gapOfSpan, totalUtility } from '../baseline.js';
 import { blendAnswers } from '../blend.js';
 import { wholeLagrangian } from '../boxed.js';
 import { branchAndBound } from '../branching/branch-and-bound.js';
+import { solveCore } from '../branching/solve-core.js';
 import { COMPARED_ROWS, type SearchResult, searchCore } from '../core.js';
 import type { Answer, DualOptimum } from '../dual.js';
 import { exchange } from '../exchange.js';
@@ -30,52 +31,41 @@ const HARD = 1e-5;
 const NARROW = 200;
 /** Width up to which a search of the core takes about a second. */
 const WIDE = 2000;
-/** Some tenths of a second, and some ten seconds. */
-const QUICK = { hardness: HARD, work: 5e6, width: WIDE };
-const LONG = { hardness: 0, work: 1e8, width: 60_000 };
+/** Work of branch and bound before the rest is left to a solver of integer programs: a tenth of a second. */
+const BRANCHING_WORK = 1e6;
 /** Share of the span that is mere rounding. */
 const ROUNDING = 1e-13;
 
 /**
  * The default: optimal prices from the Lagrangian dual, a whole plan made of the fractional optimum, repaired and
- * filled up, then a bounded search of the core; where a gap stays, the greedies are tried too, and branch and bound.
+ * filled up, then a bounded search of the core; where a large gap stays, the greedies are tried too, branch and bound,
+ * and the core as an integer program.
  */
 export const dual: Solver = {
   name: 'dual',
-  solve: (problem, options) =>
-    solveByPrices(problem, 'dual', { rounds: [QUICK, { ...QUICK, width: 6000 }], enough: 1e-6 }, options),
+  solve: (problem, options) => solveByPrices(problem, 'dual', { provenBelow: HARD, enough: 1e-6 }, options),
 };
 
-/** The same with a far longer search: proves optimality where that can be done in seconds. */
+/** The same, with a proof of whatever gap stays. */
 export const exact: Solver = {
   name: 'exact',
-  solve: (problem, options) =>
-    solveByPrices(problem, 'exact', { rounds: [QUICK, LONG], enough: 1e-12 }, options),
+  solve: (problem, options) => solveByPrices(problem, 'exact', { provenBelow: 0, enough: 1e-12 }, options),
 };
 
-/**
- * A round of proof: how much work branch and bound may do where the gap is larger than some share of the span, and how
- * wide the core is searched after it.
- */
-interface Round {
-  readonly hardness: number;
-  readonly work: number;
-  readonly width: number;
-}
-
-/** How far a plan is polished. */
+/** How far a plan is polished, in shares of the span. */
 interface Effort {
-  readonly rounds: readonly Round[];
-  /** The share of the span that is near enough. */
+  /** A larger gap is worth a search of seconds. */
+  readonly provenBelow: number;
+  /** What is near enough. */
   readonly enough: number;
 }
 
-function solveByPrices(
+async function solveByPrices(
   problem: Problem,
   name: string,
-  { rounds, enough }: Effort,
+  { provenBelow, enough }: Effort,
   options: SolveOptions = {},
-): Solution {
+): Promise<Solution> {
   const n = problem.demand.contexts;
   const loose = solveRelaxation(problem, options.start);
   const relaxation = problem.hasParents || n > POLISH_ALL ? loose : tightened(problem, loose);
@@ -93,11 +83,7 @@ function solveByPrices(
     if (best === undefined || problem.hasParents || bound <= best.utility) return;
     take(searchCore(problem, rows, optimum.prices, blended, best.choices, width));
   };
-  const prove = (work: number) => {
-    if (best === undefined || bound <= best.utility || (problem.hasParents && n > POLISH_FULLY)) return;
-    const rounding = ROUNDING * (bound - baseline);
-    take(branchAndBound(problem, rows, optimum.prices, best.choices, { rounding, work }));
-  };
+  const rounding = ROUNDING * (bound - baseline);
   if (problem.hasParents && n <= POLISH_ALL && gap() > HARD) {
     for (const scale of DEARER) best = better(best, plannedAt(problem, relaxation, scale));
   }
@@ -110,12 +96,14 @@ function solveByPrices(
       for (const score of ['drop', 'drop-per-byte'] as const)
         best = better(best, greedyPlan(problem, relaxation, score));
     }
-    for (const { hardness, work, width } of rounds) {
-      const isOpen = () => gap() > (name === 'exact' ? enough : HARD);
-      // States of the core are compared with each other where there are one or two rows; then they go first.
-      if (rows.length <= COMPARED_ROWS && isOpen()) polish(width);
-      if (gap() > Math.max(enough, hardness)) prove(work);
-      if (rows.length > COMPARED_ROWS && isOpen()) polish(Math.min(width, WIDE));
+    // States of the core are compared with each other where there are one or two rows; then they go first.
+    const isCompared = rows.length <= COMPARED_ROWS;
+    const isOpen = () => gap() > Math.max(enough, provenBelow);
+    if (isCompared && isOpen()) polish(WIDE);
+    if (best !== undefined && isOpen() && (!problem.hasParents || n <= POLISH_FULLY)) {
+      const limits = { rounding, work: BRANCHING_WORK };
+      take(branchAndBound(problem, rows, optimum.prices, best.choices, limits));
+      if (isOpen()) take(await solveCore(problem, rows, optimum.prices, best.choices, rounding));
     }
   }
   if (best === undefined) throw new InfeasibleError();

@@ -14,13 +14,13 @@ import { type Solution, type Solver, solutionOf } from './solver.js';
  */
 export const greedy: Solver = {
   name: 'greedy',
-  solve: (problem) => solveGreedily(problem, 'greedy', 'drop'),
+  solve: async (problem) => solveGreedily(problem, 'greedy', 'drop'),
 };
 
 /** The same, choosing by the drop of utility per byte that it frees. */
 export const greedyPerByte: Solver = {
   name: 'greedy-per-byte',
-  solve: (problem) => solveGreedily(problem, 'greedy-per-byte', 'drop-per-byte'),
+  solve: async (problem) => solveGreedily(problem, 'greedy-per-byte', 'drop-per-byte'),
 };
 
 function solveGreedily(problem: Problem, name: string, score: Relief): Solution {

@@ -9,7 +9,7 @@ export interface Solver {
    * @returns a plan that keeps every limit, with what is proved about it.
    * @throws EvicpressError when no plan keeps every limit.
    */
-  readonly solve: (problem: Problem, options?: SolveOptions) => Solution;
+  readonly solve: (problem: Problem, options?: SolveOptions) => Promise<Solution>;
 }
 
 /** Limits of one solve and what it may start from. */

@@ -53,7 +53,7 @@ export interface Comparison {
  * @param madeFor what the plan is good for and nothing else; its header says so.
  * @throws EvicpressError where no plan keeps every limit.
  */
-export function makeCandidate(
+export async function makeCandidate(
   trace: Trace,
   inputs: TurnInputs,
   corrected: Corrected,
@@ -61,7 +61,7 @@ export function makeCandidate(
   generation: number,
   options: TurnOptions,
   madeFor: MadeFor,
-): Candidate | undefined {
+): Promise<Candidate | undefined> {
   const { model } = inputs;
   const demand = recentDemand(trace, {
     model,
@@ -73,7 +73,7 @@ export function makeCandidate(
   const { offered, forbidden } = offerOf(options.engine, usable);
   const constraints = knownConstraints(options.constraints, demand);
   const before = inForce === undefined ? undefined : planOnLog(inForce, trace);
-  const planned = planContexts({
+  const planned = await planContexts({
     ...constraints,
     ...(offered === undefined ? {} : { offered }),
     forbidden: [...(constraints.forbidden ?? []), ...forbidden],

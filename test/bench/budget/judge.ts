@@ -51,16 +51,17 @@ const WHOLE = { quality: 1, decompressSecondsPerByte: 0 };
  * The utility of the plan made from `methods`, by the qualities, bytes and decompression times of the full grid. Where the true bytes do
  * not fit a tier, what is worth least per byte is left out of it and computed anew, as an engine would have to.
  */
-export function judge(
+export async function judge(
   full: readonly MethodRow[],
   request: Omit<ReturnType<typeof settingsOf>[0], 'name'>,
   methods: readonly MethodRow[],
-): number {
+): Promise<number> {
   const { demand, tiers, model, alpha } = request;
   const truth = fitCurves(full);
   const kept = new Map(tiers.map(({ name }) => [name, [] as { bytes: number; gain: number }[]]));
   let recomputed = 0;
-  for (const row of planContexts({ demand, tiers, model, alpha, methods }).rows()) {
+  const { rows } = await planContexts({ demand, tiers, model, alpha, methods });
+  for (const row of rows()) {
     const { context, tier: place, method, compressionRatio } = row;
     const i = demand.ids.indexOf(context);
     const anew = optionUtility(1, alpha, 1, 1, model.prefill.secondsPerToken * demand.tokens[i]!);

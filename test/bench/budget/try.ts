@@ -72,26 +72,27 @@ export async function tryBudget(grid: Grid, share: number, seed: number): Promis
 }
 
 /** How much of the plan from the full grid one from other rows keeps. */
-function kept({ full, heldOut }: Grid, part: readonly MethodRow[], measured: number): Kept[] {
-  return settingsOf(full).map(({ name, ...request }) => {
+function kept({ full, heldOut }: Grid, part: readonly MethodRow[], measured: number): Promise<Kept[]> {
+  const found = settingsOf(full).map(async ({ name, ...request }) => {
     const utility = (methods: readonly MethodRow[]) => judge(full, request, methods);
-    const [best, found, none] = [utility(full), utility(part), utility([])];
+    const [best, found, none] = [await utility(full), await utility(part), await utility([])];
     const onHeldOut = (methods: readonly MethodRow[]) => judge(heldOut!, request, methods);
     return {
       name,
       measured,
       utilityRatio: found / best,
       gainRatio: (found - none) / (best - none),
-      ...(heldOut === undefined ? {} : { heldOutRatio: onHeldOut(part) / onHeldOut(full) }),
+      ...(heldOut === undefined ? {} : { heldOutRatio: (await onHeldOut(part)) / (await onHeldOut(full)) }),
     };
   });
+  return Promise.all(found);
 }
 
 /**
  * The plan from the whole grid measured anew, as far as other queries let its qualities fall: what is above this
  * comes from planning on the very queries that the plan is judged on.
  */
-export function tryOtherQueries(grid: Grid, seed: number): Kept[] {
+export async function tryOtherQueries(grid: Grid, seed: number): Promise<Kept[]> {
   const random = seededRandom(seed);
   // A sum of twelve uniform numbers, less six, is nearly normal with variance 1.
   const normal = () => Array.from({ length: 12 }, random).reduce((sum, value) => sum + value, -6);
