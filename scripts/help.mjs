@@ -2,7 +2,8 @@
 import { writeFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { verbs } from '../src/commands/index.ts';
-import { declare, HELP_FILE } from '../src/declared-help.ts';
+import { HELP_FILE } from '../src/declared-commands.ts';
+import { declare } from '../src/declared-help.ts';
 
 const declared = [];
 for (const { name, summary, load } of verbs) {

@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command, CommanderError } from 'commander';
 import { verbs } from './commands/index.js';
-import { type DeclaredCommand, declaredCommands, restore } from './declared-help.js';
+import { type DeclaredCommand, declaredCommands } from './declared-commands.js';
+import { restore } from './declared-help.js';
 import { EvicpressError, nearestName, printable, systemFault } from './errors.js';
 import { PACKAGE_ROOT } from './package-root.js';
 import { paint } from './report/colour.js';
@@ -14,16 +15,24 @@ import { paint } from './report/colour.js';
  */
 export async function main(argv: readonly string[]): Promise<void> {
   process.stdout.on('error', leaveQuietlyWhenThePipeCloses);
+  let action: Command | undefined;
   try {
-    const program = await createProgram(argv);
+    const program = await createProgram(argv, (called) => {
+      action = called;
+    });
     await program.parseAsync([...argv]);
   } catch (error) {
-    process.exitCode = report(error);
+    process.exitCode = report(
+      action === undefined ? error : await (await import('./configured-options.js')).located(error, action),
+    );
   }
 }
 
 /** The commander program. Only the verb that is called is loaded, so that `--help` starts quickly. */
-export async function createProgram(argv: readonly string[]): Promise<Command> {
+export async function createProgram(
+  argv: readonly string[],
+  onAction: (action: Command) => void,
+): Promise<Command> {
   const program = new Command('evicpress')
     .description(
       'Profiles KV-cache tiers and compression, plans where every context should live, and proves it.',
@@ -40,7 +49,10 @@ export async function createProgram(argv: readonly string[]): Promise<Command> {
     .configureHelp(HELP_STYLE)
     .commandsGroup('Start:')
     // Loaded when something is done: a help text needs no configuration.
-    .hook('preAction', async (_, action) => (await import('./configured-options.js')).applyConfig(action));
+    .hook('preAction', async (_, action) => {
+      onAction(action);
+      await (await import('./configured-options.js')).applyConfig(action);
+    });
   const called = calledVerb(argv);
   for (const verb of verbs) {
     const command = program.command(verb.name).description(verb.summary).helpGroup(`${verb.group}:`);

@@ -1,38 +1,6 @@
 import type { EventEmitter } from 'node:events';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { Argument, type Command, Option } from 'commander';
-import { PACKAGE_ROOT } from './package-root.js';
-
-/** What a command takes, as plain data: enough to print its help, nothing to run it with. */
-export interface DeclaredCommand {
-  readonly name: string;
-  readonly description: string;
-  /** As in the usage: `<old>`, `[log...]`. */
-  readonly arguments: readonly Declared[];
-  readonly options: readonly Declared[];
-  /** What follows the options. */
-  readonly after: string;
-  readonly commands: readonly DeclaredCommand[];
-}
-
-interface Declared {
-  readonly term: string;
-  readonly description: string;
-  readonly default?: unknown;
-}
-
-/** Written by the build, so that a help text loads no command. */
-export const HELP_FILE = join(PACKAGE_ROOT, 'dist/help.json');
-
-/** The declared commands of the build; none where the program runs from its sources. */
-export function declaredCommands(): readonly DeclaredCommand[] {
-  try {
-    return JSON.parse(readFileSync(HELP_FILE, 'utf8')) as DeclaredCommand[];
-  } catch {
-    return [];
-  }
-}
+import type { DeclaredCommand } from './declared-commands.js';
 
 /** What a command with all it declares would print as its help, as data. */
 export function declare(command: Command): DeclaredCommand {

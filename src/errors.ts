@@ -51,6 +51,20 @@ export const errors = {
   },
 } as const;
 
+/**
+ * Does what reads a value, and lets its message begin with what the value was given for.
+ * @param what a flag or a field, e.g. `--hold`.
+ * @throws EvicpressError `--hold: "soon" is not a duration. …`
+ */
+export function naming<T>(what: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof EvicpressError) || error.message.startsWith(`${what}: `)) throw error;
+    throw new EvicpressError(`${what}: ${error.message}`, error.exitCode);
+  }
+}
+
 /** Turns an error of the operating system into a message for people; other errors pass unchanged. */
 export function systemFault(error: unknown, path: string): unknown {
   const { code } = error as NodeJS.ErrnoException;

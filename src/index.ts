@@ -122,6 +122,7 @@ export {
   parseNumber,
   parseSeconds,
 } from './units.js';
+export { type Surroundings, surroundingsOf } from './workflows/check/surroundings.js';
 export { type CheckedFile, checkFile } from './workflows/check-file.js';
 export {
   type Change,

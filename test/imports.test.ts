@@ -15,7 +15,7 @@ const ROWS: readonly (readonly string[])[] = [
   ['traces', 'plan'],
   ['cost'],
   ['formats'],
-  ['heavy-package.ts', 'openai-client.ts'],
+  ['heavy-package.ts', 'openai-client.ts', 'declared-commands.ts'],
   [
     'units.ts',
     'registry.ts',
@@ -79,7 +79,7 @@ describe('imports', () => {
 
   it('of the commands are what the library exports; of their own they have what is printed and asked', () => {
     const shown =
-      /^(commands|report)\/|^(errors|make-folder|registry|units)\.ts$|^formats\/(files|schema)\.ts$/;
+      /^(commands|report)\/|^(errors|make-folder|registry|units)\.ts$|^formats\/(files|option-values|schema)\.ts$|^workflows\/config-names\.ts$/;
     const exported = new Set(valuesOf('index.ts', 'export').map(({ name }) => name));
     const missing = files
       .filter((file) => part(file) === 'commands')

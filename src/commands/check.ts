@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { EvicpressError, printable } from '../errors.js';
 import { openTerminal, type TerminalFlags } from '../report/terminal.js';
 import { formatCount } from '../units.js';
+import { surroundingsOf } from '../workflows/check/surroundings.js';
 import { checkFile } from '../workflows/check-file.js';
 
 /** `evicpress check`: every fault of any file of ours, with its line. */
@@ -23,12 +24,13 @@ async function run(paths: readonly string[], flags: TerminalFlags): Promise<void
   const terminal = openTerminal(flags);
   const reasons = await Promise.all(paths.map(whyPassedOver));
   const passedOver = paths.filter((_, i) => reasons[i] !== undefined);
+  const surroundings = await surroundingsOf(paths);
   const files = [];
   for (const [i, path] of paths.entries()) {
     // What a pattern like .evicpress/* brings along; named alone it is a mistake, and the reader says which.
     if (reasons[i] !== undefined && passedOver.length < paths.length)
       terminal.say(`${printable(path)}: ${reasons[i]}, passed over`);
-    else files.push(await checkFile(path));
+    else files.push(await checkFile(path, surroundings));
   }
   let total = 0;
   for (const { path, kind, faults, more } of files) {

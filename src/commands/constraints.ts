@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
-import { EvicpressError, printable } from '../errors.js';
+import { EvicpressError, naming, printable } from '../errors.js';
 import type { Config } from '../formats/config.js';
+import { parseShare, RANGES } from '../formats/option-values.js';
 import type { Constraints } from '../plan/constraints.js';
 import { parseBytes, parseNumber, parseSeconds } from '../units.js';
 import { collect } from './options.js';
@@ -53,7 +54,7 @@ export function readConstraints(flags: ConstraintFlags, config: Config): Constra
     ...readFloors(floorsOf(flags.minQuality), config),
     ...(bandwidthShare === undefined
       ? {}
-      : { bandwidthShare: parseNumber(bandwidthShare, '--bandwidth-share', { min: 0, max: 1 }) }),
+      : { bandwidthShare: parseNumber(bandwidthShare, '--bandwidth-share', RANGES.bandwidthShare) }),
     forbidden: flags.forbid ?? config.forbid ?? [],
     tenantShares: Object.entries({
       ...config.tenantShare,
@@ -68,7 +69,13 @@ export function readConstraints(flags: ConstraintFlags, config: Config): Constra
     ...(maxMoney === undefined ? {} : { moneyPerMonth: positive(Number(maxMoney), maxMoney, '--max-money') }),
     ...(moneyWeight === undefined
       ? {}
-      : { secondsPerMoney: positive(parseSeconds(moneyWeight), moneyWeight, '--money-weight') }),
+      : {
+          secondsPerMoney: positive(
+            naming('--money-weight', () => parseSeconds(moneyWeight)),
+            moneyWeight,
+            '--money-weight',
+          ),
+        }),
   };
 }
 
@@ -98,7 +105,7 @@ function readFloors(
   flags: readonly string[],
   config: Config,
 ): Pick<Constraints, 'minQuality' | 'minQualityOfClass'> {
-  const floor = (text: string) => parseNumber(text, '--min-quality', { min: 0, max: 1 });
+  const floor = (text: string) => parseNumber(text, '--min-quality', RANGES.minQuality);
   const all = flags.filter((flag) => !flag.includes('=')).at(-1) ?? config.minQuality;
   const classes = {
     ...config.minQualityOfClass,
@@ -127,16 +134,12 @@ function readShare(who: string, text: string): { tenant: string; tier: string; s
     throw new EvicpressError(
       `--tenant-share: "${printable(who)}" is not TENANT:TIER. Write it like acme:dram=40%.`,
     );
-  const percent = text.endsWith('%');
-  const share = parseNumber(percent ? text.slice(0, -1) : text, `--tenant-share ${printable(who)}`, {
-    min: 0,
-    max: percent ? 100 : 1,
-  });
-  return { tenant: who.slice(0, at), tier: who.slice(at + 1), share: percent ? share / 100 : share };
+  const share = parseShare(text, `--tenant-share ${printable(who)}`);
+  return { tenant: who.slice(0, at), tier: who.slice(at + 1), share };
 }
 
 function readBudget(tier: string, size: string): number {
-  const bytes = parseBytes(size);
+  const bytes = naming(`--write-budget ${printable(tier)}`, () => parseBytes(size));
   if (bytes > 0) return bytes;
   throw new EvicpressError(
     `--write-budget ${printable(tier)}=0 allows no write at all. Forbid the tier instead: --forbid ${printable(tier)}.`,

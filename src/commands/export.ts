@@ -8,6 +8,7 @@ import { EvicpressError } from '../errors.js';
 import { loadModel, profilePath, RESULTS_FOLDER } from '../formats/bundled.js';
 import { readConfig } from '../formats/config.js';
 import { writeWhole } from '../formats/files.js';
+import { RANGES } from '../formats/option-values.js';
 import { readPlan } from '../formats/plan.js';
 import { readTiers, type Tier } from '../formats/tiers.js';
 import { openTerminal, type TerminalFlags } from '../report/terminal.js';
@@ -67,7 +68,7 @@ async function run(flags: ExportFlags): Promise<void> {
   const setting = {
     tiers,
     planPath: join(flags.state, IN_FORCE),
-    ranks: parseNumber(flags.ranks, '--ranks', { min: 1, max: 4096 }),
+    ranks: parseNumber(flags.ranks, '--ranks', RANGES.ranks),
     modelPath: flags.modelPath,
     ...(model === undefined ? {} : { model }),
   };

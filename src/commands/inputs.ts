@@ -1,13 +1,15 @@
 import { createHash } from 'node:crypto';
 import { createReadStream, existsSync, statSync } from 'node:fs';
 import { join, relative } from 'node:path';
-import { type EvicpressError, errors } from '../errors.js';
+import { type EvicpressError, errors, naming } from '../errors.js';
 import { isModelFile, loadModel, PROFILES_FOLDER, profilePath, RESULTS_FOLDER } from '../formats/bundled.js';
 import { type Config, readConfig } from '../formats/config.js';
 import { type MethodProfile, type MethodRow, readMethods } from '../formats/methods.js';
 import type { Model } from '../formats/model.js';
+import { RANGES } from '../formats/option-values.js';
 import { readTiers, type Tier } from '../formats/tiers.js';
 import { lacksUnit, parseBytes, parseNumber } from '../units.js';
+import { refuseUnknownTiers } from '../workflows/config-names.js';
 import { readPairs } from './constraints.js';
 
 /** The flags that say what is planned for and with; each falls back to evicpress.yaml, then to what lies in .evicpress. */
@@ -59,6 +61,11 @@ export async function loadInputs(flags: InputFlags, blockBytes?: (model: Model) 
   const profile = await readTiers(tiersFile);
   const served = flags.model ?? config.model ?? missingModel();
   const model = await loadModel(served);
+  await refuseUnknownTiers(
+    config,
+    ['capacity', 'price'],
+    profile.tiers.map((tier) => tier.name),
+  );
   const capacities = { ...config.capacity, ...readCapacities(flags.capacity ?? []) };
   const sized = overrideCapacities(profile.tiers, capacities, blockBytes?.(model));
   for (const [tier, size] of Object.entries(capacities))
@@ -157,7 +164,7 @@ function overrideCapacities(
   return tiers.map((tier) => {
     const given = capacities[tier.name];
     if (given === undefined) return tier;
-    const bytes = parseBytes(given, blockBytes);
+    const bytes = naming(`--capacity ${tier.name}`, () => parseBytes(given, blockBytes));
     return { ...tier, capacityBytes: Number.isFinite(bytes) ? bytes : null };
   });
 }
@@ -170,7 +177,7 @@ function withPrices(tiers: readonly Tier[], prices: Readonly<Record<string, stri
     const price = prices[tier.name];
     return price === undefined
       ? tier
-      : { ...tier, pricePerGbMonth: parseNumber(price, `--price ${tier.name}`, { min: 0 }) };
+      : { ...tier, pricePerGbMonth: parseNumber(price, `--price ${tier.name}`, RANGES.price) };
   });
 }
 

@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { EvicpressError } from '../errors.js';
+import { EvicpressError, naming } from '../errors.js';
 import { RESULTS_FOLDER } from '../formats/bundled.js';
+import { RANGES } from '../formats/option-values.js';
 import { PlacementGroups } from '../formats/placement-groups.js';
 import { type Placement, type Plan, type PlanHeader, readPlan, writePlan } from '../formats/plan.js';
 import { learnClassRules } from '../plan/class-rules.js';
@@ -67,7 +68,9 @@ async function run(flags: PlanFlags): Promise<void> {
     ...(previous === undefined ? {} : { previous: previous.header, previousRows: previous.rows }),
     ...(flags.migrationCost === undefined
       ? {}
-      : { migrationSecondsPerGb: parseNumber(flags.migrationCost, '--migration-cost', { min: 0 }) }),
+      : {
+          migrationSecondsPerGb: parseNumber(flags.migrationCost, '--migration-cost', RANGES.migrationCost),
+        }),
     inputs: [...inputs.files, ...(await fingerprints([source.path]))],
   };
   const planned = await planContexts(offeredRequest(request, offer));
@@ -150,14 +153,16 @@ function targetOf({ alpha, meanQuality, maxMeanTtft }: PlanFlags, configured?: s
   return {
     ...(quality === undefined
       ? {}
-      : { meanQuality: parseNumber(quality, '--mean-quality', { min: 0, max: 1 }) }),
-    ...(maxMeanTtft === undefined ? {} : { maxMeanTtftSeconds: parseSeconds(maxMeanTtft) }),
+      : { meanQuality: parseNumber(quality, '--mean-quality', RANGES.meanQuality) }),
+    ...(maxMeanTtft === undefined
+      ? {}
+      : { maxMeanTtftSeconds: naming('--max-mean-ttft', () => parseSeconds(maxMeanTtft)) }),
   };
 }
 
 function judge({ maxGap }: PlanFlags, header: PlanHeader): void {
   if (maxGap === undefined) return;
-  const limit = parseNumber(maxGap, '--max-gap', { min: 0 });
+  const limit = parseNumber(maxGap, '--max-gap', RANGES.maxGap);
   const { gapOfSpan } = header.summary;
   if (gapOfSpan > limit) {
     throw new EvicpressError(

@@ -1,11 +1,13 @@
 import type { Command } from 'commander';
 import { type Offer, offerOf } from '../engines/offer.js';
 import { readConfig } from '../formats/config.js';
+import { RANGES } from '../formats/option-values.js';
 import type { PlanHeader } from '../formats/plan.js';
 import { inputsOfPlan } from '../formats/plan-inputs.js';
 import { type PlanRequest, problemOf } from '../plan/plan-contexts.js';
 import type { Problem } from '../plan/problem.js';
 import { parseNumber } from '../units.js';
+import { refuseUnknownTiers } from '../workflows/config-names.js';
 import { addConstraintOptions, type ConstraintFlags, readConstraints } from './constraints.js';
 import {
   blockBytesOf,
@@ -64,6 +66,16 @@ export async function readRequest(given: ProblemFlags, plan?: PlanHeader): Promi
   const source = await openDemand(flags, await readConfig('.'));
   const read = await loadInputs(flags, blockBytesOf(source));
   const { config, model } = read;
+  const keys = [
+    'tenantShare',
+    'writeBudget',
+    ...(flags.forbid === undefined ? (['forbid'] as const) : []),
+  ] as const;
+  await refuseUnknownTiers(
+    config,
+    keys,
+    read.tiers.map((tier) => tier.name),
+  );
   const tiers = plan === undefined ? read.tiers : withCapacities(read.tiers, plan, flags.capacity ?? []);
   const planned = plan?.objective;
   const { minQuality, minQualityOfClass, ...limits } = readConstraints(flags, config);
@@ -77,7 +89,7 @@ export async function readRequest(given: ProblemFlags, plan?: PlanHeader): Promi
   const bound =
     flags.confidence ?? planned?.confidence ?? (planned === undefined ? config.confidence : undefined);
   const confidence =
-    bound === undefined ? undefined : parseNumber(String(bound), '--confidence', { min: 0.5, max: 0.9999 });
+    bound === undefined ? undefined : parseNumber(String(bound), '--confidence', RANGES.confidence);
   const alpha = flags.alpha ?? planned?.alpha ?? config.alpha ?? DEFAULT_ALPHA;
   const engine = flags.engine ?? config.engine;
   return {
@@ -88,7 +100,7 @@ export async function readRequest(given: ProblemFlags, plan?: PlanHeader): Promi
       tiers,
       model,
       methods: read.methods.rows,
-      alpha: parseNumber(String(alpha), '--alpha', { min: 0 }),
+      alpha: parseNumber(String(alpha), '--alpha', RANGES.alpha),
       ...limits,
       ...(floors.minQuality === undefined ? {} : { minQuality: floors.minQuality }),
       ...(floors.minQualityOfClass === undefined ? {} : { minQualityOfClass: floors.minQualityOfClass }),

@@ -1,8 +1,9 @@
 import { join } from 'node:path';
-import { EvicpressError, errors, printable } from '../errors.js';
+import { EvicpressError, errors, naming, printable } from '../errors.js';
 import { loadModel, PROFILES_FOLDER } from '../formats/bundled.js';
 import { readConfig } from '../formats/config.js';
 import { readContexts } from '../formats/contexts.js';
+import { requireRunner } from '../formats/option-values.js';
 import { DEFAULT_METHODS, DEFAULT_RATIOS, listConfigurations } from '../methods/configurations.js';
 import { embeddedCatalog } from '../methods/embedded/runner.js';
 import type { KvpressSettings } from '../methods/kvpress-runner.js';
@@ -44,7 +45,6 @@ export interface MethodsFlags extends TerminalFlags {
   readonly output?: string;
 }
 
-const RUNNERS = ['embedded', 'kvpress', 'openai'];
 const DEFAULT_QUERIES = '5';
 /** Short answers keep to the point; a long one of a small model wanders and adds noise, not information. */
 const DEFAULT_ANSWER_TOKENS = '32';
@@ -121,7 +121,7 @@ export interface MethodsSettings {
 export async function readSettings(flags: MethodsFlags): Promise<MethodsSettings> {
   const config = await readConfig('.');
   const runner = flags.runner ?? config.profile?.runner ?? 'embedded';
-  if (!RUNNERS.includes(runner)) throw errors.unknownName('runner', runner, RUNNERS);
+  requireRunner(runner);
   const openai = runner === 'openai' ? await readServers(flags) : undefined;
   const kvpress = runner === 'kvpress' ? readKvpress(flags, config.profile?.python) : undefined;
   const longContexts = flags.longContexts ?? 'cut';
@@ -162,7 +162,9 @@ export async function readSettings(flags: MethodsFlags): Promise<MethodsSettings
     metrics: metrics as Metric[],
     answerTokens: count(flags.answerTokens ?? DEFAULT_ANSWER_TOKENS, '--answer-tokens'),
     longContexts,
-    ...(flags.budget === undefined ? {} : { budgetSeconds: parseSeconds(flags.budget) }),
+    ...(flags.budget === undefined
+      ? {}
+      : { budgetSeconds: naming('--budget', () => parseSeconds(flags.budget!)) }),
   };
 }
 

@@ -1,10 +1,11 @@
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Command } from 'commander';
-import { EvicpressError, errors } from '../errors.js';
+import { EvicpressError, errors, naming } from '../errors.js';
 import { loadModel, RESULTS_FOLDER } from '../formats/bundled.js';
 import { readConfig } from '../formats/config.js';
 import { jsonText, writeWhole } from '../formats/files.js';
+import { RANGES } from '../formats/option-values.js';
 import { formatHeader } from '../formats/schema.js';
 import { readTiers, type Tier } from '../formats/tiers.js';
 import { pick } from '../registry.js';
@@ -210,7 +211,7 @@ function parseCapacities(
       throw new EvicpressError(`--capacity: "${text}" is not TIER=SIZE. Write it like dram=80GB.`);
     }
     pick('tier', targets, name);
-    const bytes = parseBytes(size);
+    const bytes = naming(`--capacity ${name}`, () => parseBytes(size));
     capacities.set(name, bytes === Number.POSITIVE_INFINITY ? null : bytes);
   }
   return capacities;
@@ -230,7 +231,7 @@ function readSettings(
   const sizes = flags.sizes ?? (quick ? QUICK_SIZES : undefined);
   const streams = flags.streams ?? (quick ? QUICK_STREAMS : DEFAULT_STREAMS);
   return {
-    seconds: parseNumber(seconds, '--seconds-per-tier', { min: 1, max: 3600 }),
+    seconds: parseNumber(seconds, '--seconds-per-tier', RANGES.secondsPerTier),
     ...(sizes === undefined ? {} : { sizes: ascending(sizes.split(','), (text) => parseSize(text)) }),
     streams: ascending(streams.split(','), (text) => parseStreams(text)),
     ...(flags.scratch === undefined ? {} : { scratchBytes: parseScratch(flags.scratch) }),
@@ -243,7 +244,7 @@ function ascending(texts: readonly string[], parse: (text: string) => number): n
 }
 
 function parseSize(text: string): number {
-  const bytes = parseBytes(text);
+  const bytes = naming('--sizes', () => parseBytes(text));
   if (bytes < 4096 || bytes > 2 ** 40) {
     throw new EvicpressError(`--sizes: "${text}" is not a size to measure. Write sizes from 4KiB to 1TiB.`);
   }
@@ -257,7 +258,7 @@ function parseStreams(text: string): number {
 }
 
 function parseScratch(text: string): number {
-  const bytes = parseBytes(text);
+  const bytes = naming('--scratch', () => parseBytes(text));
   if (!Number.isFinite(bytes)) throw new EvicpressError('--scratch: test data needs a limit, e.g. 1GB.');
   return bytes;
 }

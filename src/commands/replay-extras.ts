@@ -1,4 +1,4 @@
-import { EvicpressError, printable } from '../errors.js';
+import { EvicpressError, naming, printable } from '../errors.js';
 import type { PolicyResult, ReplayResult } from '../formats/replay.js';
 import type { TtftTarget } from '../replay/load-sweep.js';
 import type { ReplaySetting } from '../replay/simulator.js';
@@ -17,7 +17,7 @@ export function parseTarget(text: string, flag: string): TtftTarget {
       `${flag}: "${printable(statistic)}" is no statistic of the TTFT. Write mean, p50, p90 or p99, like p90=2s.`,
     );
   }
-  return { statistic, seconds: parseSeconds(text.slice(at + 1)) };
+  return { statistic, seconds: naming(flag, () => parseSeconds(text.slice(at + 1))) };
 }
 
 /**

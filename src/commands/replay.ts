@@ -5,6 +5,7 @@ import { RESULTS_FOLDER } from '../formats/bundled.js';
 import { logCacheFolder } from '../formats/cache-folder.js';
 import { type Config, readConfig } from '../formats/config.js';
 import { jsonText, writeWhole } from '../formats/files.js';
+import { RANGES } from '../formats/option-values.js';
 import { readPlan } from '../formats/plan.js';
 import type { PolicyResult, ReplayResult } from '../formats/replay.js';
 import { formatHeader } from '../formats/schema.js';
@@ -166,10 +167,7 @@ async function replayLog(
   config: Config,
   terminal: Terminal,
 ): Promise<ReplayResult> {
-  const warmShare = parseNumber(flags.warm ?? config.replay?.warm ?? DEFAULT_WARM, '--warm', {
-    min: 0,
-    max: 1,
-  });
+  const warmShare = parseNumber(flags.warm ?? config.replay?.warm ?? DEFAULT_WARM, '--warm', RANGES.warm);
   const warm = Math.floor(warmShare * trace.requests);
   if (warm === trace.requests)
     throw new EvicpressError('--warm 1 leaves no request to score. Give a smaller share, e.g. --warm 0.5.');
@@ -186,7 +184,7 @@ async function replayLog(
     model: inputs.model,
     compression,
     warm,
-    load: parseNumber(flags.load, '--load', { min: 1e-6 }),
+    load: parseNumber(flags.load, '--load', RANGES.load),
     ...(engines !== undefined && { engines: parseCount(engines, '--engines') }),
     objective: objectiveOf(flags, config),
     ...(flags.overlap !== undefined && { overlap: flags.overlap }),
@@ -246,13 +244,16 @@ async function prepared(content: Trace, inputs: Inputs, flags: Flags): Promise<T
 
 /** What policy evicpress plans for: the flags, then evicpress.yaml, as `evicpress plan` has them. */
 function objectiveOf(flags: Flags, config: Config): Objective {
-  const share = (text: string, flag: string) => parseNumber(text, flag, { min: 0, max: 1 });
   const minQuality = flags.minQuality ?? config.minQuality;
   const meanQuality = flags.meanQuality ?? config.meanQuality;
   return {
-    alpha: parseNumber(flags.alpha ?? config.alpha ?? DEFAULT_ALPHA, '--alpha', { min: 0 }),
-    ...(minQuality !== undefined && { minQuality: share(minQuality, '--min-quality') }),
-    ...(meanQuality !== undefined && { meanQuality: share(meanQuality, '--mean-quality') }),
+    alpha: parseNumber(flags.alpha ?? config.alpha ?? DEFAULT_ALPHA, '--alpha', RANGES.alpha),
+    ...(minQuality !== undefined && {
+      minQuality: parseNumber(minQuality, '--min-quality', RANGES.minQuality),
+    }),
+    ...(meanQuality !== undefined && {
+      meanQuality: parseNumber(meanQuality, '--mean-quality', RANGES.meanQuality),
+    }),
   };
 }
 

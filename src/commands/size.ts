@@ -1,8 +1,9 @@
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { EvicpressError, errors, printable } from '../errors.js';
+import { EvicpressError, errors, naming, printable } from '../errors.js';
 import { RESULTS_FOLDER } from '../formats/bundled.js';
 import { jsonText, writeWhole } from '../formats/files.js';
+import { RANGES } from '../formats/option-values.js';
 import { formatHeader } from '../formats/schema.js';
 import type { SizePoint } from '../formats/size.js';
 import type { Tier } from '../formats/tiers.js';
@@ -145,7 +146,10 @@ function variedOf(text: string): Varied {
     throw new EvicpressError(
       `--vary: "${printable(text)}" is not TIER=FROM..TO. Write it like dram=10GB..1TB.`,
     );
-  const [low, high] = [parseBytes(match[2]!), parseBytes(match[3]!)];
+  const [low, high] = [match[2]!, match[3]!].map((size) => naming('--vary', () => parseBytes(size))) as [
+    number,
+    number,
+  ];
   if (!(low > 0) || !(high >= low) || !Number.isFinite(high))
     throw new EvicpressError(
       `--vary: "${printable(text)}" is not a range of sizes above 0, smaller first. Write it like dram=10GB..1TB.`,
@@ -164,7 +168,7 @@ function defaultRange({ tiers, demand }: Problem, ranks: readonly number[]): Var
 function sweep(setup: Setup, flags: SizeFlags, onPoint: (done: number, total: number) => void): Solved[] {
   const { varied } = setup;
   const wanted = flags.points ?? String(varied.length === 1 ? POINTS.one : POINTS.two);
-  const points = Math.round(parseNumber(wanted, '--points', { min: 1, max: 1000 }));
+  const points = Math.round(parseNumber(wanted, '--points', RANGES.points));
   const sizes = varied.map(({ low, high }) => logSpaced(low, high, points));
   const grid =
     sizes.length === 1
@@ -254,11 +258,15 @@ async function paretoOf(problem: Problem, list: string): Promise<ParetoPoint[]> 
 type Wish = { readonly what: keyof typeof WISHES; readonly most: boolean; readonly value: number };
 
 const WISHES = {
-  ttft: { of: (point: SizePoint) => point.meanTtftSeconds, parse: parseSeconds, word: 'mean TTFT' },
+  ttft: { of: (point: SizePoint) => point.meanTtftSeconds, parse: time, word: 'mean TTFT' },
   quality: { of: (point: SizePoint) => point.meanQuality, parse: plain, word: 'mean quality' },
   hit: { of: (point: SizePoint) => point.hitShare, parse: plain, word: 'hit share' },
   money: { of: (point: SizePoint) => point.moneyPerMonth, parse: plain, word: 'money per month' },
 };
+
+function time(text: string): number {
+  return naming('--for', () => parseSeconds(text));
+}
 
 function plain(text: string): number {
   return parseNumber(text, '--for');

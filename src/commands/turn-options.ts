@@ -1,6 +1,7 @@
-import { EvicpressError, errors, printable } from '../errors.js';
+import { EvicpressError, errors, naming, printable } from '../errors.js';
 import type { Config } from '../formats/config.js';
-import { parseNumber, parseSeconds } from '../units.js';
+import { RANGES } from '../formats/option-values.js';
+import { parseCount, parseNumber, parseSeconds } from '../units.js';
 import { PUBLISH_FOLDER } from '../workflows/generations.js';
 import { DEFAULT_THRESHOLDS, type DriftThresholds } from '../workflows/refresh/drift/check.js';
 import type { TurnOptions } from '../workflows/refresh/options.js';
@@ -97,10 +98,11 @@ export function turnOptions(flags: TurnFlags, config: Config): TurnOptions {
   const log = text('trace');
   if (log === undefined)
     throw errors.missingInput('request log', 'Name it with --trace, or as trace in evicpress.yaml.');
-  const number = (name: keyof TurnFlags & string, fallback: string, range: { min?: number; max?: number }) =>
-    parseNumber(text(name, fallback)!, flagName(name), range);
-  const optional = (name: keyof TurnFlags & string, range: { min?: number; max?: number }) =>
-    text(name) === undefined ? {} : { [name]: parseNumber(text(name)!, flagName(name), range) };
+  const number = (name: keyof TurnFlags & keyof typeof RANGES, fallback: string) =>
+    parseNumber(text(name, fallback)!, flagName(name), RANGES[name]);
+  const optional = (name: keyof TurnFlags & keyof typeof RANGES) =>
+    text(name) === undefined ? {} : { [name]: number(name, '') };
+  const blockTokens = text('blockTokens');
   const seconds = (name: keyof TurnFlags & string, fallback: string) =>
     positiveSeconds(text(name, fallback)!, flagName(name));
   const probeEvery = text('probeEvery', DEFAULTS.probeEvery)!;
@@ -108,23 +110,23 @@ export function turnOptions(flags: TurnFlags, config: Config): TurnOptions {
     folder: text('state', PUBLISH_FOLDER)!,
     log,
     ...optionalText('format', text('format')),
-    ...optional('blockTokens', { min: 1 }),
+    ...(blockTokens === undefined ? {} : { blockTokens: parseCount(blockTokens, '--block-tokens') }),
     halfLifeSeconds: seconds('halfLife', DEFAULTS.halfLife),
     periodSeconds: seconds('period', DEFAULTS.period),
-    window: { requests: number('window', DEFAULTS.window, { min: 100, max: 1e7 }), bytes: WINDOW_BYTES },
-    alpha: number('alpha', DEFAULTS.alpha, { min: 0 }),
-    ...(flags.alpha === undefined ? optional('meanQuality', { min: 0, max: 1 }) : {}),
+    window: { requests: number('window', DEFAULTS.window), bytes: WINDOW_BYTES },
+    alpha: number('alpha', DEFAULTS.alpha),
+    ...(flags.alpha === undefined ? optional('meanQuality') : {}),
     constraints: readConstraints(flags, { ...config, ...own }),
-    ...optional('confidence', { min: 0.5, max: 0.9999 }),
+    ...optional('confidence'),
     solver: text('solver', 'dual')!,
     ...optionalText('engine', text('engine')),
     ...optionalText('engineUrl', text('engineUrl')),
-    minGain: number('minGain', DEFAULTS.minGain, { min: 0 }),
-    migrationSecondsPerByte: number('migrationCost', DEFAULTS.migrationCost, { min: 0 }) / 1e9,
+    minGain: number('minGain', DEFAULTS.minGain),
+    migrationSecondsPerByte: number('migrationCost', DEFAULTS.migrationCost) / 1e9,
     thresholds: thresholds(text('threshold')),
     ...optionalText('samples', text('samples')),
     probeEverySeconds: probeEvery === 'never' ? null : positiveSeconds(probeEvery, '--probe-every'),
-    probeSeconds: number('probeSeconds', DEFAULTS.probeSeconds, { min: 1, max: 600 }),
+    probeSeconds: number('probeSeconds', DEFAULTS.probeSeconds),
     budgetSeconds: seconds('budget', DEFAULTS.budget),
     holdSeconds: seconds('hold', DEFAULTS.hold),
     resume: flags.resume === true,
@@ -138,7 +140,9 @@ function thresholds(text: string | undefined): DriftThresholds {
   for (const part of text?.split(',') ?? []) {
     const [name = '', value = ''] = part.split('=').map((piece) => piece.trim());
     if (!Object.hasOwn(DEFAULT_THRESHOLDS, name))
-      throw errors.unknownName('threshold', name, Object.keys(DEFAULT_THRESHOLDS));
+      naming('--threshold', () => {
+        throw errors.unknownName('threshold', name, Object.keys(DEFAULT_THRESHOLDS));
+      });
     changed[name] = parseNumber(value, `--threshold ${name}`, { min: 0 });
   }
   return { ...DEFAULT_THRESHOLDS, ...changed };
@@ -153,7 +157,7 @@ function optionalText<K extends string>(name: K, value: string | undefined): { [
 }
 
 function positiveSeconds(text: string, flag: string): number {
-  const value = parseSeconds(text);
+  const value = naming(flag, () => parseSeconds(text));
   if (!(value > 0))
     throw new EvicpressError(`${flag}: "${printable(text)}" is no time to speak of. Write it like 10m.`);
   return value;

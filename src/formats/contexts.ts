@@ -99,26 +99,8 @@ export async function readContexts(path: string, purpose: 'planning' | 'profilin
           `context "${printable(row.context)}" was given before, on line ${earlier}. Every context needs an id of its own.`,
         );
       }
-      if (purpose === 'planning') {
-        if (row.tokens === undefined && row.fullBytes === undefined)
-          throw errors.badFile(
-            path,
-            line,
-            `context "${printable(row.context)}" has neither tokens nor fullBytes; planning needs its size.`,
-          );
-        if (row.accesses === undefined)
-          throw errors.badFile(
-            path,
-            line,
-            `context "${printable(row.context)}" has no accesses; planning needs the expected number of reuses.`,
-          );
-      } else if (row.text === undefined) {
-        throw errors.badFile(
-          path,
-          line,
-          `context "${printable(row.context)}" has no text; profiling needs it.`,
-        );
-      }
+      const fault = purposeFault(row, purpose);
+      if (fault !== undefined) throw errors.badFile(path, line, fault);
       lineOf.set(row.context, line);
       rows.push(row);
     },
@@ -126,15 +108,72 @@ export async function readContexts(path: string, purpose: 'planning' | 'profilin
   );
   if (rows.length === 0) throw errors.emptyFile(path, 'at least one context');
   if (purpose === 'planning') {
-    for (const row of rows) {
-      if (row.parent !== undefined && !lineOf.has(row.parent)) {
-        throw errors.badFile(
-          path,
-          lineOf.get(row.context),
-          `context "${printable(row.context)}" names parent "${printable(row.parent)}", which is not in this file.`,
-        );
-      }
-    }
+    for (const { line, what } of parentFaults(rows, lineOf)) throw errors.badFile(path, line, what);
   }
   return { header, rows };
+}
+
+/** What a context lacks for its purpose: for planning accesses and a size, for profiling a text; undefined where nothing. */
+export function purposeFault(row: ContextRow, purpose: 'planning' | 'profiling'): string | undefined {
+  const context = `context "${printable(row.context)}"`;
+  if (purpose === 'profiling')
+    return row.text === undefined ? `${context} has no text; profiling needs it.` : undefined;
+  if (row.tokens === undefined && row.fullBytes === undefined)
+    return `${context} has neither tokens nor fullBytes; planning needs its size.`;
+  if (row.accesses === undefined)
+    return `${context} has no accesses; planning needs the expected number of reuses.`;
+  return undefined;
+}
+
+/**
+ * Parents that are not in the file, and circles of parents, each circle once.
+ * @param lineOf the line of every context.
+ */
+export function* parentFaults(
+  rows: readonly Pick<ContextRow, 'context' | 'parent'>[],
+  lineOf: ReadonlyMap<string, number>,
+): Generator<{ readonly line: number; readonly what: string }> {
+  const parentOf = new Map<string, string>();
+  let ordered = true;
+  for (const { context, parent } of rows) {
+    if (parent === undefined) continue;
+    const line = lineOf.get(context)!;
+    const parentLine = lineOf.get(parent);
+    if (parentLine === undefined)
+      yield {
+        line,
+        what: `context "${printable(context)}" names parent "${printable(parent)}", which is not in this file.`,
+      };
+    else if (parentLine >= line) ordered = false;
+    parentOf.set(context, parent);
+  }
+  // Where every parent stands above its children there is no circle.
+  if (!ordered) yield* circles(parentOf, lineOf);
+}
+
+function* circles(
+  parentOf: ReadonlyMap<string, string>,
+  lineOf: ReadonlyMap<string, number>,
+): Generator<{ readonly line: number; readonly what: string }> {
+  const passed = new Set<string>();
+  for (const start of parentOf.keys()) {
+    const path = new Set<string>();
+    let at: string | undefined = start;
+    for (; at !== undefined && !passed.has(at); at = parentOf.get(at)) {
+      passed.add(at);
+      path.add(at);
+    }
+    if (at === undefined || !path.has(at)) continue;
+    const ring = [...path].slice([...path].indexOf(at));
+    yield {
+      line: Math.min(...ring.map((context) => lineOf.get(context)!)),
+      what: `the parents of context "${printable(at)}" form a circle: ${shownRing(ring)}; a context cannot be its own ancestor.`,
+    };
+  }
+}
+
+/** `a → b → a`, the middle of long ones left out. */
+function shownRing(ring: readonly string[]): string {
+  const shown = ring.length <= 6 ? ring : [...ring.slice(0, 4), '…', ring.at(-1)!];
+  return [...shown, ring[0]!].map((context) => printable(context, 40)).join(' → ');
 }

@@ -73,7 +73,6 @@ export function describeIssue(issue: z.core.$ZodIssue, root: unknown): string {
   const where = fieldPath(issue.path);
   const got = valueAt(root, issue.path);
   const field = where === '' ? '' : `${where}: `;
-  if (issue.code === 'custom') return `${field}${issue.message}`;
   if (got === undefined) return `${field}missing; ${expectation(issue)}.`;
   return `${field}${expectation(issue)} (got ${shownValue(got)}).`;
 }
@@ -101,7 +100,8 @@ function expectation(issue: z.core.$ZodIssue): string {
     .join(' or ');
 }
 
-function fieldPath(path: readonly PropertyKey[]): string {
+/** A field as people write it: `tiers[0].read.latencySeconds`. */
+export function fieldPath(path: readonly PropertyKey[]): string {
   return path
     .map((key, i) =>
       typeof key === 'number' ? `[${key}]` : `${i === 0 ? '' : '.'}${printable(String(key), 60)}`,

@@ -241,7 +241,12 @@ const spoiltFiles: readonly Spoil[] = [
   ],
 
   ['broken on line 2', 'evicpress.yaml', 'alpha: 1\ncapacity: [dram\n', /evicpress\.yaml:\d+: [^:]*\.$/],
-  ['a list for a mapping', 'evicpress.yaml', 'capacity: [dram]\n', /evicpress\.yaml: capacity: /],
+  [
+    'a list for a mapping',
+    'evicpress.yaml',
+    'capacity: [dram]\n',
+    /evicpress\.yaml:1: capacity: expected a mapping of names to values/,
+  ],
   [
     'a model that misses a field',
     'model.json',

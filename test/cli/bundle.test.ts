@@ -3,7 +3,8 @@ import { dirname, join } from 'node:path';
 import { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
 import { verbs } from '../../src/commands/index.js';
-import { declare, declaredCommands } from '../../src/declared-help.js';
+import { declaredCommands } from '../../src/declared-commands.js';
+import { declare } from '../../src/declared-help.js';
 import { PACKAGE_ROOT } from '../../src/package-root.js';
 import { sandbox } from '../support/cli.js';
 

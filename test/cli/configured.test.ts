@@ -45,9 +45,37 @@ describe('evicpress.yaml', () => {
     box.write('evicpress.yaml', `${INPUTS}aplha: 3\nreplay:\n  policis: [lru]\n`);
     const { header, stderr } = await planned();
     expect(stderr.split('\n')).toEqual([
-      'warning: evicpress.yaml: aplha is no option we know. Did you mean alpha?',
-      'warning: evicpress.yaml: replay.policis is no option we know. Did you mean policies?',
+      'warning: evicpress.yaml:5: aplha: no option we know. Did you mean alpha?',
+      'warning: evicpress.yaml:7: replay.policis: no option we know. Did you mean policies?',
     ]);
     expect(header.objective.alpha).toBe(1);
+  });
+
+  it('is named with the line where what it says is wrong, and only where it is asked', async () => {
+    writeSamples(box);
+    const first = async (text: string, ...args: string[]) => {
+      box.write('evicpress.yaml', `${INPUTS}${text}`);
+      return (await box.evicpress(...args)).stderr.split('\n')[0];
+    };
+    expect(await first('alpha: two\n', 'plan')).toBe(
+      'evicpress: evicpress.yaml:5: alpha: "two" is not a number of at least 0.',
+    );
+    expect(await first('capacity:\n  dram: 1GB\n  disk: 1GB\n', 'plan')).toMatch(
+      /^evicpress: evicpress\.yaml:7: capacity\.disk: Unknown tier "disk"/,
+    );
+    expect(await first('forbid: [ssdd]\n', 'plan')).toMatch(
+      /^evicpress: evicpress\.yaml:5: forbid\[0\]: Unknown tier "ssdd"\. Did you mean ssd\?/,
+    );
+    expect(await first('forbid: [ssdd]\n', 'plan', '--forbid', 'ssd')).not.toMatch(/Unknown tier/);
+    expect(await first('engine: vlm\n', 'plan')).toMatch(
+      /^evicpress: evicpress\.yaml:5: engine: Unknown engine "vlm"\. Did you mean vllm\?/,
+    );
+    expect(await first('engine: vlm\n', 'plan', '--engine', 'vllm')).not.toMatch(/Unknown engine/);
+    expect(await first('refresh:\n  threshold: unsen=2\n', 'refresh', '--trace', 'requests.jsonl')).toMatch(
+      /^evicpress: evicpress\.yaml:6: refresh\.threshold: Unknown threshold "unsen"\. Did you mean unseen\?/,
+    );
+    expect(await first('replay:\n  failAbove: never\n', 'replay', 'requests.jsonl')).toMatch(
+      /^evicpress: evicpress\.yaml:6: replay\.failAbove: "never" is not a duration/,
+    );
   });
 });
