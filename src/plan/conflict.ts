@@ -14,28 +14,42 @@ const MOST_TRIED = 20;
 /** More wishes of one kind than this are named as one. */
 const MOST_OF_A_KIND = 2000;
 
+/** Whether a plan that keeps all wishes was found; if not, whether it is certain that there is none. */
+export type Feasibility = 'found' | 'impossible' | 'not found';
+
 /**
  * Names an irreducible set of wishes that contradict each other: leave any one of them out, and a plan is found.
  * Found by bisection, so that a few wishes among thousands take some dozens of trials (Junker, QuickXplain, AAAI
  * 2004).
- * @param isFeasible whether a plan is found for a request.
+ * @param solver the one that found no plan.
  */
 export function conflictIn(
   request: PlanRequest,
-  isFeasible: (request: PlanRequest) => boolean,
+  solver: string,
+  tried: (request: PlanRequest) => Feasibility,
 ): InfeasibleError {
   const wishes = wishesOf(request);
-  const holds = (kept: readonly Wish[]) => {
-    const dropped = new Set(kept);
-    return isFeasible(
-      wishes.reduce((rest, wish) => (dropped.has(wish) ? rest : wish.without(rest)), request),
-    );
+  const outcome = (kept: readonly Wish[]) => {
+    const among = new Set(kept);
+    return tried(wishes.reduce((rest, wish) => (among.has(wish) ? rest : wish.without(rest)), request));
   };
+  const holds = (kept: readonly Wish[]) => outcome(kept) === 'found';
+  if (holds(wishes))
+    return new InfeasibleError({
+      isProved: false,
+      message: `Solver ${solver} ends without a plan that keeps every limit, though there is one. Take --solver dual.`,
+    });
   if (!holds([])) return new InfeasibleError();
   const conflict = explain([], false, wishes, holds);
-  return new InfeasibleError(
-    `No plan was found that keeps all of these together: ${conflict.map((wish) => wish.text).join('; ')}. ${remedyOf(conflict, (one) => holds(wishes.filter((wish) => wish !== one)))}`,
-  );
+  const isProved = outcome(conflict) === 'impossible';
+  const texts = conflict.map((wish) => wish.text).join('; ');
+  const remedy = remedyOf(conflict, (one) => holds(wishes.filter((wish) => wish !== one)));
+  return new InfeasibleError({
+    isProved,
+    message: isProved
+      ? `No plan keeps all of these together: ${texts}. ${remedy}`
+      : `No plan was found that keeps all of these together, though it is not proved that there is none: ${texts}. ${remedy}`,
+  });
 }
 
 /** What to do about a conflict: without one of its wishes there may still be others that contradict each other. */

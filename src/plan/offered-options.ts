@@ -70,9 +70,9 @@ function pinnedTier(context: string, tier: string, tiers: readonly ProblemTier[]
       `Context "${printable(context)}" is pinned to tier "${printable(tier)}", which is not in the tier profile. Tiers: ${tiers.map((entry) => entry.name).join(', ')}.`,
     );
   if (!hasRoom(tiers[index]!))
-    throw new InfeasibleError(
-      `Context "${printable(context)}" is pinned to tier ${tier}, which has no room. Raise its capacity, or drop the pin.`,
-    );
+    throw new InfeasibleError({
+      message: `Context "${printable(context)}" is pinned to tier ${tier}, which has no room. Raise its capacity, or drop the pin.`,
+    });
   return 1 << index;
 }
 
@@ -94,9 +94,9 @@ function pinnedForms(
     );
   const good = forms.filter((form) => form.quality >= floor);
   if (good.length === 0)
-    throw new InfeasibleError(
-      `Context "${printable(context)}" is pinned to method "${printable(pin.method ?? '')}", whose quality is below the floor ${floor}. Lower the floor, or change the pin.`,
-    );
+    throw new InfeasibleError({
+      message: `Context "${printable(context)}" is pinned to method "${printable(pin.method ?? '')}", whose quality is below the floor ${floor}. Lower the floor, or change the pin.`,
+    });
   return { none: false, forms: good };
 }
 

@@ -4,7 +4,7 @@ import type { Model } from '../formats/model.js';
 import type { Placement, PlanHeader, Rules } from '../formats/plan.js';
 import type { Tier } from '../formats/tiers.js';
 import { baselineUtility, totalUtility } from './baseline.js';
-import { conflictIn } from './conflict.js';
+import { conflictIn, type Feasibility } from './conflict.js';
 import type { ProblemOptions } from './constraints.js';
 import { fitCurves } from './curves.js';
 import { choicesInForce } from './in-force.js';
@@ -102,18 +102,22 @@ async function explained<T>(run: () => Promise<T>, request: PlanRequest): Promis
     return await run();
   } catch (error) {
     if (!(error instanceof InfeasibleError)) throw error;
-    throw conflictIn(request, isFeasible);
+    throw conflictIn(request, solverOf(request), feasibilityOf);
   }
 }
 
-function isFeasible(request: PlanRequest): boolean {
+function feasibilityOf(request: PlanRequest): Feasibility {
   try {
     pricedPlan(problemOf(request));
-    return true;
+    return 'found';
   } catch (error) {
-    if (error instanceof InfeasibleError) return false;
+    if (error instanceof InfeasibleError) return error.isProved ? 'impossible' : 'not found';
     throw error;
   }
+}
+
+function solverOf({ solver = 'dual' }: PlanRequest): string {
+  return solver;
 }
 
 /**
@@ -125,7 +129,7 @@ async function solve(
   request: PlanRequest,
 ): Promise<{ problem: Problem; solution: Solution }> {
   const { previous, migrationSecondsPerGb = 0, target } = request;
-  const solver = solverNamed(request.solver ?? 'dual');
+  const solver = solverNamed(solverOf(request));
   const options = previous === undefined ? {} : { start: pricesOf(previous, problem) };
   const solved = async (asked: Problem) =>
     target?.meanQuality !== undefined || target?.maxMeanTtftSeconds !== undefined

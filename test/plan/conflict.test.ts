@@ -71,6 +71,31 @@ describe('demands that contradict each other', () => {
     );
   });
 
+  it('are said to be impossible where that is proved', async () => {
+    expect(await messageOf(requestWith(4))).toMatch(/^No plan keeps all of these together: /);
+  });
+
+  it('are not made up where a greedy ends without a plan', async () => {
+    // What loses least goes down first: 6, 6 and 4 GB, which is more than ssd holds.
+    const { demand, ...request } = requestWith(0, { forbidden: ['recompute'] });
+    const sizes = [6, 6, 5, 5, 4, 4];
+    const request6 = {
+      ...request,
+      methods: [],
+      tiers: [tier('dram', 15 * GB, 20 * GB), tier('ssd', 15 * GB, 2 * GB)],
+      demand: {
+        ...demand,
+        contexts: 6,
+        fullBytes: Float64Array.from(sizes, (size) => size * GB),
+        accesses: Float64Array.from([1, 1.1, 8, 9, 2, 7]),
+      },
+    };
+    expect((await planContexts(request6)).header.summary.contexts).toBe(6);
+    expect(await messageOf({ ...request6, solver: 'greedy' })).toMatch(
+      /^Solver greedy ends without a plan .* Take --solver dual\.$/,
+    );
+  });
+
   it('are told of a pinned form below a floor', async () => {
     const request = requestWith(0);
     const pins = new Map([[5, { tier: 'ssd', method: 'method-0' }]]);

@@ -14,6 +14,11 @@ export interface SearchLimits {
   readonly rounding: number;
   /** Numbers looked at, roughly, before the search ends with what it has: some ten million a second. */
   readonly work: number;
+  /**
+   * Where the incumbent itself does not keep every limit: a gain over it that every plan exceeds. The first plan then
+   * ends the search; without one, a gap of no more than `rounding` says that there is none.
+   */
+  readonly below?: number;
 }
 
 /** An answer of a core's contexts at some prices. */
@@ -66,7 +71,7 @@ export function branchAndBound(
   limits: SearchLimits,
 ): SearchResult {
   return new Search(problem, rows, incumbent, limits).run(
-    wholeCore(problem, rows, prices, incumbent),
+    wholeCore(problem, rows, prices, incumbent, limits.below === undefined),
     prices,
   );
 }
@@ -76,10 +81,10 @@ class Search {
   private readonly lossyForms: number;
   private readonly kinds: Int32Array;
   /** Gain of the best plan known over the incumbent. */
-  private gained = 0;
+  private gained: number;
   private choices: Int32Array | undefined;
   /** No plan in what was closed gains more. */
-  private closed = 0;
+  private closed: number;
   private work = 0;
   private readonly states: StateSearch;
   /** Contexts up to which states are expected not to become too many. */
@@ -91,6 +96,8 @@ class Search {
     private readonly incumbent: Int32Array,
     private readonly most: SearchLimits,
   ) {
+    this.gained = most.below ?? 0;
+    this.closed = this.gained;
     this.limits = Float64Array.from(rows, (row) => row.limit);
     this.lossyForms = problem.forms.lossyNames.length;
     this.kinds = kindsOf(problem);
@@ -117,7 +124,7 @@ class Search {
       open.delete(next);
       if (this.isClosed(part.bound)) continue;
       // Down along the better halves until one holds nothing better: plans are found at the bottom.
-      while (part !== undefined && this.work < this.most.work) {
+      while (part !== undefined && !this.isOver()) {
         const [better, other]: Part[] = this.split(part);
         if (other !== undefined) put(other);
         part = better;
@@ -128,6 +135,10 @@ class Search {
     }
     const gap = Math.max(0, this.closed - this.gained, unproved - this.gained);
     return { ...(this.choices && { choices: this.choices }), gap };
+  }
+
+  private isOver(): boolean {
+    return this.work >= this.most.work || (this.most.below !== undefined && this.choices !== undefined);
   }
 
   /** Bounds a part and cuts it in two, the more promising first; none or one where nothing better can be in both. */

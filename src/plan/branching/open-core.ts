@@ -40,19 +40,21 @@ export interface Settled {
  * Every context with every option that a better plan could make of it, gains counted from the incumbent's choices. Left
  * out is what overfills a row by itself, what another option does at least as well with no more of any row, and
  * without parents what costs more at the prices than is to be gained.
+ * @param isPlan whether the incumbent keeps every limit: if not, there is no telling what is to be gained.
  */
 export function wholeCore(
   problem: Problem,
   rows: readonly Row[],
   prices: Float64Array,
   incumbent: Int32Array,
+  isPlan = true,
 ): OpenCore {
   const { demand, hasParents } = problem;
   const n = demand.contexts;
   const R = rows.length;
   const options = new PricedOptions(problem, rows);
   options.set(prices);
-  const near = hasParents ? undefined : nearness(problem, rows, options, prices, incumbent);
+  const near = hasParents || !isPlan ? undefined : nearness(problem, rows, options, prices, incumbent);
   const isLeaf = new Uint8Array(n).fill(1);
   for (const parent of demand.parents) if (parent >= 0) isLeaf[parent] = 0;
   const first = new Int32Array(n + 1);

@@ -8,7 +8,7 @@ import { COMPARED_ROWS, type SearchResult, searchCore } from '../core.js';
 import type { Answer, DualOptimum } from '../dual.js';
 import { exchange } from '../exchange.js';
 import { tightened } from '../fitting.js';
-import { InfeasibleError } from '../infeasible.js';
+import { packedPlan } from '../packing.js';
 import type { Problem } from '../problem.js';
 import { type Relaxation, solveRelaxation } from '../relaxation.js';
 import { fillRoom, relieve } from '../relieve.js';
@@ -96,17 +96,19 @@ async function solveByPrices(
       for (const score of ['drop', 'drop-per-byte'] as const)
         best = better(best, greedyPlan(problem, relaxation, score));
     }
+  }
+  best ??= packedPlan(problem, relaxation, blended);
+  if (n <= POLISH_ALL) {
     // States of the core are compared with each other where there are one or two rows; then they go first.
     const isCompared = rows.length <= COMPARED_ROWS;
     const isOpen = () => gap() > Math.max(enough, provenBelow);
     if (isCompared && isOpen()) polish(WIDE);
-    if (best !== undefined && isOpen() && (!problem.hasParents || n <= POLISH_FULLY)) {
+    if (isOpen() && (!problem.hasParents || n <= POLISH_FULLY)) {
       const limits = { rounding, work: BRANCHING_WORK };
       take(branchAndBound(problem, rows, optimum.prices, best.choices, limits));
       if (isOpen()) take(await solveCore(problem, rows, optimum.prices, best.choices, rounding));
     }
   }
-  if (best === undefined) throw new InfeasibleError();
   return {
     solver: name,
     ...best,
@@ -135,8 +137,10 @@ export function pricedPlan(
 ): PricedPlan {
   const relaxation = solveRelaxation(problem, start, answers);
   const blended = blendAnswers(problem, relaxation);
-  const plan = repairedPlan(problem, relaxation, blended) ?? greedyPlan(problem, relaxation, 'drop-per-byte');
-  if (plan === undefined) throw new InfeasibleError();
+  const plan =
+    repairedPlan(problem, relaxation, blended) ??
+    greedyPlan(problem, relaxation, 'drop-per-byte') ??
+    packedPlan(problem, relaxation, blended);
   return { ...plan, optimum: relaxation.optimum };
 }
 

@@ -26,7 +26,7 @@ export const greedyPerByte: Solver = {
 function solveGreedily(problem: Problem, name: string, score: Relief): Solution {
   const { rows, lagrangian, optimum } = solveRelaxation(problem);
   const choices = greedyChoices(problem, rows, lagrangian, score);
-  if (choices === undefined) throw new InfeasibleError();
+  if (choices === undefined) throw new InfeasibleError({ isProved: false });
   return solutionOf(problem, name, choices, optimum);
 }
 
