@@ -27,6 +27,8 @@ const PRIOR_SHARE = 0.05;
  */
 export class AdaptiveLevels {
   alpha: number;
+  /** Seconds a reuse costs for each uncompressed byte of a context, by curve · levels + level. */
+  readonly secondsPerByte: Float64Array;
   private readonly seen: SeenReuses;
   private readonly ledger: QualityLedger | undefined;
   private forms: readonly SizedForms[];
@@ -39,6 +41,7 @@ export class AdaptiveLevels {
   ) {
     this.seen = new SeenReuses(setting.store.compression.curves);
     this.alpha = objective.alpha;
+    this.secondsPerByte = new Float64Array(setting.store.compression.quality.length);
     const fastest = Math.max(...setting.tiers.map((tier) => tier.read.bytesPerSecond));
     this.forms = this.formsAt(() => 1 / fastest);
     const { meanQuality } = objective;
@@ -100,13 +103,14 @@ export class AdaptiveLevels {
       const offered: SizedForm[] = [];
       for (let level = 0; level < levels.length; level++) {
         const at = curve * levels.length + level;
+        this.secondsPerByte[at] = bytesFraction[at]! * each + decompressSecondsPerByte[at]!;
         // Loading and decompressing has to be quicker than prefilling anew.
         const pays = bytesFraction[at]! / fastest + decompressSecondsPerByte[at]! < prefill;
         if (level > 0 && (quality[at]! < minQuality || !pays)) continue;
         offered.push({
           level,
           quality: quality[at]!,
-          secondsPerByte: bytesFraction[at]! * each + decompressSecondsPerByte[at]!,
+          secondsPerByte: this.secondsPerByte[at]!,
         });
       }
       return sizedForms(offered);

@@ -11,6 +11,8 @@ import { StoredRuns } from './stored-runs.js';
 
 /** Two contexts of one size are taken for up to this much apart, so that no quality is missed by a whole size. */
 const SIZE_SPREAD = 0.25;
+/** A unit of quality is worth no more seconds than this, however little of it may be lost. */
+const LARGEST_ALPHA = 1e6;
 
 /** Which way to choose levels is followed at present. */
 export interface LevelLead {
@@ -230,13 +232,17 @@ export class RunLevels {
     return quality[curve * levels.length + level]!;
   }
 
-  /** A request meant to lose less than a kept run makes it lose: in the long run that is worth recomputing it. */
+  /**
+   * A request meant to lose less than a kept run makes it lose. Once that, less what the run's smaller size has saved
+   * it, has come to more than its recomputation, it is recomputed and kept whole.
+   */
   private regretOf(request: number, run: number, wanted: number): void {
     const { runs, stored } = this;
     const missing = wanted - stored.qualityOf(run);
     if (missing <= 1e-9) return;
-    stored.regret.data[run]! += missing * Math.min(1e6, this.adaptive.alpha);
     const { model, trace, charge } = this.setting;
+    const lost = missing * Math.min(LARGEST_ALPHA, this.adaptive.alpha) - this.savedBy(run, wanted);
+    stored.regret.data[run] = Math.max(0, stored.regret.data[run]! + lost);
     let tokensBefore = 0;
     for (let i = 0; runs.path[i] !== run; i++)
       tokensBefore += runs.length.data[runs.path[i]!]! * trace.blockTokens;
@@ -245,6 +251,18 @@ export class RunLevels {
     if (stored.regret.data[run]! < seconds) return;
     stored.storeAnew(run, 0, 0);
     charge(request, seconds);
+  }
+
+  /** Seconds by which a reuse of a run is quicker as it is than at a quality; what several sessions share would be whole. */
+  private savedBy(run: number, quality: number): number {
+    const { runs, stored } = this;
+    const { blocks, compression } = this.setting.store;
+    const block = runs.first.data[run]!;
+    const level = stored.shared.data[run] === 1 ? 0 : stored.levelAt(run, quality);
+    const curve = blocks.curveOf[block]! * compression.levels.length;
+    const { secondsPerByte } = this.adaptive;
+    const bytes = runs.length.data[run]! * blocks.fullBytes[block]!;
+    return bytes * (secondsPerByte[curve + level]! - secondsPerByte[curve + stored.level.data[run]!]!);
   }
 
   /** What is kept whole can still be compressed where it lies, once its path has grown long enough. */

@@ -19,7 +19,7 @@ export class StoredRuns {
   readonly size: Column<Float64Array>;
   /** By run: 1 where several sessions use it. */
   readonly shared: Column<Uint8Array>;
-  /** By run: seconds' worth of quality that requests have lost to it beyond what they were meant to lose. */
+  /** By run: seconds' worth of quality that requests have lost to it beyond what they were meant to lose, less what its size saved them. */
   readonly regret: Column<Float64Array>;
   /** By run: 1 where the class rule chose its level. */
   readonly byClass: Column<Uint8Array>;
