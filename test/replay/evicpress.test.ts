@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { assignClasses } from '../../src/traces/assign-classes.js';
-import { THREE_CLASSES } from '../bench/policy/profile.js';
-import { retrieval, zipfWithScans } from '../bench/policy/synthetic.js';
+import { THREE_CLASSES, TWO_CLASSES } from '../bench/policy/profile.js';
+import { retrieval, zipfWithDrift, zipfWithScans } from '../bench/policy/synthetic.js';
 import { bundledLog } from '../traces/logs.js';
 import { row, run, tier } from './setting.js';
 
@@ -63,5 +63,16 @@ describe('policy evicpress', () => {
       expect(result.ttft.mean).toBeLessThanOrEqual(rule.ttft.mean);
       for (const t of [0, 1]) expect(store.usedBytes[t]!).toBeLessThanOrEqual(store.capacityBytes[t]!);
     }
+  });
+
+  it('is no slower than it where caches fill for long and more and more requests find something', () => {
+    const names = [...new Set(TWO_CLASSES.map((r) => r.class!))].sort();
+    const trace = assignClasses(zipfWithDrift(4, 0.8, 800), names, 1);
+    const setting = { trace, rows: TWO_CLASSES, tiers: [tier('dram', 1500), tier('ssd', 15_000, 5e9)] };
+    const rule = run('lru+class-rule@0.97', setting).result;
+    const objective = { alpha: 1, meanQuality: rule.meanQuality };
+    const { result } = run('evicpress', { ...setting, objective });
+    expect(Math.abs(result.meanQuality - rule.meanQuality)).toBeLessThanOrEqual(0.002);
+    expect(result.ttft.mean).toBeLessThanOrEqual(rule.ttft.mean);
   });
 });

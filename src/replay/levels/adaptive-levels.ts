@@ -86,7 +86,8 @@ export class AdaptiveLevels {
     this.ready = true;
     const cautiousReuses = total + CAUTION * weight;
     const cautiousRequests = seen.requests + CAUTION * weight;
-    const lossPerReuse = (this.ledger.lossAllowed * cautiousRequests) / cautiousReuses;
+    const requestsPerReuse = (cautiousRequests / cautiousReuses) * seen.shareOfToCome;
+    const lossPerReuse = this.ledger.lossAllowed * requestsPerReuse;
     const bySize = seen.bySize();
     const demands = this.forms.map((forms, curve) => ({ forms, reuses: bySize[curve]! }));
     this.alpha = alphaForLoss(demands, seen.sizes(), lossPerReuse * total);

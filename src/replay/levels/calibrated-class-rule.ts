@@ -1,6 +1,8 @@
 import type { Compression } from '../compression.js';
 import { classRulesFrom } from '../level-rule.js';
 import { QualityLedger } from './quality-ledger.js';
+import { ReuseTrend } from './reuse-trend.js';
+import { sum } from './seen-reuses.js';
 
 /** Half-life of what is remembered of reuses, in requests. */
 const MEMORY_HALF_LIFE = 1000;
@@ -21,6 +23,7 @@ export class CalibratedClassRule {
   /** By curve: requests that reused something, decayed. */
   private readonly reuses: Float64Array;
   private requests = CAUTION;
+  private readonly trend = new ReuseTrend();
 
   /** @param history requests at the start of the log whose quality is nobody's loss. */
   constructor(
@@ -50,6 +53,7 @@ export class CalibratedClassRule {
     const keep = 2 ** (-1 / MEMORY_HALF_LIFE);
     for (let c = 0; c < this.reuses.length; c++) this.reuses[c]! *= keep;
     this.requests = keep * this.requests + 1;
+    this.trend.note(reused);
     if (reused) this.reuses[curve]!++;
     if (own) this.ledger.note(request, quality);
   }
@@ -60,7 +64,9 @@ export class CalibratedClassRule {
   }
 
   private strongestRule(): readonly number[] {
-    const allowed = (this.ledger.lossAllowed + EQUAL) * this.requests;
+    const reuses = sum(this.reuses);
+    const requestsPerReuse = 1 / this.trend.shareToCome(reuses / this.requests);
+    const allowed = (this.ledger.lossAllowed + EQUAL) * requestsPerReuse * reuses;
     return this.rules.find((rule) => this.lossOf(rule) <= allowed) ?? this.rules.at(-1)!;
   }
 

@@ -1,4 +1,5 @@
 import { Growth } from './growth.js';
+import { ReuseTrend } from './reuse-trend.js';
 
 /** Half-life of what is remembered of reuses, in requests. */
 const MEMORY_HALF_LIFE = 1000;
@@ -34,6 +35,9 @@ export class SeenReuses {
   /** By curve and size: requests that reused so many bytes, in the weight of their time. */
   private readonly reuses: Float64Array;
   private readonly reusedBytes: Float64Array;
+  /** Requests that reused anything, in the weights of their times. */
+  private reusing = 0;
+  private readonly trend = new ReuseTrend();
   private loadedBytes = 0;
   private loadSeconds = 0;
   private readonly growth = new Growth();
@@ -48,7 +52,9 @@ export class SeenReuses {
     this.weight *= 2 ** (1 / MEMORY_HALF_LIFE);
     const { weight } = this;
     this.requests += weight;
+    this.trend.note(found.bytes > 0);
     if (found.bytes === 0) return;
+    this.reusing += weight;
     const { size, curve } = found;
     if (found.quality < 1) this.growth.learn(size, found.bytes, weight);
     if (size > 0) this.reuses[curve * BINS + binOf(size)]! += weight;
@@ -60,6 +66,12 @@ export class SeenReuses {
   /** All reuses, in the weights of their times. */
   get total(): number {
     return sum(this.reuses);
+  }
+
+  /** By which factor fewer requests reuse anything than will. */
+  get shareOfToCome(): number {
+    const late = this.reusing / this.requests;
+    return late / this.trend.shareToCome(late);
   }
 
   /** Seconds to load a stored byte. */
@@ -95,6 +107,7 @@ export class SeenReuses {
     const by = 1 / this.weight;
     this.weight = 1;
     this.requests *= by;
+    this.reusing *= by;
     this.loadedBytes *= by;
     this.loadSeconds *= by;
     for (let i = 0; i < this.reuses.length; i++) this.reuses[i]! *= by;
