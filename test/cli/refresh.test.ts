@@ -1,6 +1,8 @@
-import { writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
+import { execa } from 'execa';
 import { expect, it } from 'vitest';
-import { sandbox } from '../support/cli.js';
+import { BIN, sandbox } from '../support/cli.js';
 import { OFFICE, requestLines } from '../workflows/workload.js';
 
 const box = sandbox();
@@ -58,5 +60,31 @@ it.each(['--print-cron', '--print-systemd', '--print-k8s', '--print-alerts', '--
     const outcome = await box.evicpress('refresh', flag);
     expect(outcome).toMatchObject({ exitCode: 0, stderr: '' });
     expect(outcome.stdout.length).toBeGreaterThan(100);
+  },
+);
+
+it.each(['SIGINT', 'SIGTERM'] as const)(
+  'ends by %s with code 130, and gives the lock back',
+  async (signal) => {
+    writeFileSync(box.path('log.jsonl'), requestLines(OFFICE, 100));
+    box.write('evicpress.yaml', 'trace: log.jsonl\ntiers: h100-host\nmodel: llama-3.1-8b\nmethods: none\n');
+    // An engine that takes the question and never answers: the turn waits, and holds the lock.
+    const engine = createServer(() => undefined).listen(0, '127.0.0.1');
+    await new Promise((resolve) => engine.once('listening', resolve));
+    const url = `http://127.0.0.1:${(engine.address() as AddressInfo).port}`;
+    const turn = execa(process.execPath, [BIN, 'refresh', '--engine-url', url], {
+      cwd: box.folder,
+      reject: false,
+      timeout: 50_000,
+    });
+    const asked = new Promise((resolve) => engine.once('connection', resolve));
+    await asked;
+    const state = box.path('.evicpress/state');
+    expect(existsSync(`${state}/lock-owner.json`)).toBe(true);
+    turn.kill(signal);
+    expect((await turn).exitCode).toBe(130);
+    expect(readdirSync(state).filter((name) => name.includes('lock'))).toEqual([]);
+    engine.close();
+    expect(await box.evicpress('refresh')).toMatchObject({ exitCode: 0 });
   },
 );

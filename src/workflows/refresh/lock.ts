@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { readFileSync, unlinkSync } from 'node:fs';
 import { readdir, readFile, rm, stat, unlink } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { basename, join } from 'node:path';
@@ -47,12 +47,13 @@ export async function takeLock(folder: string): Promise<HeldLock> {
   }
   // Who is about to take the lock says so first: a lock without owner is then known to be of a live process.
   const intent = join(folder, `lock-intent.${process.pid}.${randomBytes(4).toString('hex')}.json`);
-  await writeDurably(intent, `${JSON.stringify(thisProcess())}\n`);
+  const traces = new Traces(intent);
   let held: HeldLock | undefined;
   try {
-    held = (await acquire(folder, intent)) ?? (await takeOver(folder, intent));
+    await writeDurably(intent, `${JSON.stringify(thisProcess())}\n`);
+    held = (await acquire(folder, traces)) ?? (await takeOver(folder, traces));
   } finally {
-    if (held === undefined) await unlink(intent).catch(() => undefined);
+    if (held === undefined) await traces.remove();
   }
   if (held === undefined) throw errors.locked(folder, describe(await readOwner(ownerPath(folder))));
   await isIntended(folder, intent);
@@ -60,7 +61,7 @@ export async function takeLock(folder: string): Promise<HeldLock> {
 }
 
 /** The lock, or undefined where somebody has it. */
-async function acquire(folder: string, intent: string): Promise<HeldLock | undefined> {
+async function acquire(folder: string, traces: Traces): Promise<HeldLock | undefined> {
   let compromised = false;
   let release: () => Promise<void>;
   try {
@@ -78,7 +79,8 @@ async function acquire(folder: string, intent: string): Promise<HeldLock | undef
     throw systemFault(error, folder);
   }
   try {
-    await writeDurably(ownerPath(folder), `${JSON.stringify(thisProcess())}\n`);
+    traces.owner = ownerPath(folder);
+    await writeDurably(traces.owner, `${JSON.stringify(thisProcess())}\n`);
   } catch (error) {
     await release().catch(() => undefined);
     throw error;
@@ -95,14 +97,42 @@ async function acquire(folder: string, intent: string): Promise<HeldLock | undef
       // First the owner, then the lock: an owner that is written down always had the lock that lies there.
       await unlink(ownerPath(folder)).catch(() => undefined);
       await release().catch(() => undefined);
-      await unlink(intent).catch(() => undefined);
+      await traces.remove();
     },
   };
 }
 
+/**
+ * The files that say who has the lock or is about to take it. They go with the process too where that is ended by
+ * `process.exit`, as on Ctrl-C; the lock itself goes behind them, by proper-lockfile.
+ */
+class Traces {
+  /** Written by whoever has the lock; set from the moment it is ours. */
+  owner: string | undefined;
+
+  constructor(readonly intent: string) {
+    process.once('exit', this.removeAtExit);
+  }
+
+  async remove(): Promise<void> {
+    process.off('exit', this.removeAtExit);
+    await unlink(this.intent).catch(() => undefined);
+  }
+
+  private readonly removeAtExit = () => {
+    for (const path of [this.owner, this.intent]) {
+      try {
+        if (path !== undefined) unlinkSync(path);
+      } catch {
+        // It was not written yet.
+      }
+    }
+  };
+}
+
 /** Removes the lock of a dead process and takes it, one process at a time. */
-async function takeOver(folder: string, intent: string): Promise<HeldLock | undefined> {
-  if (!(await isDead(folder, intent))) return undefined;
+async function takeOver(folder: string, traces: Traces): Promise<HeldLock | undefined> {
+  if (!(await isDead(folder, traces.intent))) return undefined;
   let leave: () => Promise<void>;
   try {
     leave = await lockFile(join(folder, 'takeover'), {
@@ -117,10 +147,10 @@ async function takeOver(folder: string, intent: string): Promise<HeldLock | unde
   }
   try {
     // Another run may have taken it over since we looked.
-    if (!(await isDead(folder, intent))) return undefined;
+    if (!(await isDead(folder, traces.intent))) return undefined;
     await unlink(ownerPath(folder)).catch(() => undefined);
     await rm(lockPath(folder), { recursive: true, force: true });
-    return await acquire(folder, intent);
+    return await acquire(folder, traces);
   } finally {
     await leave().catch(() => undefined);
   }
