@@ -68,6 +68,7 @@ export { completeQueries, shuffleQueries } from './methods/queries.js';
 export { readQueryLog } from './methods/query-log.js';
 export { METRICS } from './methods/rows.js';
 export type { Runner } from './methods/runner.js';
+export { type ServedModel, servedModel } from './openai-client.js';
 export { learnClassRules } from './plan/class-rules.js';
 export { fitCurves } from './plan/curves.js';
 export { demandOfContexts } from './plan/demand-of-contexts.js';
@@ -108,7 +109,7 @@ export { assignClasses } from './traces/assign-classes.js';
 export { readConversations } from './traces/chat-prompts.js';
 export { formats as logFormats } from './traces/index.js';
 export { firstLineOf } from './traces/lines.js';
-export { loadTrace } from './traces/load.js';
+export { expectLog, loadTrace } from './traces/load.js';
 export { segmentsOf } from './traces/segments.js';
 export type { Trace } from './traces/trace.js';
 export {

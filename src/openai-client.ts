@@ -68,15 +68,31 @@ export async function ask(url: string, path: string, sending: Sending = {}): Pro
     });
   } catch (error) {
     if (signal?.aborted === true) throw errors.interrupted();
-    const why = (error as { cause?: NodeJS.ErrnoException }).cause?.code ?? (error as Error).name;
     throw new EvicpressError(
-      `No server answers at ${printable(base)} (${why}). Start it, or correct the address.`,
+      `No server answers at ${printable(base)} (${whyNot(error as Error)}). Start it, or correct the address.`,
     );
   }
   if (response.ok) return response;
   const said = printable((await response.text().catch(() => '')).replace(/\s+/g, ' '), 300);
   const remedy = REMEDIES[response.status] ?? 'See what it logs.';
   throw new EvicpressError(`${printable(base)}${path} answered ${response.status} (${said}). ${remedy}`);
+}
+
+/** What the system calls what went wrong, in words where it is common. */
+const FAULTS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'connection refused',
+  ECONNRESET: 'the connection was closed',
+  ENOTFOUND: 'no such host',
+  ERR_INVALID_URL: 'no URL',
+  UND_ERR_SOCKET: 'the connection was closed',
+  TimeoutError: 'no answer in time',
+  'bad port': 'HTTP clients refuse this port',
+};
+
+function whyNot({ cause, name }: Error): string {
+  const { code, message } = (cause ?? {}) as Partial<NodeJS.ErrnoException>;
+  const fault = code ?? message ?? name;
+  return FAULTS[fault] ?? printable(fault);
 }
 
 /** As `ask`, with the answer read as JSON. @throws EvicpressError also where it is none. */

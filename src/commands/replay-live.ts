@@ -5,6 +5,7 @@ import { EvicpressError } from '../errors.js';
 import { jsonText, writeWhole } from '../formats/files.js';
 import type { MethodRow } from '../formats/methods.js';
 import { formatHeader } from '../formats/schema.js';
+import { servedModel as findServedModel } from '../openai-client.js';
 import type { Terminal } from '../report/terminal.js';
 import { readConversations } from '../traces/chat-prompts.js';
 import type { Trace } from '../traces/trace.js';
@@ -40,11 +41,45 @@ export const LIVE_OPTIONS: readonly (readonly [flags: string, description: strin
   ['--calibrate <file>', 'with --live-metrics: write the tier profile, corrected by what was measured'],
 ];
 
-/** @throws EvicpressError where a flag asks for what only a running engine can tell, and none is named. */
-export function refuseLiveAlone(flags: LiveFlags): void {
-  const alone = Object.keys(flags).find((name) => name === 'calibrate' || /^live[A-Z]/.test(name));
-  if (flags.live === undefined && alone !== undefined)
+/** What the flags of `--live` say. */
+export interface LiveOptions {
+  readonly flags: LiveFlags & { readonly live: string };
+  readonly requests: number;
+  readonly maxInputTokens: number;
+  readonly maxOutputTokens: number;
+  readonly chunkTokens?: number;
+  readonly pace?: number;
+}
+
+/**
+ * Reads the flags of `--live`, and sees whether the engine answers, before a log is read.
+ * @returns undefined without `--live`.
+ * @throws EvicpressError
+ */
+export async function openLive(flags: LiveFlags): Promise<LiveOptions | undefined> {
+  const { live } = flags;
+  if (live === undefined) {
+    const alone = Object.keys(flags).find((name) => name === 'calibrate' || /^live[A-Z]/.test(name));
+    if (alone === undefined) return undefined;
     throw new EvicpressError(`${flagName(alone)} needs a running engine. Name it with --live URL.`);
+  }
+  if (flags.calibrate !== undefined && (flags.liveMetrics === undefined || flags.livePace !== undefined))
+    throw new EvicpressError(
+      'To calibrate tiers each request must be known by what served it: give --live-metrics, and leave --live-pace out.',
+    );
+  const whole = (text: string, name: string) => Math.floor(parseNumber(text, name, { min: 1 }));
+  const options: LiveOptions = {
+    flags: { ...flags, live },
+    requests: whole(flags.liveRequests ?? '100', '--live-requests'),
+    maxInputTokens: whole(flags.liveInput ?? '2000', '--live-input'),
+    maxOutputTokens: whole(flags.liveOutput ?? '1', '--live-output'),
+    ...(flags.liveChunk === undefined ? {} : { chunkTokens: whole(flags.liveChunk, '--live-chunk') }),
+    ...(flags.livePace === undefined
+      ? {}
+      : { pace: parseNumber(flags.livePace, '--live-pace', { min: 1e-3 }) }),
+  };
+  await findServedModel(live, flags.liveModel);
+  return options;
 }
 
 /** What `replay --live` reports with --json. */
@@ -60,18 +95,11 @@ export async function runLive(
   path: string,
   trace: Trace,
   inputs: Inputs,
-  flags: LiveFlags & { readonly live: string },
+  { flags, ...options }: LiveOptions,
   terminal: Terminal,
 ): Promise<LiveReport> {
-  if (flags.calibrate !== undefined && (flags.liveMetrics === undefined || flags.livePace !== undefined))
-    throw new EvicpressError(
-      'To calibrate tiers each request must be known by what served it: give --live-metrics, and leave --live-pace out.',
-    );
-  const whole = (text: string | undefined, name: string, standard: number) =>
-    Math.floor(parseNumber(text ?? String(standard), name, { min: 1 }));
-  const count = whole(flags.liveRequests, '--live-requests', 100);
-  const maxInputTokens = whole(flags.liveInput, '--live-input', 2000);
-  const conversations = await readConversations(path, flags.format, count, maxInputTokens);
+  const { maxInputTokens } = options;
+  const conversations = await readConversations(path, flags.format, options.requests, maxInputTokens);
   const setting: LiveSetting = {
     trace,
     ...(conversations === undefined ? {} : { conversations }),
@@ -79,19 +107,14 @@ export async function runLive(
     tiers: inputs.tiers,
     model: inputs.model,
     methodCost: costOf(inputs.methods.rows),
-    requests: count,
-    maxInputTokens,
-    maxOutputTokens: whole(flags.liveOutput, '--live-output', 1),
-    chunkTokens: whole(flags.liveChunk, '--live-chunk', trace.engineKeys?.chunkSize ?? LMCACHE_CHUNK_TOKENS),
+    ...options,
+    chunkTokens: options.chunkTokens ?? trace.engineKeys?.chunkSize ?? LMCACHE_CHUNK_TOKENS,
     onProgress: terminal.progress,
     ...(flags.liveModel === undefined ? {} : { servedModel: flags.liveModel }),
     ...(flags.liveMetrics === undefined ? {} : { metricsUrl: flags.liveMetrics }),
     ...(flags.liveReference === undefined
       ? {}
       : { reference: { url: flags.liveReference, similarity: await openAnswerSimilarity(terminal) } }),
-    ...(flags.livePace === undefined
-      ? {}
-      : { pace: parseNumber(flags.livePace, '--live-pace', { min: 1e-3 }) }),
   };
   const { requests, groups, servedModel, answers } = await replayLive(setting);
   terminal.finish();

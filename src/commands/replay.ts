@@ -2,64 +2,37 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import { EvicpressError } from '../errors.js';
 import { RESULTS_FOLDER } from '../formats/bundled.js';
-import { logCacheFolder } from '../formats/cache-folder.js';
-import { type Config, readConfig } from '../formats/config.js';
+import { readConfig } from '../formats/config.js';
 import { jsonText, writeWhole } from '../formats/files.js';
-import { RANGES } from '../formats/option-values.js';
-import { readPlan } from '../formats/plan.js';
 import type { PolicyResult, ReplayResult } from '../formats/replay.js';
 import { formatHeader } from '../formats/schema.js';
 import { fitCurves } from '../plan/curves.js';
 import { ReplayBound } from '../replay/bound.js';
 import { compressionOf } from '../replay/compression.js';
 import { LogFacts } from '../replay/log-facts.js';
-import type { Objective } from '../replay/policy.js';
-import { parseReplan } from '../replay/replanning.js';
 import { replayPolicies } from '../replay/run-policies.js';
 import { policyRun } from '../replay/runs.js';
 import type { ReplaySetting } from '../replay/simulator.js';
 import { replaySentence } from '../report/answer.js';
 import { replayCharts } from '../report/replay-charts.js';
-import { openTerminal, type Terminal, type TerminalFlags } from '../report/terminal.js';
+import { openTerminal, type Terminal } from '../report/terminal.js';
 import { withArrivals } from '../traces/arrivals.js';
 import { assignClasses } from '../traces/assign-classes.js';
 import { loadTrace } from '../traces/load.js';
 import type { Trace } from '../traces/trace.js';
-import { parseCount, parseNumber } from '../units.js';
-import { INPUT_OPTIONS, type InputFlags, type Inputs } from './inputs.js';
+import { INPUT_OPTIONS, type Inputs } from './inputs.js';
 import { collect, shellWord } from './options.js';
-import { curveCsv, curvePoints, judgeTtft, lruCurveOf, parseTarget } from './replay-extras.js';
+import { curveCsv, curvePoints, judgeTtft, lruCurveOf } from './replay-extras.js';
 import { logPaths, replayInputs } from './replay-inputs.js';
-import { LIVE_OPTIONS, type LiveFlags, refuseLiveAlone, runLive } from './replay-live.js';
+import { LIVE_OPTIONS, openLive, runLive } from './replay-live.js';
+import {
+  classesToDraw,
+  DEFAULT_POLICIES,
+  type ReplayFlags,
+  type ReplaySettings,
+  readReplaySettings,
+} from './replay-settings.js';
 import { printReplay } from './replay-table.js';
-
-const DEFAULT_WARM = '0.5';
-const DEFAULT_ALPHA = '1';
-const DEFAULT_POLICIES = ['full-prefill', 'lru', 'belady', 'evicpress'];
-const DEFAULT_CLASS_RULE = 'lru+class-rule@0.95';
-
-interface Flags extends TerminalFlags, InputFlags, LiveFlags {
-  readonly plan?: string;
-  readonly policies?: string;
-  readonly warm?: string;
-  readonly load: string;
-  readonly engines?: string;
-  readonly alpha?: string;
-  readonly meanQuality?: string;
-  readonly minQuality?: string;
-  readonly overlap?: boolean;
-  readonly replan?: string;
-  readonly failAbove?: string;
-  readonly ttftTarget?: string;
-  readonly lruCurve?: string | true;
-  readonly chart?: boolean;
-  readonly arrivals?: string;
-  readonly assignClasses?: string;
-  readonly format?: string;
-  readonly blockTokens?: string;
-  readonly skipBad?: boolean;
-  readonly output?: string;
-}
 
 /** `evicpress replay [LOG...]`: compares policies on request logs. */
 export default function replayCommand(command: Command): void {
@@ -72,7 +45,7 @@ export default function replayCommand(command: Command): void {
     )
     .option('--plan <file>', 'the plan that policy evicpress follows')
     .option('--capacity <tier=size>', 'room in a tier: 80GB, 5484blocks, 0, unlimited; repeatable', collect)
-    .option('--warm <fraction>', `share of the requests that only fill the caches (default: ${DEFAULT_WARM})`)
+    .option('--warm <fraction>', `share of the requests that only fill the caches (default: 0.5)`)
     .option(
       '--replan <interval>',
       'how often policies that plan do so anew: 50r (requests), or 300s of arrivals (default: 250r)',
@@ -109,7 +82,7 @@ export default function replayCommand(command: Command): void {
       'where the result goes, - for standard output (default: .evicpress/replay.json)',
     )
     .addHelpText('after', EXAMPLES)
-    .action(async (logs: string[], _, action: Command) => run(logs, action.optsWithGlobals<Flags>()));
+    .action(async (logs: string[], _, action: Command) => run(logs, action.optsWithGlobals<ReplayFlags>()));
 }
 
 const EXAMPLES = `
@@ -118,27 +91,27 @@ Examples:
   evicpress replay requests.jsonl --tiers h100-host --model llama-3.1-8b --capacity dram=80GB
   evicpress replay requests.jsonl --policies lru,lru+int8,belady,evicpress --engines 8 --mean-quality 0.95`;
 
-async function run(logs: readonly string[], flags: Flags): Promise<void> {
+async function run(logs: readonly string[], flags: ReplayFlags): Promise<void> {
   const terminal = openTerminal(flags);
-  refuseLiveAlone(flags);
-  if (flags.failAbove !== undefined) parseTarget(flags.failAbove, '--fail-above');
   const config = await readConfig('.');
   const { paths, bundled } = logPaths(logs, config);
   if (bundled) terminal.say('No log given: replaying the bundled excerpt of the Mooncake conversation log.');
+  const live = await openLive(flags);
+  const settings = await readReplaySettings(paths, flags, config);
   const results: ReplayResult[] = [];
   for (const path of paths) {
-    const content = await loadTrace(path, { ...readLogOptions(flags), onProgress: terminal.progress });
+    const content = await loadTrace(path, { ...settings.loading, onProgress: terminal.progress });
     const inputs = await replayInputs(flags, config, content.blockTokens);
-    const trace = await prepared(content, inputs, flags);
+    const trace = prepared(content, inputs, settings);
     for (const warning of trace.warnings) terminal.warn(`${path}: ${warning}`);
     for (const warning of inputs.warnings) terminal.warn(warning);
-    if (flags.live !== undefined) {
-      const report = await runLive(path, trace, inputs, { ...flags, live: flags.live }, terminal);
+    if (live !== undefined) {
+      const report = await runLive(path, trace, inputs, live, terminal);
       if (flags.output !== undefined) await writeWhole(flags.output, jsonText(report));
       terminal.result(report);
       return;
     }
-    const result = await replayLog(path, trace, inputs, flags, config, terminal);
+    const result = await replayLog(path, trace, inputs, settings, flags.lruCurve, terminal);
     if (flags.output !== '-') printReplay(terminal, result, inputs);
     if (flags.chart === true) terminal.say(`\n${replayCharts(result.policies)}`);
     results.push(result);
@@ -163,37 +136,25 @@ async function replayLog(
   path: string,
   trace: Trace,
   inputs: Inputs,
-  flags: Flags,
-  config: Config,
+  settings: ReplaySettings,
+  lruCurve: ReplayFlags['lruCurve'],
   terminal: Terminal,
 ): Promise<ReplayResult> {
-  const warmShare = parseNumber(flags.warm ?? config.replay?.warm ?? DEFAULT_WARM, '--warm', RANGES.warm);
-  const warm = Math.floor(warmShare * trace.requests);
-  if (warm === trace.requests)
-    throw new EvicpressError('--warm 1 leaves no request to score. Give a smaller share, e.g. --warm 0.5.');
-  const engines = flags.engines ?? config.replay?.engines;
+  const warm = Math.floor(settings.warmShare * trace.requests);
   const compression = compressionOf(
     trace,
     inputs.methods.rows.length === 0 ? undefined : fitCurves(inputs.methods.rows),
   );
-  const plan = flags.plan === undefined ? undefined : await readPlan(flags.plan);
   const setting: ReplaySetting = {
+    ...settings.simulator,
     trace,
     facts: new LogFacts(trace),
     tiers: inputs.tiers,
     model: inputs.model,
     compression,
     warm,
-    load: parseNumber(flags.load, '--load', RANGES.load),
-    ...(engines !== undefined && { engines: parseCount(engines, '--engines') }),
-    objective: objectiveOf(flags, config),
-    ...(flags.overlap !== undefined && { overlap: flags.overlap }),
-    ...(flags.replan !== undefined && { replanEvery: parseReplan(flags.replan) }),
-    ...(plan !== undefined && { plan }),
-    ...(flags.ttftTarget !== undefined && { target: parseTarget(flags.ttftTarget, '--ttft-target') }),
   };
-  const names = flags.policies?.split(',') ?? config.replay?.policies ?? defaultPolicies(inputs);
-  const runs = names.map((name) => policyRun(name.trim(), trace, compression));
+  const runs = settings.policies.map((name) => policyRun(name, trace, compression));
   const running = replayPolicies(setting, runs, terminal.progress);
   // Beside the threads, where there are any.
   const bound = new ReplayBound(setting);
@@ -201,9 +162,8 @@ async function replayLog(
   const policies = await running;
   terminal.progress({ stage: 'bound', done: runs.length, total: runs.length });
   const ttft = ttftBounds(bound, policies);
-  const curve = flags.lruCurve === undefined ? undefined : lruCurveOf(setting);
-  if (curve !== undefined && typeof flags.lruCurve === 'string')
-    await writeWhole(flags.lruCurve, curveCsv(curve));
+  const curve = lruCurve === undefined ? undefined : lruCurveOf(setting);
+  if (curve !== undefined && typeof lruCurve === 'string') await writeWhole(lruCurve, curveCsv(curve));
   terminal.finish();
   return {
     ...formatHeader('replay'),
@@ -227,45 +187,12 @@ function ttftBounds(
 }
 
 /** The log as it is to be replayed: at another log's arrival times, with classes drawn, where asked. */
-async function prepared(content: Trace, inputs: Inputs, flags: Flags): Promise<Trace> {
-  const timed =
-    flags.arrivals === undefined
-      ? content
-      : withArrivals(content, await loadTrace(flags.arrivals, { cacheFolder: logCacheFolder() }));
-  if (flags.assignClasses === undefined) return timed;
-  const classes = [...new Set(inputs.methods.rows.flatMap((row) => row.class ?? []))].sort();
-  if (classes.length === 0 || content.classes.length > 0) {
+function prepared(content: Trace, inputs: Inputs, { arrivals, classSeed }: ReplaySettings): Trace {
+  const timed = arrivals === undefined ? content : withArrivals(content, arrivals);
+  if (classSeed === undefined) return timed;
+  if (content.classes.length > 0)
     throw new EvicpressError(
-      '--assign-classes needs a log without classes and a method profile with some. Leave it out, or pass such a profile with --methods.',
+      '--assign-classes needs a log without classes. Leave it out: this one has some.',
     );
-  }
-  return assignClasses(timed, classes, parseNumber(flags.assignClasses, '--assign-classes'));
-}
-
-/** What policy evicpress plans for: the flags, then evicpress.yaml, as `evicpress plan` has them. */
-function objectiveOf(flags: Flags, config: Config): Objective {
-  const minQuality = flags.minQuality ?? config.minQuality;
-  const meanQuality = flags.meanQuality ?? config.meanQuality;
-  return {
-    alpha: parseNumber(flags.alpha ?? config.alpha ?? DEFAULT_ALPHA, '--alpha', RANGES.alpha),
-    ...(minQuality !== undefined && {
-      minQuality: parseNumber(minQuality, '--min-quality', RANGES.minQuality),
-    }),
-    ...(meanQuality !== undefined && {
-      meanQuality: parseNumber(meanQuality, '--mean-quality', RANGES.meanQuality),
-    }),
-  };
-}
-
-function defaultPolicies(inputs: Inputs): string[] {
-  return inputs.methods.rows.length === 0 ? DEFAULT_POLICIES : [...DEFAULT_POLICIES, DEFAULT_CLASS_RULE];
-}
-
-function readLogOptions(flags: Flags) {
-  return {
-    cacheFolder: logCacheFolder(),
-    ...(flags.format !== undefined && { format: flags.format }),
-    ...(flags.skipBad !== undefined && { skipBad: flags.skipBad }),
-    ...(flags.blockTokens !== undefined && { blockTokens: parseCount(flags.blockTokens, '--block-tokens') }),
-  };
+  return assignClasses(timed, classesToDraw(inputs), classSeed);
 }

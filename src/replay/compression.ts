@@ -28,7 +28,7 @@ export interface Compression {
 }
 
 /** A method profile fitted for the classes of a log (contract, "Method profile"); none is level 0 alone. */
-export function compressionOf(trace: Trace, curves: CurveBook | undefined): Compression {
+export function compressionOf(trace: Pick<Trace, 'classes'>, curves: CurveBook | undefined): Compression {
   const names = [undefined, ...trace.classes];
   const forms = names.map((name) => curves?.formsOf(ANY_CONTEXT, name) ?? []);
   const levels: Level[] = [{ method: UNCOMPRESSED, compressionRatio: 0 }];

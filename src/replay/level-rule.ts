@@ -16,7 +16,11 @@ export function fixedLevel(level: number): LevelRule {
  * The class rule: for each class the level of fewest bytes whose mean quality for the class is at least
  * `quality`; the uncompressed cache where no other level has it.
  */
-export function classRule(trace: Trace, compression: Compression, quality: number): LevelRule {
+export function classRule(
+  trace: Pick<Trace, 'classOf'>,
+  compression: Compression,
+  quality: number,
+): LevelRule {
   const byCurve = Int32Array.from({ length: compression.curves }, (_, curve) =>
     smallestLevel(compression, curve, quality),
   );

@@ -23,7 +23,7 @@ export interface PolicyRun {
  * the first `+`. Some policies take a number of their own: `lfu@500`.
  * @throws EvicpressError on an unknown policy or method, or a ratio that was not profiled.
  */
-export function policyRun(name: string, trace: Trace, compression: Compression): PolicyRun {
+export function policyRun(name: string, trace: Pick<Trace, 'classOf'>, compression: Compression): PolicyRun {
   const plus = name.indexOf('+');
   const own = ownPart(plus === -1 ? name : name.slice(0, plus));
   if (plus === -1) return { name, ...own };

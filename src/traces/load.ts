@@ -8,7 +8,7 @@ import type { FormatOptions, LineParser, TraceFormat } from './format.js';
 import { formats } from './index.js';
 import { emptyLog, firstLineOf, requireLog } from './lines.js';
 import { scanAhead } from './scan-ahead.js';
-import { headsTable, isTable, TABLE } from './table/recognise.js';
+import { headsTable, isOneFile, isTable, TABLE } from './table/recognise.js';
 import type { Trace } from './trace.js';
 
 /** No more blocks than these are made room for on a guess (1 GiB). */
@@ -35,6 +35,15 @@ export interface LoadOptions extends FormatOptions {
 export async function loadTrace(path: string, options: LoadOptions = {}): Promise<Trace> {
   if (options.cacheFolder === undefined) return parseTrace(path, options);
   return new TraceCache(options.cacheFolder).load(path, options, () => parseTrace(path, options));
+}
+
+/**
+ * Sees, before anything that takes long, whether a log is there, and its format known where it is named.
+ * @throws EvicpressError
+ */
+export async function expectLog(path: string, format?: string): Promise<void> {
+  if (format !== undefined) pick('log format', [...formats, table], format);
+  if (isOneFile(path)) await requireLog(path);
 }
 
 async function parseTrace(path: string, options: LoadOptions): Promise<Trace> {

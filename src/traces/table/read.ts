@@ -7,7 +7,7 @@ import type { FormatOptions } from '../format.js';
 import { requireLog } from '../lines.js';
 import type { Trace } from '../trace.js';
 import { type Chunk, literal, TableEngine, type Vector } from './duckdb.js';
-import { PARQUET_MAGIC } from './recognise.js';
+import { isOneFile, PARQUET_MAGIC } from './recognise.js';
 import { LARGEST_LENGTH, numbered, ROW, shapeOf, type TableShape } from './shape.js';
 
 export interface TableOptions extends FormatOptions {
@@ -72,7 +72,7 @@ async function readRequests(engine: TableEngine, path: string, options: TableOpt
 /** What DuckDB reads it with: by its content where it is one file here, by its name where it is many or elsewhere. */
 async function sourceOf(path: string): Promise<string> {
   const name = literal(path);
-  const isFile = !/^\w+:\/\/|[*?[]/.test(path);
+  const isFile = isOneFile(path);
   if (isFile) await requireLog(path);
   if (/\.parquet$/.test(path) || (isFile && (await beginsAsParquet(path)))) return `read_parquet(${name})`;
   if (/\.(json|jsonl|ndjson)(\.gz|\.zst)?$/.test(path)) return `read_json(${name})`;

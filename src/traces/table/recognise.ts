@@ -4,6 +4,11 @@ export const TABLE = 'table';
 /** What every Parquet file begins with. */
 export const PARQUET_MAGIC = 'PAR1';
 
+/** Whether a log is a file here, not a pattern of names or elsewhere. */
+export function isOneFile(path: string): boolean {
+  return !/^\w+:\/\/|[*?[]/.test(path);
+}
+
 /** Whether a log is read as a table without anybody saying so. */
 export function isTable(path: string): boolean {
   return path.startsWith('s3://') || path.endsWith('.parquet');
