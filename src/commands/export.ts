@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { chmod } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command } from 'commander';
@@ -5,11 +6,13 @@ import { carriedOut } from '../engines/carried-out.js';
 import { engineNamed, engines } from '../engines/index.js';
 import { carriedOutText } from '../engines/words.js';
 import { EvicpressError } from '../errors.js';
-import { loadModel, profilePath, RESULTS_FOLDER } from '../formats/bundled.js';
+import { bundledModels, loadModel, profilePath, RESULTS_FOLDER } from '../formats/bundled.js';
 import { readConfig } from '../formats/config.js';
 import { writeWhole } from '../formats/files.js';
+import type { Model } from '../formats/model.js';
 import { RANGES } from '../formats/option-values.js';
 import { readPlan } from '../formats/plan.js';
+import { inputsOfPlan } from '../formats/plan-inputs.js';
 import { readTiers, type Tier } from '../formats/tiers.js';
 import { openTerminal, type TerminalFlags } from '../report/terminal.js';
 import { parseNumber } from '../units.js';
@@ -31,8 +34,14 @@ export default function exportPlan(command: Command): void {
   command
     .option('--engine <name>', engines.map((engine) => engine.name).join(', '))
     .option('--plan <plan>', 'the plan', join(RESULTS_FOLDER, 'plan.ndjson'))
-    .option('--tiers <file|name>', 'the tier profile of the plan: kinds, locations, reserved room')
-    .option('--model <name|file>', 'the served model: to say what in utility is not carried out')
+    .option(
+      '--tiers <file|name>',
+      "tier profile: kinds, locations, reserved room (default: the plan's, else .evicpress/tiers.json)",
+    )
+    .option(
+      '--model <name|file>',
+      "the served model: to say what in utility is not carried out (default: the plan's)",
+    )
     .option('--ranks <n>', 'tensor-parallel ranks of one engine', '1')
     .option('--model-path <name>', 'the model as the engine is to load it', 'MODEL')
     .option('--state <folder>', 'where plans are published', PUBLISH_FOLDER)
@@ -44,9 +53,22 @@ export default function exportPlan(command: Command): void {
     .option('--trace <log>', 'with --keyed-ids: the request log to copy')
     .addHelpText(
       'after',
-      '\nExamples:\n  evicpress export --engine lmcache --tiers .evicpress/tiers.json\n  evicpress export --engine sglang --plan plan.ndjson --ranks 4 -o deploy/',
+      '\nExamples:\n  evicpress export --engine lmcache\n  evicpress export --engine sglang --plan plan.ndjson --ranks 4 -o deploy/',
     )
     .action(async (_, cmd: Command) => run(cmd.optsWithGlobals() as ExportFlags));
+}
+
+/** The bundled model of this name; undefined where it is none, as that of a file that has changed since. */
+async function knownModel(name: string | undefined): Promise<Model | undefined> {
+  const models = await bundledModels();
+  return name !== undefined && models.some((model) => model.name === name.split('@')[0])
+    ? loadModel(name)
+    : undefined;
+}
+
+function measuredTiers(): string | undefined {
+  const path = join(RESULTS_FOLDER, 'tiers.json');
+  return existsSync(path) ? path : undefined;
 }
 
 async function run(flags: ExportFlags): Promise<void> {
@@ -60,11 +82,16 @@ async function run(flags: ExportFlags): Promise<void> {
     );
   const target = engineNamed(name);
   const plan = await readPlan(flags.plan);
-  const tiersName = flags.tiers ?? config.tiers;
+  // What the plan was made from comes before what stands here now.
+  const planned = await inputsOfPlan(plan.header);
+  const tiersName = flags.tiers ?? planned.tiers ?? config.tiers ?? measuredTiers();
   const tiers: readonly Tier[] =
     tiersName === undefined ? [] : (await readTiers(profilePath('tiers', tiersName))).tiers;
-  const modelName = flags.model ?? config.model;
-  const model = modelName === undefined ? undefined : await loadModel(modelName);
+  const modelName = flags.model ?? planned.model;
+  const model =
+    modelName === undefined
+      ? await knownModel(plan.header.model ?? config.model)
+      : await loadModel(modelName);
   const setting = {
     tiers,
     planPath: join(flags.state, IN_FORCE),

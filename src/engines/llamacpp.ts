@@ -1,6 +1,6 @@
 import type { EngineTarget } from './engine.js';
 import { instanceMethod } from './instance-method.js';
-import { budgetBytes, placesOf, plannedTiers, script, shellCommand } from './places.js';
+import { budgetBytes, folderOf, placesOf, plannedTiers, script, shellCommand } from './places.js';
 
 /** llama.cpp's names for methods that apply to its whole cache. */
 const CACHE_TYPES: Readonly<Record<string, string>> = { int8: 'q8_0', int4: 'q4_0' };
@@ -34,9 +34,7 @@ export const llamacpp: EngineTarget = {
           `exec ${shellCommand('llama-server', [
             ['--model', setting.modelPath],
             ['--cache-ram', String(Math.floor(budgetBytes(memory) / 2 ** 20))],
-            ...(file === undefined
-              ? []
-              : [['--slot-save-path', file.location ?? '/var/cache/evicpress/slots']]),
+            ...(file === undefined ? [] : [['--slot-save-path', folderOf(file)]]),
             ...(method === undefined
               ? []
               : [

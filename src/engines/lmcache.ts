@@ -4,6 +4,7 @@ import { LMCACHE_CHUNK_TOKENS } from './chunk-hashes.js';
 import type { EngineTarget, ExportSetting } from './engine.js';
 import {
   budgetBytes,
+  folderOf,
   gibibytes,
   type Place,
   type PlannedTier,
@@ -219,7 +220,7 @@ function storage(tier: PlannedTier, method: string): Record<string, unknown> {
     default:
       return {
         type: 'fs_native',
-        base_path: `${tier.location ?? `/var/cache/evicpress/${tier.name}`}/${method}`,
+        base_path: `${folderOf(tier)}/${method}`,
         use_odirect: true,
       };
   }

@@ -76,6 +76,11 @@ export function budgetBytes(tier: PlannedTier | undefined): number {
   return Number.isFinite(tier.capacityBytes) ? tier.capacityBytes : tier.usedBytes;
 }
 
+/** The folder of a file tier: where it was measured, else one of its own under /var/cache. */
+export function folderOf({ name, location }: PlannedTier): string {
+  return location ?? `/var/cache/evicpress/${name}`;
+}
+
 /** Bytes as GiB with three decimals, rounded down: a budget is never exceeded by rounding. */
 export function gibibytes(bytes: number): number {
   return Math.floor((bytes / 2 ** 30) * 1000) / 1000;

@@ -1,6 +1,6 @@
 import type { EngineTarget } from './engine.js';
 import { instanceMethod } from './instance-method.js';
-import { budgetBytes, placesOf, plannedTiers, script, shellCommand, shellWord } from './places.js';
+import { budgetBytes, folderOf, placesOf, plannedTiers, script, shellCommand, shellWord } from './places.js';
 
 /** SGLang's HiCache: one host pool per rank, one storage backend behind it, its own eviction. */
 export const sglang: EngineTarget = {
@@ -23,7 +23,7 @@ export const sglang: EngineTarget = {
     const file = tiers.find((tier) => tier.kind === 'file' && tier.usedBytes > 0);
     const gigabytesPerRank = Math.floor(budgetBytes(memory) / setting.ranks / 1e9);
     const fp8 = instanceMethod(placesOf(plan), ['fp8']) !== undefined;
-    const folder = file?.location ?? (file === undefined ? undefined : `/var/cache/evicpress/${file.name}`);
+    const folder = file === undefined ? undefined : folderOf(file);
     return [
       {
         path: 'sglang.sh',

@@ -1,6 +1,6 @@
 import type { EngineTarget } from './engine.js';
 import { instanceMethod } from './instance-method.js';
-import { budgetBytes, gibibytes, placesOf, plannedTiers, script, shellCommand } from './places.js';
+import { budgetBytes, folderOf, gibibytes, placesOf, plannedTiers, script, shellCommand } from './places.js';
 
 /** vLLM's names for methods that apply to its whole cache. */
 const CACHE_DTYPES: Readonly<Record<string, string>> = {
@@ -40,7 +40,7 @@ export const vllm: EngineTarget = {
             ...(setting.ranks > 1 ? [['--tensor-parallel-size', String(setting.ranks)]] : []),
             ['--enable-prefix-caching'],
             ...(method === undefined ? [] : [['--kv-cache-dtype', CACHE_DTYPES[method]!]]),
-            ...offloading(budgetBytes(memory), file?.location ?? file?.name),
+            ...offloading(budgetBytes(memory), file === undefined ? undefined : folderOf(file)),
           ])} "$@"`,
         ),
       },

@@ -56,6 +56,24 @@ describe.each(engines.map((engine) => [engine.name, engine] as const))('%s', (na
   });
 });
 
+it('gives files a folder of their own where none was measured, the same for every engine', () => {
+  const anywhere = TIERS.map(({ location: _, ...tier }) => tier);
+  for (const engine of engines) {
+    const [{ text } = { text: '' }] = engine.files(plan, { ...SETTING, tiers: anywhere });
+    expect(text, engine.name).toContain('/var/cache/evicpress/nvme');
+  }
+});
+
+it('says that Dynamo is given more disk than was planned, where memory is larger', () => {
+  const dynamo = engines.find((engine) => engine.name === 'dynamo')!;
+  expect(dynamo.warnings!(plan, SETTING)).toEqual([]);
+  const small = handPlan(1, [rowAt('a', 'dram', 'none', 40e9), rowAt('b', 'nvme', 'none', 1e9)]);
+  small.header.tiers[1]!.capacityBytes = 20e9;
+  expect(dynamo.warnings!(small, SETTING)).toEqual([
+    expect.stringContaining('it is given 75 GB, more than the 18 GB that nvme has'),
+  ]);
+});
+
 describe('room for loads in LMCache’s L1', () => {
   const lmcache = engines.find((engine) => engine.name === 'lmcache')!;
   const half = (context: string, tier: string, storedBytes: number) => ({

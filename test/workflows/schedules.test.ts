@@ -48,8 +48,9 @@ describe('--print-cron', () => {
 describe('--print-systemd', () => {
   it.skipIf(!has('systemd-analyze'))('is accepted by systemd-analyze verify', () => {
     const folder = scratchFolder();
-    const program = fakeProgram(join(folder, 'with space'));
-    writeFileSync(join(folder, 'evicpress-refresh.service'), serviceUnit({ folder, program }));
+    const program = fakeProgram(join(folder, 'with "space" & 100%'));
+    const state = join(folder, 'with "space" & 100%');
+    writeFileSync(join(folder, 'evicpress-refresh.service'), serviceUnit({ folder: state, program }));
     writeFileSync(join(folder, 'evicpress-refresh.timer'), timerUnit());
     for (const unit of ['evicpress-refresh.service', 'evicpress-refresh.timer']) {
       const { stderr } = spawnSync('systemd-analyze', ['verify', '--man=no', join(folder, unit)], {

@@ -26,7 +26,7 @@ Nice=10
 IOSchedulingClass=idle
 UMask=0077
 # Add the folder of each tier that is probed (ReadWritePaths=/mnt/nvme/kv), and drop PrivateNetwork for redis and s3.
-ReadWritePaths=${unitPath(folder)}
+ReadWritePaths=${listedPath(folder)}
 ProtectSystem=strict
 ProtectHome=read-only
 PrivateTmp=true
@@ -69,8 +69,13 @@ function unitPath(path: string): string {
   return path.replace(/%/g, '%%');
 }
 
-/** A word of ExecStart, where `$` and quotes mean something, too. */
-function execPath(path: string): string {
-  const safe = unitPath(path).replace(/\\/g, '\\\\').replace(/"/g, '\\"').replace(/\$/g, '$$$$');
+/** A path in a list of paths, where a blank begins the next one. */
+function listedPath(path: string): string {
+  const safe = unitPath(path).replace(/\\/g, '\\\\').replace(/"/g, '\\"');
   return /[\s"';]/.test(path) ? `"${safe}"` : safe;
+}
+
+/** A word of ExecStart, where `$` means something, too. */
+function execPath(path: string): string {
+  return listedPath(path).replace(/\$/g, '$$$$');
 }
