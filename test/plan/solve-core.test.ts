@@ -21,13 +21,10 @@ describe('a core as an integer program', () => {
           const { rows, optimum } = solveRelaxation(problem);
           const nothing = new Int32Array(contexts).fill(KEEP_NOTHING);
           const span = Math.max(1e-12, optimum.bound - totalUtility(problem, nothing));
-          const { choices = nothing, gap } = await solveCore(
-            problem,
-            rows,
-            optimum.prices,
-            nothing,
-            1e-13 * span,
-          );
+          const { choices = nothing, gap } = await solveCore(problem, rows, optimum.prices, nothing, {
+            rounding: 1e-13 * span,
+            options: Number.POSITIVE_INFINITY,
+          });
           expect(withinLimits(rows, totalUse(problem, rows, choices))).toBe(true);
           const best = bruteForce(problem);
           expect(Math.abs(totalUtility(problem, choices) - best)).toBeLessThanOrEqual(1e-9 * span);

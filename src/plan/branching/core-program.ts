@@ -4,8 +4,9 @@ import { AS_FOUND, NOT_KEPT, type OpenCore } from './open-core.js';
 /** A core as a mixed integer program, and how its solutions read. */
 export interface CoreProgram {
   readonly model: ModelData;
-  /** A plan gains this, less its objective times the unit. */
+  /** A plan gains `most − unit · objective`. */
   readonly most: number;
+  readonly unit: number;
   /** What a solution's columns stand for: the option of each context of the core. */
   readonly optionsOf: (solution: Float64Array) => Int32Array;
 }
@@ -31,18 +32,19 @@ interface Entry {
  * the losses at the prices and the room left, priced: numbers of the size of what can be gained, where utilities may
  * be many orders larger.
  * @param groups contexts that are alike, by position; those with parents or children are alone in theirs.
- * @param unit the utility that an objective of 1 stands for.
+ * @param known what the best plan known gains: what is between that and the most that can be gained is the unit.
  */
 export function coreProgram(
   core: OpenCore,
   limits: Float64Array,
   prices: Float64Array,
   groups: readonly (readonly number[])[],
-  unit: number,
+  known: number,
 ): CoreProgram {
   const R = limits.length;
   const { first, state, use } = core;
   const { losses, most } = lossesAt(core, limits, prices);
+  const unit = most > known ? most - known : 1;
   const largest = new Float64Array(R);
   for (let at = 0; at < use.length; at++) largest[at % R] = Math.max(largest[at % R]!, use[at]!);
   const scales = largest.map((amount, r) => amount || limits[r]! || 1);
@@ -87,6 +89,7 @@ export function coreProgram(
   return {
     model: modelOf(columns, integers, Float64Array.from(bounds)),
     most,
+    unit,
     optionsOf: (solution) => {
       const options = new Int32Array(core.context.length);
       const dealt = new Int32Array(groups.length);

@@ -3,12 +3,17 @@ import type { SearchResult } from '../core.js';
 import type { Problem } from '../problem.js';
 import type { Row } from '../rows.js';
 import { kindsOf } from './branching.js';
-import { type CoreProgram, coreProgram } from './core-program.js';
+import { coreProgram } from './core-program.js';
 import { narrow } from './narrowing.js';
 import { type OpenCore, wholeChoices, wholeCore } from './open-core.js';
 
-/** Options beyond which a core is not tried: a program of that size takes longer than its iterations tell. */
-const MOST_OPTIONS = 40_000;
+/**
+ * How much of the way from the bound down to the best plan known is searched, one after the other: plans that gain more
+ * than some part of it have their options in a smaller core, and what is found there makes the next core smaller.
+ */
+const SHARES = [1 / 64, 1 / 16, 1 / 4, 1];
+/** A core of so few options needs no smaller one before it. */
+const FEW_OPTIONS = 2_000;
 /** Simplex iterations, a work that is the same on every machine: some ten seconds. */
 const MOST_ITERATIONS = 200_000;
 
@@ -21,55 +26,73 @@ function loadHighs(): Promise<Highs> {
   return loading;
 }
 
+/** How far a core is solved. */
+export interface CoreLimits {
+  /** What is no more than this better is not looked for: rounding, in utility. */
+  readonly rounding: number;
+  /** Open options up to which a core is tried. */
+  readonly options: number;
+}
+
 /**
  * Solves what is left of a problem near its Lagrangian optimum as a mixed integer program, with HiGHS. Contexts that
  * are alike are counted instead of told apart, which is where a search of single contexts does not end.
  * @param prices of the rows, near the optimum. @param incumbent choices of the best plan known.
- * @param rounding what is no more than this better is not looked for, in utility.
  */
 export async function solveCore(
   problem: Problem,
   rows: readonly Row[],
   prices: Float64Array,
   incumbent: Int32Array,
-  rounding: number,
+  { rounding, options: mostOptions }: CoreLimits,
 ): Promise<SearchResult> {
   const limits = Float64Array.from(rows, (row) => row.limit);
+  const kinds = kindsOf(problem);
   const whole = wholeCore(problem, rows, prices, incumbent);
-  const kept = new Uint8Array(whole.choice.length).fill(1);
-  const left = narrow(whole, limits, problem.forms.lossyNames.length, prices, kept, rounding);
-  if (left === undefined) return { gap: 0 };
-  const { core, bound, forgone } = left;
-  const closed = Math.max(0, forgone);
-  if (bound <= rounding) return { gap: Math.max(closed, bound) };
-  if (core.choice.length > MOST_OPTIONS) return { gap: bound };
-  const { options, most } =
-    core.choice.length === 0
-      ? { options: new Int32Array(0), most: core.settledGain }
-      : await solved(
-          coreProgram(core, limits, prices, alikeIn(core, kindsOf(problem)), bound),
-          bound,
-          rounding,
-        );
-  const gained = options === undefined ? 0 : gainOf(core, limits, options);
-  const gap = Math.max(closed, Math.min(bound, most)) - Math.max(0, gained);
-  if (options === undefined || gained <= 0) return { gap: Math.max(0, gap) };
-  return { choices: wholeChoices(incumbent, core, options), gap: Math.max(0, gap) };
+  const open = new Uint8Array(whole.choice.length).fill(1);
+  /** What is left for plans that gain more than that. */
+  const beyond = (enough: number) =>
+    narrow(whole, limits, problem.forms.lossyNames.length, prices, open.slice(), enough);
+  const widest = beyond(rounding);
+  if (widest === undefined) return { gap: 0 };
+  let choices: Int32Array | undefined;
+  let gained = 0;
+  /** No plan gains more. */
+  let most = Math.max(0, widest.bound);
+  for (const share of widest.core.choice.length > FEW_OPTIONS ? SHARES : [1]) {
+    if (most <= gained + rounding) break;
+    const left = beyond(gained + rounding + (1 - share) * (most - gained));
+    if (left === undefined || left.core.choice.length > mostOptions) break;
+    const { core, forgone } = left;
+    const found = await solved(core, limits, prices, alikeIn(core, kinds), gained, rounding);
+    most = Math.min(most, Math.max(gained, forgone, found.most));
+    if (found.options === undefined) continue;
+    const gain = gainOf(core, limits, found.options);
+    if (gain <= gained) continue;
+    gained = gain;
+    choices = wholeChoices(incumbent, core, found.options);
+  }
+  return { ...(choices && { choices }), gap: Math.max(0, most - gained) };
 }
 
-/** The best plan of a program that gains more than the incumbent, none where there is none, and what none exceeds. */
+/** The best plan of a core that gains more than what is known, none where there is none, and what no plan of it exceeds. */
 async function solved(
-  { model: data, most, optionsOf }: CoreProgram,
-  unit: number,
+  core: OpenCore,
+  limits: Float64Array,
+  prices: Float64Array,
+  groups: readonly (readonly number[])[],
+  known: number,
   rounding: number,
 ): Promise<{ options: Int32Array | undefined; most: number }> {
+  if (core.choice.length === 0) return { options: new Int32Array(0), most: core.settledGain };
+  const { model: data, most, unit, optionsOf } = coreProgram(core, limits, prices, groups, known);
   const highs = await loadHighs();
   return highs.withModel(data, (model) => {
     model.options.set({
       output_flag: false,
       mip_rel_gap: 0,
       mip_abs_gap: rounding / unit,
-      objective_bound: (most - rounding) / unit,
+      objective_bound: (most - known - rounding) / unit,
       mip_feasibility_tolerance: 1e-10,
       primal_feasibility_tolerance: 1e-10,
       dual_feasibility_tolerance: 1e-10,

@@ -43,13 +43,15 @@ const ROUNDING = 1e-13;
  */
 export const dual: Solver = {
   name: 'dual',
-  solve: (problem, options) => solveByPrices(problem, 'dual', { provenBelow: HARD, enough: 1e-6 }, options),
+  solve: (problem, options) =>
+    solveByPrices(problem, 'dual', { provenBelow: HARD, enough: 1e-6, options: 5_000 }, options),
 };
 
 /** The same, with a proof of whatever gap stays. */
 export const exact: Solver = {
   name: 'exact',
-  solve: (problem, options) => solveByPrices(problem, 'exact', { provenBelow: 0, enough: 1e-12 }, options),
+  solve: (problem, options) =>
+    solveByPrices(problem, 'exact', { provenBelow: 0, enough: 1e-12, options: 40_000 }, options),
 };
 
 /** How far a plan is polished, in shares of the span. */
@@ -58,12 +60,14 @@ interface Effort {
   readonly provenBelow: number;
   /** What is near enough. */
   readonly enough: number;
+  /** Options that are left open up to which they are judged as an integer program. */
+  readonly options: number;
 }
 
 async function solveByPrices(
   problem: Problem,
   name: string,
-  { provenBelow, enough }: Effort,
+  { provenBelow, enough, options: mostOptions }: Effort,
   options: SolveOptions = {},
 ): Promise<Solution> {
   const n = problem.demand.contexts;
@@ -103,10 +107,13 @@ async function solveByPrices(
     const isCompared = rows.length <= COMPARED_ROWS;
     const isOpen = () => gap() > Math.max(enough, provenBelow);
     if (isCompared && isOpen()) polish(WIDE);
-    if (isOpen() && (!problem.hasParents || n <= POLISH_FULLY)) {
+    if (isOpen()) {
       const limits = { rounding, work: BRANCHING_WORK };
       take(branchAndBound(problem, rows, optimum.prices, best.choices, limits));
-      if (isOpen()) take(await solveCore(problem, rows, optimum.prices, best.choices, rounding));
+      if (isOpen()) {
+        const most = { rounding, options: mostOptions };
+        take(await solveCore(problem, rows, optimum.prices, best.choices, most));
+      }
     }
   }
   return {
