@@ -16,7 +16,7 @@ export function exactIds(
 }
 
 function isLong(id: number | string): boolean {
-  return typeof id === 'number' && id > LARGEST_NUMBER && Number.isInteger(id);
+  return typeof id === 'number' && Math.abs(id) > LARGEST_NUMBER && Number.isInteger(id);
 }
 
 function idsAsWritten(line: string): string[] {
@@ -26,5 +26,5 @@ function idsAsWritten(line: string): string[] {
 
 /** A whole number's digits: as written, unless it was written otherwise (`1e16`). */
 function digitsOf(id: number, written: string | undefined): string {
-  return written !== undefined && /^\d+$/.test(written) ? written : BigInt(id).toString();
+  return written !== undefined && /^-?\d+$/.test(written) ? written : BigInt(id).toString();
 }

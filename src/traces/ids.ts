@@ -30,6 +30,11 @@ export class DenseIds {
     return this.ofLargeNumber(id);
   }
 
+  /** The dense number of an id as it stands in a log; signed hashes are told apart as text. */
+  of(id: number | string): number {
+    return typeof id === 'number' && id >= 0 ? this.ofNumber(id) : this.ofText(String(id));
+  }
+
   /** The dense numbers of the ids `ids[from .. to)`, whole numbers below 2^31, into a column from a place on. */
   ofNumbers(ids: Int32Array, from: number, to: number, column: Int32Array, at: number): void {
     this.makeRoom(to - from);

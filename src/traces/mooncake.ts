@@ -75,8 +75,7 @@ function readCarefully(
   const fault = requestFault(value);
   if (fault !== undefined) return fault;
   const ids = value.hash_ids as (number | string)[];
-  for (const id of exactIds(ids, () => text))
-    builder.push(typeof id === 'number' ? builder.ids.ofNumber(id) : builder.ids.ofText(id));
+  for (const id of exactIds(ids, () => text)) builder.push(builder.ids.of(id));
   const fields: RequestFields = {
     timestampSeconds: clock.secondsOf(value),
     inputTokens: value.input_length as number,
@@ -101,10 +100,9 @@ function requestFault(value: Record<string, unknown>): string | undefined {
   if (lengthFault !== undefined) return lengthFault;
   if (!Array.isArray(ids)) return `hash_ids: expected a list of block ids (got ${shown(ids)}).`;
   const wrong = ids.findIndex((id) =>
-    typeof id === 'number' ? !Number.isInteger(id) || id < 0 : typeof id !== 'string' || id === '',
+    typeof id === 'number' ? !Number.isInteger(id) : typeof id !== 'string' || id === '',
   );
-  if (wrong !== -1)
-    return `hash_ids[${wrong}]: expected a whole number ≥ 0 or text (got ${shown(ids[wrong])}).`;
+  if (wrong !== -1) return `hash_ids[${wrong}]: expected a whole number or text (got ${shown(ids[wrong])}).`;
   return (
     optionalText('class', value.class) ??
     optionalText('session', value.session) ??

@@ -78,6 +78,16 @@ describe('mooncake', () => {
     expect(paths(trace)).toEqual([long, long, long, ['a, b]', long[0]], long]);
   });
 
+  it('tells signed hashes apart, and knows them again', async () => {
+    const ids = ['-1', '1', '-9007199254740993', '-9007199254740992', '0'];
+    const line = (t: number) =>
+      `{"timestamp": ${t}, "input_length": 2560, "output_length": 1, "hash_ids": [${ids.join(', ')}, -0]}\n`;
+    expect(paths(await load(line(0) + line(1)))).toEqual([
+      [...ids, '0'],
+      [...ids, '0'],
+    ]);
+  });
+
   it('sorts a log that goes backwards, stably, and says so', async () => {
     const trace = await load([mooncake(5000, [1]), mooncake(1000, [2]), mooncake(5000, [3])]);
     expect(paths(trace)).toEqual([['2'], ['1'], ['3']]);

@@ -163,7 +163,7 @@ class RowReader {
   }
 
   private dense(id: unknown): number {
-    return typeof id === 'number' ? this.builder.ids.ofNumber(id) : this.builder.ids.ofText(String(id));
+    return this.builder.ids.of(typeof id === 'number' ? id : String(id));
   }
 
   private endRequest(path: string): void {
