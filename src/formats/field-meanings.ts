@@ -103,6 +103,8 @@ export const fieldMeanings: Readonly<Record<string, Readonly<Record<string, stri
     'objective.minQuality': 'No option below it was offered.',
     'objective.minQualityOfClass': 'The same by class.',
     'objective.confidence': 'Quality was planned at this lower confidence bound rather than the mean.',
+    'objective.meanQuality': 'The mean quality that alpha was solved for.',
+    'objective.maxMeanTtftSeconds': 'The mean TTFT that alpha was solved for.',
     tiers: 'The tiers, fast to slow.',
     'tiers[].name': 'As in the tier profile.',
     'tiers[].kind': 'gpu, dram, file, redis or s3.',

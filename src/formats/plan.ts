@@ -28,6 +28,9 @@ export const RECOMPUTE = 'recompute';
 /** The method name of the uncompressed cache. */
 export const UNCOMPRESSED = 'none';
 
+/** A mean quality that was asked for is met by a plan whose quality lies at most this much above. */
+export const QUALITY_STEP = 1e-3;
+
 /** What an engine or the replay does with a context of a class the plan has no row for. */
 export const classRuleSchema = z.looseObject({
   class: label.optional(),
@@ -94,6 +97,9 @@ export const planHeaderSchema = z.looseObject({
     minQuality: fraction.optional(),
     minQualityOfClass: z.record(z.string(), fraction).optional(),
     confidence: z.number().optional(),
+    /** The targets that alpha was solved for. */
+    meanQuality: fraction.optional(),
+    maxMeanTtftSeconds: nonNegative.optional(),
   }),
   tiers: z.array(planTierSchema),
   limits: z.array(planLimitSchema).optional(),

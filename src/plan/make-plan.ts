@@ -3,7 +3,7 @@ import { formatHeader } from '../formats/schema.js';
 import { gapOfSpan } from './baseline.js';
 import { qualityOf, storedBytesOf, ttftOf } from './choice-costs.js';
 import { KEEP_NOTHING, type Problem } from './problem.js';
-import { couplingRows, namesOf, type Row, totalUse } from './rows.js';
+import { type ByteRow, couplingRows, namesOf, totalUse } from './rows.js';
 import type { Solution } from './solvers/solver.js';
 
 /** What a plan says beyond its solution. */
@@ -66,7 +66,7 @@ export function planHeader(problem: Problem, solution: Solution, facts: PlanFact
 /** What is used of every limit but the tiers' capacities, and what it costs. */
 function limitsOf(
   problem: Problem,
-  rows: readonly Row[],
+  rows: readonly ByteRow[],
   { choices, prices }: Solution,
 ): NonNullable<PlanHeader['limits']> {
   const use = totalUse(problem, rows, choices);

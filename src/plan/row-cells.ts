@@ -12,7 +12,8 @@ interface Coefficient {
  * Stored bytes by all that rows can tell apart, in cells side by side: bytes by group and tier
  * (`group · tiers + tier`), then by tier bytes times accesses, then by tier bytes that do not lie there already. A
  * group is 0, or 1 + tenant where tenants have shares of their own. The rows are sums over cells; read one way that
- * gives what the rows are used, read the other way what a byte in a cell costs at the rows' prices.
+ * gives what the rows are used, read the other way what a byte in a cell costs at the rows' prices. Rows of means have
+ * no cells.
  */
 export class RowCells {
   readonly groups: number;
@@ -50,6 +51,10 @@ export class RowCells {
         return [{ row, cell: (tenant! + 1) * tiers + tier, perUnit: 1 }];
       case 'writes':
         return [{ row, cell: this.written + tier, perUnit: 1 }];
+      case 'ttft':
+      case 'quality':
+      case 'loss':
+        return [];
       case 'money':
         return this.problem.tiers.flatMap(({ moneyPerByte }, t) => everyGroup(t, moneyPerByte));
     }

@@ -1,23 +1,33 @@
-import { storedBytesOf } from './choice-costs.js';
+import { qualityOf, storedBytesOf, ttftOf } from './choice-costs.js';
 import { KEEP_NOTHING, type Problem } from './problem.js';
 
 /**
  * The coupling constraints of a problem, one row each: what all contexts together may use. A choice uses of a
- * row an amount proportional to its stored bytes:
+ * problem's own rows an amount proportional to its stored bytes:
  * - capacity of a tier: the bytes;
  * - bandwidth of a tier: the bytes times the accesses;
  * - a tenant's share of a tier: the bytes of that tenant's contexts;
  * - writes to a tier: the bytes that do not lie there already;
  * - money: the bytes times what a byte of the tier costs in a month.
+ * Searches that look at every option may have rows of the means beside them, for which no price of a byte can stand:
+ * - ttft: the seconds times the accesses;
+ * - quality, and loss, what is lacking of it: times the accesses and their requestShare.
  */
 export interface Row {
-  readonly kind: 'capacity' | 'bandwidth' | 'tenant' | 'writes' | 'money';
-  /** ALL_TIERS for money. */
+  readonly kind: ByteKind | 'ttft' | 'quality' | 'loss';
+  /** ALL_TIERS for money and means. */
   readonly tier: number;
   /** Whose bytes count, for a tenant's share. */
   readonly tenant?: number;
   /** Bytes; bytes loaded or written per period; money per month. */
   readonly limit: number;
+}
+
+type ByteKind = 'capacity' | 'bandwidth' | 'tenant' | 'writes' | 'money';
+
+/** A row of a problem itself. */
+export interface ByteRow extends Row {
+  readonly kind: ByteKind;
 }
 
 /** Contexts summed up between looks at the limits. */
@@ -27,7 +37,7 @@ const BLOCK = 4096;
 export const ALL_TIERS = -1;
 
 /** The rows that can bind: finite capacities and the budgets that are set, but for those that nobody can overstep. */
-export function couplingRows(problem: Problem): Row[] {
+export function couplingRows(problem: Problem): ByteRow[] {
   return overstepped(problem, limitedRows(problem));
 }
 
@@ -41,9 +51,9 @@ export function rowsAs(rows: readonly Row[], problem: Problem): Row[] {
 }
 
 /** A row for every limit that is finite. What allows nothing is not offered at all, and needs no row. */
-function limitedRows(problem: Problem): Row[] {
+function limitedRows(problem: Problem): ByteRow[] {
   const { tiers, budgets, demand } = problem;
-  const rows: Row[] = [
+  const rows: ByteRow[] = [
     ...tiers.map(({ capacityBytes }, tier) => ({ kind: 'capacity' as const, tier, limit: capacityBytes })),
     ...tiers.map(({ bytesPerSecondBudget }, tier) => ({
       kind: 'bandwidth' as const,
@@ -63,7 +73,7 @@ function limitedRows(problem: Problem): Row[] {
 }
 
 /** The rows that would be overstepped if every context were in its largest form, each in the tier that uses most. */
-function overstepped(problem: Problem, rows: readonly Row[]): Row[] {
+function overstepped(problem: Problem, rows: readonly ByteRow[]): ByteRow[] {
   const { demand, curveOf, tiers } = problem;
   const { fullBytes, accesses, tenantOf } = demand;
   const { share, asIs } = largestForms(problem);
@@ -118,19 +128,26 @@ export function namesOf(
   };
 }
 
-/** What one byte stored by a choice of context i uses of a row. @param tier of the choice. */
-function usePerByte(problem: Problem, row: Row, i: number, tier: number, choice: number): number {
+/** What a choice of context i uses of a row. @param tier and @param bytes of the choice; none and 0 where nothing is kept. */
+function useOf(problem: Problem, row: Row, i: number, choice: number, tier: number, bytes: number): number {
+  const { demand, inForce, tiers } = problem;
   switch (row.kind) {
     case 'capacity':
-      return row.tier === tier ? 1 : 0;
+      return row.tier === tier ? bytes : 0;
     case 'bandwidth':
-      return row.tier === tier ? problem.demand.accesses[i]! : 0;
+      return row.tier === tier ? bytes * demand.accesses[i]! : 0;
     case 'tenant':
-      return row.tier === tier && row.tenant === problem.demand.tenantOf[i]! ? 1 : 0;
+      return row.tier === tier && row.tenant === demand.tenantOf[i]! ? bytes : 0;
     case 'writes':
-      return row.tier === tier && problem.inForce?.[i] !== choice ? 1 : 0;
+      return row.tier === tier && inForce?.[i] !== choice ? bytes : 0;
     case 'money':
-      return problem.tiers[tier]!.moneyPerByte;
+      return bytes === 0 ? 0 : bytes * tiers[tier]!.moneyPerByte;
+    case 'ttft':
+      return demand.accesses[i]! * ttftOf(problem, i, choice);
+    case 'quality':
+      return demand.accesses[i]! * demand.requestShare[i]! * qualityOf(problem, choice);
+    case 'loss':
+      return demand.accesses[i]! * demand.requestShare[i]! * (1 - qualityOf(problem, choice));
   }
 }
 
@@ -143,11 +160,10 @@ export function addUse(
   use: Float64Array,
   sign = 1,
 ): void {
-  if (choice === KEEP_NOTHING) return;
   const count = problem.forms.storedBytes.length;
   const tier = Math.floor(choice / count);
-  const bytes = sign * storedBytesOf(problem, i, choice % count);
-  for (let r = 0; r < rows.length; r++) use[r]! += bytes * usePerByte(problem, rows[r]!, i, tier, choice);
+  const bytes = choice === KEEP_NOTHING ? 0 : storedBytesOf(problem, i, choice % count);
+  for (let r = 0; r < rows.length; r++) use[r]! += sign * useOf(problem, rows[r]!, i, choice, tier, bytes);
 }
 
 /** What all choices together use, row by row. */

@@ -1,9 +1,11 @@
 import { EvicpressError } from '../errors.js';
+import { QUALITY_STEP } from '../formats/plan.js';
 import { formatSeconds } from '../units.js';
 import { Assignment } from './assignment.js';
 import { totalUtility } from './baseline.js';
 import { qualityOf } from './choice-costs.js';
 import { planMeans } from './make-plan.js';
+import { searchedForQuality, searchedForTtft, WRITTEN } from './on-target.js';
 import type { Problem } from './problem.js';
 import { couplingRows, withinLimits } from './rows.js';
 import { pricedPlan } from './solvers/dual.js';
@@ -23,8 +25,11 @@ interface Solved {
   readonly solution: Solution;
 }
 
-/** A plan is on target when its mean quality lies at most this much above. */
-const QUALITY_STEP = 1e-3;
+/** By what the rounding of sums may miss a target. */
+const ROUNDING = 1e-12;
+/** A polished plan's means differ from a quick one's: where they fall short, alphas farther on are tried. */
+const RAISED = [1, 1.001, 1.01, 1.1, 1.5];
+const LOWERED = [1, 0.999, 0.99, 0.9, 0.5];
 /** Alphas looked at, seconds per unit of quality. */
 const LEAST_ALPHA = 1e-6;
 const MOST_ALPHA = 1e6;
@@ -47,68 +52,71 @@ export async function solveForTarget(problem: Problem, target: Target, solver: S
     : solveForTtft(problem, target.maxMeanTtftSeconds!, solver);
 }
 
-/** The smallest alpha whose plan keeps the quality, then trimmed down to it. */
+/** The smallest alpha whose plan keeps the quality, then brought down to it. */
 async function solveForQuality(problem: Problem, wanted: number, solver: Solver): Promise<Solved> {
-  const reaches = (plan: Planned) => plan.means.meanQuality >= wanted - 1e-12;
-  if (!reaches(at(problem, MOST_ALPHA))) {
-    const solved = { ...problem, alpha: MOST_ALPHA };
-    const solution = await solver.solve(solved);
-    const means = planMeans(solved, solution.choices);
-    if (reaches({ means })) return { problem: solved, solution: trimmed(solved, solution, wanted) };
-    throw new EvicpressError(
-      `A mean quality of ${wanted} cannot be reached: the best plan has ${means.meanQuality.toFixed(4)}. Ask for less, allow recompute, or raise a capacity.`,
-    );
-  }
-  const alpha = leastAlpha(problem, reaches);
-  for (const raised of [1, 1.001, 1.01, 1.1, 1.5]) {
-    const solved = { ...problem, alpha: alpha * raised };
-    const solution = await solver.solve(solved);
-    if (planMeans(solved, solution.choices).meanQuality >= wanted - 1e-12)
-      return { problem: solved, solution: trimmed(solved, solution, wanted) };
-  }
-  const solved = { ...problem, alpha: MOST_ALPHA };
-  return { problem: solved, solution: trimmed(solved, await solver.solve(solved), wanted) };
+  const reaches = ({ meanQuality }: Means) => meanQuality >= wanted - ROUNDING;
+  const least = reaches(quickMeans(problem, MOST_ALPHA)) ? leastAlpha(problem, reaches) : MOST_ALPHA;
+  const alphas = least === MOST_ALPHA ? [least] : [...RAISED.map((factor) => factor * least), MOST_ALPHA];
+  const { problem: solved, solution } = await firstOf(problem, alphas, solver, reaches);
+  const trim = trimmed(solved, solution, wanted);
+  const plan = searchedForQuality(solved, trim, wanted, QUALITY_STEP) ?? trim;
+  const means = planMeans(solved, plan.choices);
+  if (reaches(means)) return { problem: solved, solution: plan };
+  throw new EvicpressError(
+    `A mean quality of ${wanted} cannot be reached: the best plan has ${means.meanQuality.toFixed(4)}. Ask for less, allow recompute, or raise a capacity.`,
+  );
 }
 
 /** The largest alpha whose plan keeps the time. */
 async function solveForTtft(problem: Problem, wanted: number, solver: Solver): Promise<Solved> {
-  const tooSlow = (plan: Planned) => plan.means.meanTtftSeconds > wanted;
-  if (tooSlow(at(problem, LEAST_ALPHA))) {
-    const solved = { ...problem, alpha: LEAST_ALPHA };
-    const solution = await solver.solve(solved);
-    const means = planMeans(solved, solution.choices);
-    if (!tooSlow({ means })) return { problem: solved, solution };
-    throw new EvicpressError(
-      `A mean TTFT of ${formatSeconds(wanted)} cannot be reached: the fastest plan has ${formatSeconds(means.meanTtftSeconds)}. Allow more time, or raise a capacity.`,
-    );
+  const isTooSlow = ({ meanTtftSeconds }: Means) => meanTtftSeconds > wanted * (1 + WRITTEN);
+  const isInTime = (means: Means) => !isTooSlow(means);
+  let alphas = [LEAST_ALPHA, 0];
+  if (isInTime(quickMeans(problem, LEAST_ALPHA))) {
+    const most = isTooSlow(quickMeans(problem, MOST_ALPHA)) ? leastAlpha(problem, isTooSlow) : MOST_ALPHA;
+    alphas = [...LOWERED.map((factor) => factor * most), ...alphas];
   }
-  const most = tooSlow(at(problem, MOST_ALPHA)) ? leastAlpha(problem, tooSlow) : MOST_ALPHA;
-  for (const lowered of [1, 0.999, 0.99, 0.9, 0.5]) {
-    const solved = { ...problem, alpha: most * lowered };
+  const { problem: solved, solution } = await firstOf(problem, alphas, solver, isInTime);
+  const searched = searchedForTtft(solved, solution, wanted);
+  if (searched !== undefined) return { problem: solved, solution: searched };
+  const means = planMeans(solved, solution.choices);
+  if (isInTime(means)) return { problem: solved, solution };
+  throw new EvicpressError(
+    `A mean TTFT of ${formatSeconds(wanted)} cannot be reached: the fastest plan has ${formatSeconds(means.meanTtftSeconds)}. Allow more time, or raise a capacity.`,
+  );
+}
+
+/** The solution at the first alpha whose plan does what is asked; at the last one where none does. */
+async function firstOf(
+  problem: Problem,
+  alphas: readonly number[],
+  solver: Solver,
+  does: (means: Means) => boolean,
+): Promise<Solved> {
+  for (const alpha of alphas.slice(0, -1)) {
+    const solved = { ...problem, alpha };
     const solution = await solver.solve(solved);
-    if (planMeans(solved, solution.choices).meanTtftSeconds <= wanted) return { problem: solved, solution };
+    if (does(planMeans(solved, solution.choices))) return { problem: solved, solution };
   }
-  const solved = { ...problem, alpha: LEAST_ALPHA };
+  const solved = { ...problem, alpha: alphas.at(-1)! };
   return { problem: solved, solution: await solver.solve(solved) };
 }
 
-interface Planned {
-  readonly means: { readonly meanTtftSeconds: number; readonly meanQuality: number };
-}
+type Means = ReturnType<typeof planMeans>;
 
-/** A quick plan at an alpha: prices and repair, no polish. */
-function at(problem: Problem, alpha: number): Planned {
+/** The means of a quick plan at an alpha: prices and repair, no polish. */
+function quickMeans(problem: Problem, alpha: number): Means {
   const solved = { ...problem, alpha };
-  return { means: planMeans(solved, pricedPlan(solved).choices) };
+  return planMeans(solved, pricedPlan(solved).choices);
 }
 
 /** The smallest alpha, to the precision of the halvings, from which on plans do what is asked. */
-function leastAlpha(problem: Problem, does: (plan: Planned) => boolean): number {
+function leastAlpha(problem: Problem, does: (means: Means) => boolean): number {
   let low = Math.log(LEAST_ALPHA);
   let high = Math.log(MOST_ALPHA);
   for (let step = 0; step < HALVINGS && high - low > 1e-7; step++) {
     const middle = (low + high) / 2;
-    if (does(at(problem, Math.exp(middle)))) high = middle;
+    if (does(quickMeans(problem, Math.exp(middle)))) high = middle;
     else low = middle;
   }
   return Math.exp(high);

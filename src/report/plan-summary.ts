@@ -1,6 +1,6 @@
 import { printable } from '../errors.js';
 import type { PlacementGroup } from '../formats/placement-groups.js';
-import { type PlanHeader, RECOMPUTE, UNCOMPRESSED } from '../formats/plan.js';
+import { type PlanHeader, QUALITY_STEP, RECOMPUTE, UNCOMPRESSED } from '../formats/plan.js';
 import { formatBytes, formatCount, formatSeconds, formatShare, significant } from '../units.js';
 
 /** What is stored where: one row per tier, method and ratio, as head and rows of a table. */
@@ -32,6 +32,7 @@ export function planSummaryText(header: PlanHeader, solveSeconds: number, output
   const lines = [
     '',
     `Mean TTFT ${formatSeconds(summary.meanTtftSeconds)} at mean quality ${summary.meanQuality.toFixed(4)} (alpha ${Number(objective.alpha.toPrecision(4))}), ${formatCount(summary.contexts)} contexts, solved by ${summary.solver} in ${formatSeconds(solveSeconds)}.`,
+    ...targetText(header),
     proofText(header),
     ...tiers.flatMap((tier) => priceText(header, tier)),
     ...(header.limits ?? []).map(limitText),
@@ -41,6 +42,14 @@ export function planSummaryText(header: PlanHeader, solveSeconds: number, output
     `Plan written to ${output}.`,
   ];
   return lines.join('\n');
+}
+
+function targetText({ objective, summary }: PlanHeader): string[] {
+  const { meanQuality } = objective;
+  if (meanQuality === undefined || summary.meanQuality <= meanQuality + QUALITY_STEP) return [];
+  return [
+    `No plan was found whose mean quality is nearer above ${meanQuality}: the contexts that would change weigh too much in the mean.`,
+  ];
 }
 
 function proofText({ summary }: PlanHeader): string {

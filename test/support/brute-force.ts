@@ -2,19 +2,26 @@ import { totalUtility } from '../../src/plan/baseline.js';
 import { KEEP_NOTHING, type Problem } from '../../src/plan/problem.js';
 import { couplingRows, totalUse, withinLimits } from '../../src/plan/rows.js';
 
-/** Every way to place the contexts, tried one by one. */
+/** The best utility, every way to place the contexts tried one by one. */
 export function bruteForce(problem: Problem): number {
+  let best = Number.NEGATIVE_INFINITY;
+  forEveryPlan(problem, (choices) => {
+    best = Math.max(best, totalUtility(problem, choices));
+  });
+  return best;
+}
+
+/** Calls back with every plan that keeps the limits. */
+export function forEveryPlan(problem: Problem, visit: (choices: Int32Array) => void): void {
   const { demand, tiers, forms, curveOf, allowed } = problem;
   const n = demand.contexts;
   const count = forms.storedBytes.length;
   const choices = new Int32Array(n).fill(KEEP_NOTHING);
   const rows = couplingRows(problem);
   const state = new Int32Array(n).fill(-1);
-  let best = Number.NEGATIVE_INFINITY;
   const place = (i: number): void => {
     if (i === n) {
-      if (withinLimits(rows, totalUse(problem, rows, choices)))
-        best = Math.max(best, totalUtility(problem, choices));
+      if (withinLimits(rows, totalUse(problem, rows, choices))) visit(choices);
       return;
     }
     const parent = demand.parents[i]!;
@@ -37,5 +44,4 @@ export function bruteForce(problem: Problem): number {
     }
   };
   place(0);
-  return best;
 }
