@@ -15,7 +15,7 @@ const ROWS: readonly (readonly string[])[] = [
   ['traces', 'plan'],
   ['cost'],
   ['formats'],
-  ['heavy-package.ts', 'openai-client.ts', 'declared-commands.ts'],
+  ['aws-credentials.ts', 'heavy-package.ts', 'openai-client.ts', 'declared-commands.ts'],
   [
     'units.ts',
     'registry.ts',

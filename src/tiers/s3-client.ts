@@ -1,8 +1,8 @@
 import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { AwsV4Signer } from 'aws4fetch';
+import type { AwsAccess } from '../aws-credentials.js';
 import { EvicpressError, printable } from '../errors.js';
-import type { AwsAccess } from './aws-credentials.js';
 
 /** `s3://bucket/prefix`, the prefix without slashes at its ends. */
 export interface S3Location {

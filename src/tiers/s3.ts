@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
+import { findAwsAccess } from '../aws-credentials.js';
 import { EvicpressError } from '../errors.js';
 import { isAlive } from '../processes.js';
 import { formatBytes } from '../units.js';
-import { findAwsAccess } from './aws-credentials.js';
 import { threadWaitSeconds } from './host.js';
 import type { Device, MeasureSettings, TierKind, TierTarget } from './kind.js';
 import { measureDevice } from './measure.js';

@@ -1,62 +1,32 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { installS3Server, type S3Server } from '../support/s3-server.js';
 
 const BIN = fileURLToPath(new URL('../../bin/evicpress.js', import.meta.url));
 const SHORT = ['--sizes', '1MB,4MB,16MB', '--streams', '1,2', '--seconds-per-tier', '3'];
 
-/** A real S3 server from npm, installed into a folder of its own: 16 s, and no dependency of the project. */
-const folder = mkdtempSync(join(tmpdir(), 'evicpress-s3-'));
-const installed = spawnSync(
-  'npm',
-  ['install', '--no-audit', '--no-fund', '--prefix', folder, 's3rver@3.7.1'],
-  {
-    timeout: 300_000,
-  },
-);
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const installed = installS3Server();
+afterAll(() => installed?.remove());
 
-describe.skipIf(installed.status !== 0)('s3 tier on a real server (s3rver from npm)', () => {
-  const data = join(folder, 'data');
-  let server: ChildProcess;
-  let endpoint: string;
-
+describe.skipIf(installed === undefined)('s3 tier on a real server (s3rver from npm)', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'evicpress-s3-tier-'));
+  let server: S3Server;
   beforeAll(async () => {
-    mkdirSync(data);
-    const port = await freePort();
-    endpoint = `http://127.0.0.1:${port}`;
-    const args = ['-d', data, '-a', '127.0.0.1', '-p', String(port), '--configure-bucket', 'cache'];
-    server = spawn(process.execPath, [join(folder, 'node_modules/s3rver/bin/s3rver.js'), ...args], {
-      stdio: 'ignore',
-    });
-    for (let attempt = 0; attempt < 100; attempt++) {
-      const answered = await fetch(endpoint).then(
-        () => true,
-        () => false,
-      );
-      if (answered) return;
-      await new Promise((resolve) => setTimeout(resolve, 100));
-    }
-    throw new Error('the S3 server did not start');
+    server = await installed!.start();
   });
   afterAll(() => {
-    server.kill('SIGKILL');
-  });
-
-  const environment = () => ({
-    AWS_ENDPOINT_URL: endpoint,
-    AWS_ACCESS_KEY_ID: 'S3RVER',
-    AWS_SECRET_ACCESS_KEY: 'S3RVER',
+    server.stop();
+    rmSync(folder, { recursive: true, force: true });
   });
   const evicpress = (...args: string[]) =>
-    execa(process.execPath, [BIN, ...args], { cwd: folder, env: environment(), reject: false });
+    execa(process.execPath, [BIN, ...args], { cwd: folder, env: server.environment, reject: false });
   const objects = () =>
-    readdirSync(join(data, 'cache'), { recursive: true, encoding: 'utf8' }).filter((name) =>
+    readdirSync(join(server.data, 'cache'), { recursive: true, encoding: 'utf8' }).filter((name) =>
       name.endsWith('_object'),
     );
 
@@ -72,7 +42,7 @@ describe.skipIf(installed.status !== 0)('s3 tier on a real server (s3rver from n
     const args = ['--progress', 'json', 'profile', 'tiers', '--tier', 'o=s3://cache/kv', ...SHORT];
     const run = spawn(process.execPath, [BIN, ...args], {
       cwd: folder,
-      env: { ...process.env, ...environment() },
+      env: { ...process.env, ...server.environment },
       stdio: ['ignore', 'ignore', 'pipe'],
     });
     await new Promise<void>((resolve) => {
@@ -97,12 +67,3 @@ describe.skipIf(installed.status !== 0)('s3 tier on a real server (s3rver from n
     expect(exitCode).toBe(1);
   });
 });
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const probe = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = probe.address() as { port: number };
-      probe.close(() => resolve(port));
-    });
-  });
-}

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { type AwsSettings, awsSettings } from '../../aws-credentials.js';
 import { EvicpressError, printable } from '../../errors.js';
 import { cacheFolder } from '../../formats/cache-folder.js';
 import { type HeavyPackage, installHeavyPackage } from '../../heavy-package.js';
@@ -73,20 +74,30 @@ export class TableEngine {
     return new TableEngine(instance, await instance.connect(), spill);
   }
 
-  /** Lets it read `s3://` with the keys of the environment. */
-  async useS3(environment: NodeJS.ProcessEnv = process.env): Promise<void> {
-    const endpoint = environment.AWS_ENDPOINT_URL;
-    const settings = [
-      ['KEY_ID', environment.AWS_ACCESS_KEY_ID],
-      ['SECRET', environment.AWS_SECRET_ACCESS_KEY],
-      ['SESSION_TOKEN', environment.AWS_SESSION_TOKEN],
-      ['REGION', environment.AWS_REGION ?? environment.AWS_DEFAULT_REGION],
-      ['ENDPOINT', endpoint?.replace(/^https?:\/\//, '')],
+  /**
+   * Lets it read `s3://` as the AWS tools would, unsigned where there are no keys.
+   * @throws EvicpressError where DuckDB's extension for it cannot be had.
+   */
+  async useS3(settings: AwsSettings = awsSettings()): Promise<void> {
+    try {
+      await this.connection.run('INSTALL httpfs; LOAD httpfs');
+    } catch (error) {
+      const [line] = (error as Error).message.split('\n');
+      throw new EvicpressError(
+        `Tables in S3 are read by DuckDB's extension httpfs, which cannot be had: ${printable(line!, 300)}. Copy the table to this machine instead (aws s3 cp).`,
+      );
+    }
+    const { endpoint } = settings;
+    const options = [
+      ['KEY_ID', settings.accessKeyId],
+      ['SECRET', settings.secretAccessKey],
+      ['SESSION_TOKEN', settings.sessionToken],
+      ['REGION', settings.region],
+      ['ENDPOINT', endpoint?.replace(/^https?:\/\/|\/+$/g, '')],
       ['URL_STYLE', endpoint === undefined ? undefined : 'path'],
     ].flatMap(([name, value]) => (value === undefined ? [] : [`, ${name} ${literal(value)}`]));
     const ssl = endpoint?.startsWith('http:') === true ? ', USE_SSL false' : '';
-    await this.connection.run('INSTALL httpfs; LOAD httpfs');
-    await this.connection.run(`CREATE SECRET (TYPE s3${settings.join('')}${ssl})`);
+    await this.connection.run(`CREATE SECRET (TYPE s3${options.join('')}${ssl})`);
   }
 
   /** A small result as a whole. */
