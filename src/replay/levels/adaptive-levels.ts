@@ -10,8 +10,13 @@ import type { Objective, PolicySetting } from '../policy.js';
 import { QualityLedger } from './quality-ledger.js';
 import { type Found, SeenReuses, sum } from './seen-reuses.js';
 
-/** Contexts grow, and what is lossy stays lossy: a miss shows only when it is too late to be made good. */
-const AIMS = { history: 0.8, scored: 0.95 };
+/**
+ * Contexts grow, and what is lossy stays lossy: a miss shows only when it is too late to be made good. Which share of
+ * the loss that is asked for is aimed at in the history, and how much less than all of it while requests are scored,
+ * for each octave that contexts have grown till they are reused.
+ */
+const AIM_IN_HISTORY = 0.8;
+const CAUTION_PER_OCTAVE = 0.05;
 /** Reuses that are taken to be still to come: that few requests have reused anything so far promises nothing. */
 const CAUTION = 300;
 /** Reuses to have seen before sizes and classes are judged by them. */
@@ -39,14 +44,14 @@ export class AdaptiveLevels {
     private readonly setting: PolicySetting,
     private readonly objective: Objective,
   ) {
-    this.seen = new SeenReuses(setting.store.compression.curves);
+    this.seen = new SeenReuses(setting.store.compression.curves, setting.history);
     this.alpha = objective.alpha;
     this.secondsPerByte = new Float64Array(setting.store.compression.quality.length);
     const fastest = Math.max(...setting.tiers.map((tier) => tier.read.bytesPerSecond));
     this.forms = this.formsAt(() => 1 / fastest);
     const { meanQuality } = objective;
     this.ready = meanQuality === undefined;
-    if (meanQuality !== undefined) this.ledger = new QualityLedger(meanQuality, setting.history, AIMS);
+    if (meanQuality !== undefined) this.ledger = new QualityLedger(meanQuality, setting.history);
   }
 
   /** The level at which a context of a curve is stored when its whole path takes so many bytes uncompressed. */
@@ -87,10 +92,15 @@ export class AdaptiveLevels {
     const cautiousReuses = total + CAUTION * weight;
     const cautiousRequests = seen.requests + CAUTION * weight;
     const requestsPerReuse = (cautiousRequests / cautiousReuses) * seen.shareOfToCome;
-    const lossPerReuse = this.ledger.lossAllowed * requestsPerReuse;
+    const lossPerReuse = this.ledger.lossAllowed(this.aim()) * requestsPerReuse;
     const bySize = seen.bySize();
     const demands = this.forms.map((forms, curve) => ({ forms, reuses: bySize[curve]! }));
     this.alpha = alphaForLoss(demands, seen.sizes(), lossPerReuse * total);
+  }
+
+  private aim(): number {
+    if (!this.ledger!.scoring) return AIM_IN_HISTORY;
+    return Math.max(AIM_IN_HISTORY, 1 - CAUTION_PER_OCTAVE * this.seen.growthOctaves);
   }
 
   /** @param secondsPerByte what a stored byte costs each time it is reused, by curve. */

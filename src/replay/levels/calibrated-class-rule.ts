@@ -23,7 +23,7 @@ export class CalibratedClassRule {
   /** By curve: requests that reused something, decayed. */
   private readonly reuses: Float64Array;
   private requests = CAUTION;
-  private readonly trend = new ReuseTrend();
+  private readonly trend: ReuseTrend;
 
   /** @param history requests at the start of the log whose quality is nobody's loss. */
   constructor(
@@ -33,6 +33,7 @@ export class CalibratedClassRule {
     history: number,
   ) {
     const { curves } = compression;
+    this.trend = new ReuseTrend(history);
     this.ledger = new QualityLedger(meanQuality, history);
     this.rules = classRulesFrom(compression, minQuality);
     this.reuses = new Float64Array(curves);
@@ -66,7 +67,7 @@ export class CalibratedClassRule {
   private strongestRule(): readonly number[] {
     const reuses = sum(this.reuses);
     const requestsPerReuse = 1 / this.trend.shareToCome(reuses / this.requests);
-    const allowed = (this.ledger.lossAllowed + EQUAL) * requestsPerReuse * reuses;
+    const allowed = (this.ledger.lossAllowed() + EQUAL) * requestsPerReuse * reuses;
     return this.rules.find((rule) => this.lossOf(rule) <= allowed) ?? this.rules.at(-1)!;
   }
 

@@ -38,6 +38,11 @@ export class Growth {
     this.prior *= by;
   }
 
+  /** By how many octaves they have grown in the mean, at least 0. */
+  get meanOctaves(): number {
+    return this.weights === 0 ? 0 : Math.max(0, this.grown / (this.weights + this.prior));
+  }
+
   /** Bytes expected of the reuses of a context of so many bytes. */
   expected(bytes: number): number {
     if (this.weights === 0) return bytes;

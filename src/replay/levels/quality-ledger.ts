@@ -6,24 +6,18 @@ const HISTORY_HALF_LIFE = 1000;
 const LEAST_LOSS = 0.25;
 const MOST_LOSS = 2;
 
-/** Which shares of the loss that is asked for are aimed at, in the history and while it is scored. */
-export interface Aims {
-  readonly history: number;
-  readonly scored: number;
-}
-
 /** Keeps the account of a mean quality that was asked for: of the scored requests in full, of the history what fades. */
 export class QualityLedger {
   /** Units of quality lost beyond what was allowed; negative: to spare. */
   private overdrawn = 0;
   private inHistory = 0;
-  private scoring = false;
+  /** Whether requests are scored by now. */
+  scoring = false;
 
   /** @param history requests at the start of the log that are not scored. */
   constructor(
     private readonly meanQuality: number,
     private readonly history: number,
-    private readonly aims: Aims = { history: 1, scored: 1 },
   ) {}
 
   note(request: number, quality: number): void {
@@ -34,9 +28,9 @@ export class QualityLedger {
     else this.overdrawn += lost;
   }
 
-  /** Units of quality that a request may lose in the mean from now on. */
-  get lossAllowed(): number {
-    const asked = (this.scoring ? this.aims.scored : this.aims.history) * (1 - this.meanQuality);
+  /** Units of quality that a request may lose in the mean from now on. @param aim which share of the loss asked for. */
+  lossAllowed(aim = 1): number {
+    const asked = aim * (1 - this.meanQuality);
     return Math.max(
       LEAST_LOSS * asked,
       Math.min(MOST_LOSS * asked, asked - (this.overdrawn + this.inHistory) / REPAY_OVER),

@@ -37,12 +37,17 @@ export class SeenReuses {
   private readonly reusedBytes: Float64Array;
   /** Requests that reused anything, in the weights of their times. */
   private reusing = 0;
-  private readonly trend = new ReuseTrend();
+  private readonly trend: ReuseTrend;
   private loadedBytes = 0;
   private loadSeconds = 0;
   private readonly growth = new Growth();
 
-  constructor(private readonly curves: number) {
+  /** @param history requests at the start of the log that are not scored. */
+  constructor(
+    private readonly curves: number,
+    history: number,
+  ) {
+    this.trend = new ReuseTrend(history);
     this.reuses = new Float64Array(curves * BINS);
     this.reusedBytes = new Float64Array(curves);
   }
@@ -66,6 +71,11 @@ export class SeenReuses {
   /** All reuses, in the weights of their times. */
   get total(): number {
     return sum(this.reuses);
+  }
+
+  /** Octaves by which contexts have grown in the mean till they are reused, at least 0. */
+  get growthOctaves(): number {
+    return this.growth.meanOctaves;
   }
 
   /** By which factor fewer requests reuse anything than will. */

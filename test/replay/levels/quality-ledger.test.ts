@@ -5,7 +5,7 @@ describe('the account of a mean quality', () => {
   it('allows what is asked for as long as that is held', () => {
     const ledger = new QualityLedger(0.98, 0);
     for (let request = 0; request < 100; request++) ledger.note(request, 0.98);
-    expect(ledger.lossAllowed).toBeCloseTo(0.02);
+    expect(ledger.lossAllowed()).toBeCloseTo(0.02);
   });
 
   it('lets scored requests be made up for in full, those of the history only as they fade', () => {
@@ -15,13 +15,21 @@ describe('the account of a mean quality', () => {
       scored.note(request, 0.97);
       history.note(request, 0.97);
     }
-    expect(scored.lossAllowed).toBeCloseTo(0.016);
+    expect(scored.lossAllowed()).toBeCloseTo(0.016);
     for (let request = 400; request < 20_000; request++) {
       scored.note(request, 0.98);
       history.note(request, 0.98);
     }
-    expect(scored.lossAllowed).toBeCloseTo(0.016);
-    expect(history.lossAllowed).toBeCloseTo(0.02);
+    expect(scored.lossAllowed()).toBeCloseTo(0.016);
+    expect(history.lossAllowed()).toBeCloseTo(0.02);
+  });
+
+  it('knows whether requests are scored', () => {
+    const ledger = new QualityLedger(0.98, 1);
+    ledger.note(0, 0.97);
+    expect(ledger.scoring).toBe(false);
+    ledger.note(1, 1);
+    expect(ledger.scoring).toBe(true);
   });
 
   it('never allows nothing, nor more than twice what is asked for', () => {
@@ -31,15 +39,11 @@ describe('the account of a mean quality', () => {
       poor.note(request, 0.5);
       good.note(request, 1);
     }
-    expect(poor.lossAllowed).toBeCloseTo(0.005);
-    expect(good.lossAllowed).toBeCloseTo(0.04);
+    expect(poor.lossAllowed()).toBeCloseTo(0.005);
+    expect(good.lossAllowed()).toBeCloseTo(0.04);
   });
 
   it('aims at a share of the loss where it is told so', () => {
-    const ledger = new QualityLedger(0.98, 1, { history: 0.5, scored: 1 });
-    expect(ledger.lossAllowed).toBeCloseTo(0.01);
-    ledger.note(0, 0.98);
-    ledger.note(1, 0.98);
-    expect(ledger.lossAllowed).toBeCloseTo(0.02);
+    expect(new QualityLedger(0.98, 0).lossAllowed(0.5)).toBeCloseTo(0.01);
   });
 });
