@@ -1,10 +1,13 @@
+import { totalUtility } from './baseline.js';
+import { branchAndBound } from './branching/branch-and-bound.js';
 import type { Answer } from './dual.js';
 import { planMeans, usedByTier } from './make-plan.js';
 import { KEEP_NOTHING, type Problem } from './problem.js';
 import { type Relaxation, solveRelaxations } from './relaxation.js';
 import { repairedCore } from './repair.js';
 import { couplingRows, type Row, rowsAs } from './rows.js';
-import { pricedPlan } from './solvers/dual.js';
+import { type PricedPlan, pricedPlan } from './solvers/dual.js';
+import type { Solution } from './solvers/solver.js';
 
 /** What the best plan gives at one set of capacities. */
 export interface SizedPlan {
@@ -29,6 +32,12 @@ const ANSWERS = 60;
 /** From so many contexts on the points of a sweep are solved together; below, whole arrays cost little. */
 const TOGETHER_FROM = 4_000;
 
+/** Up to so many contexts, of which each weighs much, a search betters every point; it takes a tenth of a second at most. */
+const POLISHED = 200;
+const POLISH_WORK = 1e6;
+/** A share of the utility that is mere rounding. */
+const ROUNDING = 1e-13;
+
 /** Solves one instance at many capacities: one after another, each from the prices and answers of those before, or together. */
 export class Sweep {
   /** The two latest solutions with the same rows: from them the next prices are foretold. */
@@ -51,23 +60,14 @@ export class Sweep {
       this.answers = [];
     }
     const start = this.foretold(capacities);
-    const { choices, utility, optimum } = pricedPlan(problem, {
+    const plan = pricedPlan(problem, {
       answers: this.answers,
       ...(start === undefined ? {} : { start }),
     });
-    const { prices, bound, evaluations } = optimum;
-    this.answers = optimum.answers.slice(-ANSWERS);
+    const { prices, answers, evaluations } = plan.optimum;
+    this.answers = answers.slice(-ANSWERS);
     this.trail = [...this.trail.slice(-1), { capacities, prices }];
-    return {
-      capacities,
-      utility,
-      bound,
-      ...planMeans(problem, choices),
-      hitShare: keptShare(problem, choices),
-      usedBytes: usedByTier(problem, choices),
-      prices: tierPrices(problem, rows, prices),
-      evaluations,
-    };
+    return sizedPlan(problem, capacities, { ...polished(problem, rows, plan), prices, evaluations });
   }
 
   /**
@@ -149,6 +149,45 @@ export class Sweep {
       return price > 0 && earlier > 0 ? price * (price / earlier) ** (next / step) : price;
     });
   }
+}
+
+/** A point of a sweep, of the choices made there. */
+export function sizedPlan(
+  problem: Problem,
+  capacities: readonly number[],
+  {
+    choices,
+    utility,
+    bound,
+    prices,
+    evaluations,
+  }: Pick<Solution, 'choices' | 'utility' | 'bound' | 'prices' | 'evaluations'>,
+): SizedPlan {
+  return {
+    capacities,
+    utility,
+    bound,
+    ...planMeans(problem, choices),
+    hitShare: keptShare(problem, choices),
+    usedBytes: usedByTier(problem, choices),
+    prices: tierPrices(problem, couplingRows(problem), prices),
+    evaluations,
+  };
+}
+
+/** The best plan that is found near a repaired one, of few contexts. */
+function polished(
+  problem: Problem,
+  rows: readonly Row[],
+  { choices, utility, optimum }: PricedPlan,
+): Pick<Solution, 'choices' | 'utility' | 'bound'> {
+  const { bound, prices } = optimum;
+  if (problem.demand.contexts > POLISHED || bound <= utility) return { choices, utility, bound };
+  const limits = { rounding: ROUNDING * Math.abs(bound), work: POLISH_WORK };
+  const found = branchAndBound(problem, rows, prices, choices, limits);
+  const best = found.choices ?? choices;
+  const reached = totalUtility(problem, best);
+  return { choices: best, utility: reached, bound: Math.min(bound, reached + found.gap) };
 }
 
 /** The rows by kind, tier and tenant, and the tiers that are offered. */

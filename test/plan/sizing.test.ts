@@ -7,7 +7,9 @@ import { couplingRows, totalUse, withinLimits } from '../../src/plan/rows.js';
 import { fixedRule, kneeOf, leastSize, logSpaced } from '../../src/plan/sizing.js';
 import { dual, pricedPlan } from '../../src/plan/solvers/dual.js';
 import { Sweep, withCapacities } from '../../src/plan/sweep.js';
+import { bruteForce } from '../support/brute-force.js';
 import { ordinaryInstance } from '../support/instances.js';
+import { smallInstance } from '../support/small-instance.js';
 
 const problem = ordinaryInstance({ contexts: 500, seed: 4 });
 const full = problem.demand.fullBytes.reduce((sum, bytes) => sum + bytes, 0);
@@ -57,6 +59,20 @@ describe('a sweep', () => {
       );
       expect(sized.bound).toBeGreaterThanOrEqual(cold.utility - 1e-9 * Math.abs(cold.utility));
       expect(sized.usedBytes[0]).toBeLessThanOrEqual(bytes * (1 + 1e-12));
+    }
+  });
+
+  it('finds the best plans of a handful of contexts', () => {
+    for (let seed = 0; seed < 30; seed++) {
+      const few = smallInstance(seed, 5, seed % 2 === 1);
+      const sweep = new Sweep(few);
+      for (const share of [0.3, 1]) {
+        const capacities = few.tiers.map(({ capacityBytes }) => capacityBytes * share);
+        const best = bruteForce(withCapacities(few, capacities));
+        const { utility, bound } = sweep.at(capacities);
+        expect(utility).toBeGreaterThanOrEqual(best - 1e-9 * Math.abs(best));
+        expect(bound).toBeGreaterThanOrEqual(best - 1e-9 * Math.abs(best));
+      }
     }
   });
 
