@@ -21,7 +21,7 @@ import {
   sizeTable,
 } from '../report/size-text.js';
 import { openTerminal, type TerminalFlags } from '../report/terminal.js';
-import { formatBytes, formatSeconds, parseBytes, parseNumber, parseSeconds } from '../units.js';
+import { formatBytes, formatSeconds, lacksUnit, parseBytes, parseNumber, parseSeconds } from '../units.js';
 import { ranksOf } from './inputs.js';
 import { collect } from './options.js';
 import { addProblemOptions, type ProblemFlags, readProblem } from './problem-inputs.js';
@@ -82,7 +82,8 @@ async function run(flags: SizeFlags): Promise<void> {
   // A varied tier must be on offer whatever its profile says: its largest size stands in while options are built.
   const capacity = [...(flags.capacity ?? []), ...given.map(({ tier, high }) => `${tier}=${high}B`)];
   const { problem, inputs } = await readProblem({ ...flags, capacity });
-  for (const warning of inputs.warnings) terminal.warn(warning);
+  for (const warning of [...inputs.warnings, ...(flags.vary ?? []).flatMap(unitWarning)])
+    terminal.warn(warning);
   const ranks = inputs.tiers.map((tier) => ranksOf(tier, inputs.model));
   const varied = given.length > 0 ? given : [defaultRange(problem, ranks)];
   const names = varied.map(({ tier }) => tier);
@@ -140,8 +141,11 @@ interface Solved {
   readonly utility: number;
 }
 
+/** TIER=FROM..TO. */
+const RANGE = /^([^=]+)=(.+?)\.\.(.+)$/;
+
 function variedOf(text: string): Varied {
-  const match = /^([^=]+)=(.+?)\.\.(.+)$/.exec(text);
+  const match = RANGE.exec(text);
   if (match === null)
     throw new EvicpressError(
       `--vary: "${printable(text)}" is not TIER=FROM..TO. Write it like dram=10GB..1TB.`,
@@ -155,6 +159,17 @@ function variedOf(text: string): Varied {
       `--vary: "${printable(text)}" is not a range of sizes above 0, smaller first. Write it like dram=10GB..1TB.`,
     );
   return { tier: match[1]!, low, high };
+}
+
+/** Sizes of a few bytes are said to be just that, as capacities are. */
+function unitWarning(text: string): string[] {
+  const [, tier, low, high] = RANGE.exec(text)!;
+  if (!lacksUnit(low!) && !lacksUnit(high!)) return [];
+  const said = (size: string) => (lacksUnit(size) ? `${size} bytes` : size);
+  const withUnit = (size: string) => (lacksUnit(size) ? `${size}GB` : size);
+  return [
+    `${tier} is varied from ${said(low!)} to ${said(high!)}. Write the unit, if one was meant: ${tier}=${withUnit(low!)}..${withUnit(high!)}.`,
+  ];
 }
 
 /** The first finite tier, from a hundredth of all uncompressed bytes to all of them. */

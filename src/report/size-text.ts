@@ -109,6 +109,8 @@ export function sizeSentence(
   const [first, last] = [points[0]!, points.at(-1)!];
   const room = (point: SizePoint) =>
     tiers.map((tier) => `${formatBytes(point.capacities[tier]!)} of ${tier}`).join(' and ');
+  if (points.length === 1)
+    return `With ${room(first)} mean TTFT is ${formatSeconds(first.meanTtftSeconds)} at quality ${first.meanQuality.toFixed(4)}.`;
   const qualities = [first, last].map(({ meanQuality }) => meanQuality.toFixed(3));
   const quality = qualities[0] === qualities[1] ? '' : ` and quality from ${qualities[0]} to ${qualities[1]}`;
   const range = `From ${room(first)} to ${room(last)} mean TTFT goes from ${formatSeconds(first.meanTtftSeconds)} to ${formatSeconds(last.meanTtftSeconds)}${quality}.`;

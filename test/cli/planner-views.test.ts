@@ -30,6 +30,18 @@ describe('evicpress size', () => {
   });
 });
 
+describe('evicpress size in plain words', () => {
+  it('warns of sizes that are a few bytes, and says what a single point gives', async () => {
+    const flags = [...writeSamples(box), '--contexts', 'contexts.ndjson'];
+    const few = await box.evicpress('size', ...flags, '--vary', 'dram=10..20', '--points', '2');
+    expect(few.stderr).toMatch(/dram is varied from 10 bytes to 20 bytes\. .* dram=10GB\.\.20GB\./);
+    const one = await box.evicpress('size', ...flags, '--vary', 'dram=1GB..2GB', '--points', '1');
+    expect(one.stderr).toBe('');
+    expect(one.stdout).toMatch(/With 2\.00 GB of dram mean TTFT is .* at quality/);
+    expect(one.stdout).not.toMatch(/knee/);
+  });
+});
+
 describe('evicpress size where each rank has a tier for itself', () => {
   it('means the bytes of one rank, as --capacity does', async () => {
     const [dram, ssd] = samples.tiers.tiers;
