@@ -15,6 +15,8 @@ import { paint } from './report/colour.js';
  */
 export async function main(argv: readonly string[]): Promise<void> {
   process.stdout.on('error', leaveQuietlyWhenThePipeCloses);
+  // What nobody reads any more, warnings and progress, is no reason to leave the work undone.
+  process.stderr.on('error', () => undefined);
   let action: Command | undefined;
   try {
     const program = await createProgram(argv, (called) => {

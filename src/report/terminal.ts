@@ -2,7 +2,7 @@ import type { Ora } from 'ora';
 import { EvicpressError, printable } from '../errors.js';
 import type { OnProgress, ProgressEvent } from '../progress.js';
 import { formatSeconds, significant } from '../units.js';
-import { paint } from './colour.js';
+import { paint, showsColour } from './colour.js';
 import { fittingTable } from './table-text.js';
 import { terminalWidth, wrapped } from './wrap.js';
 
@@ -94,7 +94,9 @@ function createSpinner(form: string): { update: OnProgress; finish: () => void }
   // The spinner is loaded when there is something to wait for; what is done by then never shows one.
   const start = async () => {
     const { default: ora } = await import('ora');
-    if (text !== undefined) spinner = ora({ stream: process.stderr, discardStdin: false, text }).start();
+    const color = showsColour(process.stderr) ? 'cyan' : false;
+    if (text !== undefined)
+      spinner = ora({ stream: process.stderr, discardStdin: false, color, text }).start();
   };
   return {
     update(event) {

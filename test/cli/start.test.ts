@@ -1,3 +1,4 @@
+import { existsSync, readFileSync } from 'node:fs';
 import { execa } from 'execa';
 import { describe, expect, it } from 'vitest';
 import { verbs } from '../../src/commands/index.js';
@@ -38,6 +39,18 @@ describe('output', () => {
       cwd: box.folder,
     });
     expect(stderr).toBe('');
+  });
+
+  it('is written although nobody reads the progress any more', async () => {
+    const flags = writeSamples(box);
+    const work = [process.execPath, BIN, 'replay', 'requests.jsonl', ...flags, '--progress', 'json'];
+    const line = work.map((word) => `'${word}'`).join(' ');
+    await execa('sh', ['-c', `{ ${line} 2>&1 >/dev/null; echo $? > code; } | true`], {
+      cwd: box.folder,
+      env: { NO_COLOR: '1' },
+    });
+    expect(readFileSync(box.path('code'), 'utf8')).toBe('0\n');
+    expect(existsSync(box.path('.evicpress/replay.json'))).toBe(true);
   });
 
   it('gives the same bytes for the same input', async () => {

@@ -1,6 +1,7 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { showsColour } from '../../src/report/colour.js';
 import { fittingTable, tableText } from '../../src/report/table-text.js';
+import { openTerminal } from '../../src/report/terminal.js';
 import { wrapped } from '../../src/report/wrap.js';
 
 describe('colour', () => {
@@ -13,6 +14,36 @@ describe('colour', () => {
     expect(showsColour(terminal, { NO_COLOR: '' })).toBe(true);
     expect(showsColour(terminal, { NO_COLOR: '1', FORCE_COLOR: '1' })).toBe(false);
     expect(showsColour({}, { FORCE_COLOR: '1' })).toBe(true);
+  });
+});
+
+describe('the spinner', () => {
+  const drawn = async (env: Readonly<Record<string, string>>) => {
+    const text: string[] = [];
+    const plain = { isTTY: true, cursorTo: () => true, clearLine: () => true, moveCursor: () => true };
+    const kept = Object.fromEntries(Object.keys(plain).map((key) => [key, Reflect.get(process.stderr, key)]));
+    Object.assign(process.stderr, plain);
+    for (const [name, value] of Object.entries(env)) vi.stubEnv(name, value);
+    const write = vi.spyOn(process.stderr, 'write').mockImplementation((chunk) => {
+      text.push(String(chunk));
+      return true;
+    });
+    const terminal = openTerminal({});
+    try {
+      terminal.progress({ stage: 'measuring', done: 1, total: 2 });
+      await vi.waitFor(() => expect(text.join('')).toContain('measuring'), { timeout: 10_000 });
+    } finally {
+      terminal.finish();
+      write.mockRestore();
+      vi.unstubAllEnvs();
+      Object.assign(process.stderr, kept);
+    }
+    return text.join('');
+  };
+
+  it('has a colour, and none with NO_COLOR', async () => {
+    expect(await drawn({ NO_COLOR: '', TERM: 'xterm', FORCE_COLOR: '1' })).toContain('\u001b[36m');
+    expect(await drawn({ NO_COLOR: '1', TERM: 'xterm' })).not.toMatch(/\u001b\[\d+m/);
   });
 });
 
