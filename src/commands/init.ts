@@ -86,8 +86,8 @@ export function configText({ tiers, links, engines, logs }: Findings): string {
     'model: llama-3.1-8b',
     '',
     '# The request log to learn from: Mooncake JSONL and others, plain, .gz or .zst.',
-    logs[0] === undefined ? '# trace: requests.jsonl' : `trace: ${logs[0].path}`,
-    ...logs.slice(1).map(({ path }) => `# trace: ${path}`),
+    logs[0] === undefined ? '# trace: requests.jsonl' : `trace: ${quoted(logs[0].path)}`,
+    ...logs.slice(1).map(({ path }) => `# trace: ${quoted(path)}`),
     '',
     '# Seconds of time to first token that one unit of answer quality is worth.',
     'alpha: 2',
@@ -129,5 +129,5 @@ function targetText({ kind, location }: TierTarget): string {
 
 /** Quotes only where YAML needs them. */
 function quoted(text: string): string {
-  return /[#'"\s{}[\],&*!|>%@`]/.test(text) ? JSON.stringify(text) : text;
+  return /^[\p{L}\p{N}_./~][\p{L}\p{N}_./:~+=-]*(?<!:)$/u.test(text) ? text : JSON.stringify(text);
 }

@@ -78,6 +78,21 @@ describe('evicpress init', () => {
     const text = configText({ tiers: [found], links: [], engines: [], logs: [] });
     writeFileSync(join(folder, 'evicpress.yaml'), text);
     expect((await readConfig(folder)).profile!.tier).toEqual({ disk: 'file:/mnt/a b #1' });
+    for (const path of [
+      '- a.jsonl',
+      'log #1: a.jsonl',
+      '[b].jsonl',
+      '@c.jsonl',
+      'süß.jsonl',
+      'plain-1.jsonl',
+    ]) {
+      const logs = [{ path, format: 'mooncake' }];
+      writeFileSync(
+        join(folder, 'evicpress.yaml'),
+        configText({ tiers: [found], links: [], engines: [], logs }),
+      );
+      expect((await readConfig(folder)).trace).toBe(path);
+    }
   });
 });
 
