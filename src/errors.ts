@@ -90,6 +90,14 @@ export function systemFault(error: unknown, path: string): unknown {
       return new EvicpressError(`${shown}: a file is where a folder should be. Choose another path.`);
     case 'EISDIR':
       return new EvicpressError(`${shown}: this is a folder; expected a file.`);
+    case 'EBUSY':
+      return new EvicpressError(
+        `${shown}: something is mounted here, so it cannot be replaced. Write elsewhere with -o.`,
+      );
+    case 'ELOOP':
+      return new EvicpressError(`${shown}: symbolic links lead in a circle. Choose another path.`);
+    case 'EIO':
+      return new EvicpressError(`${shown}: the device reports an error of its own. Check the disk.`);
     case 'ENAMETOOLONG':
       return new EvicpressError(`${shown}: the name is too long.`);
     default:

@@ -6,7 +6,7 @@ import { join, relative } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import type { Command } from 'commander';
-import { EvicpressError, errors } from '../errors.js';
+import { EvicpressError, errors, systemFault } from '../errors.js';
 import { BUNDLED_METHODS, PROFILES_FOLDER } from '../formats/bundled.js';
 import { CONFIG_NAME } from '../formats/config.js';
 import { makeFolder } from '../make-folder.js';
@@ -117,10 +117,14 @@ async function prepare(folder: string): Promise<void> {
   const config = join(folder, CONFIG_NAME);
   if (existsSync(config) && !(await readFile(config, 'utf8')).startsWith(MARK))
     throw new EvicpressError(`${config} is not of a demo. Name another folder: evicpress demo -o DIR.`);
-  await makeFolder(folder);
-  await writeFile(config, CONFIG);
   const bundled = join(PROFILES_FOLDER, 'traces', 'mooncake-conversation-1500.jsonl.gz');
-  await pipeline(createReadStream(bundled), createGunzip(), createWriteStream(join(folder, LOG)));
+  try {
+    await makeFolder(folder);
+    await writeFile(config, CONFIG);
+    await pipeline(createReadStream(bundled), createGunzip(), createWriteStream(join(folder, LOG)));
+  } catch (error) {
+    throw systemFault(error, folder);
+  }
 }
 
 /** Runs this program once more, as a user would: colours, width and interruption are the terminal's. */

@@ -3,7 +3,7 @@ import { closeSync, constants, openSync, readdirSync, rmSync, unlinkSync } from 
 import { statfs } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { EvicpressError, NotMeasurableError, printable } from '../errors.js';
+import { EvicpressError, NotMeasurableError, printable, systemFault } from '../errors.js';
 import { isAlive } from '../processes.js';
 import { formatBytes } from '../units.js';
 import { LEAST_SCRATCH_BYTES } from './direct-io.js';
@@ -162,6 +162,6 @@ export function folderFault(error: unknown, folder: string, tier: string): unkno
     case 'EIO':
       return new EvicpressError(`${where}: the device reports an input/output error. Check it, ${other}.`);
     default:
-      return error;
+      return systemFault(error, folder);
   }
 }

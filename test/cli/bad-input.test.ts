@@ -356,6 +356,8 @@ const mistypedFlags: readonly (readonly [args: readonly string[], message: RegEx
     ['replay', 'requests.jsonl', '--format', 'mooncak'],
     /Unknown log format "mooncak"\. Did you mean mooncake\?/,
   ],
+  [['demo', '-o', 'contexts.ndjson/demo'], /contexts\.ndjson\/demo: a file is where a folder should be/],
+  [['demo', '-o', '/proc/demo'], /\/proc\/demo: no such file or folder/],
   [['replay', 'nothing.jsonl'], /nothing\.jsonl: no such file/],
   [['replay', 'requests.jsonl', '--plan', 'no.ndjson'], /no\.ndjson: no such file/],
   [['profile', 'methods', '--methods', 'keydif'], /Unknown method "keydif"\. Did you mean keydiff\?/],

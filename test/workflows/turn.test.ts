@@ -17,6 +17,7 @@ import { pastGenerations } from '../../src/workflows/refresh/history.js';
 import { readJournal } from '../../src/workflows/refresh/journal.js';
 import { takeLock } from '../../src/workflows/refresh/lock.js';
 import type { TurnOptions } from '../../src/workflows/refresh/options.js';
+import { sweepTemporaries } from '../../src/workflows/refresh/private-files.js';
 import { lookOnly, refreshTurn } from '../../src/workflows/refresh/turn.js';
 import { classRows, randomFrom } from '../support/instances.js';
 import { sampleLog } from '../traces/every-format.js';
@@ -402,6 +403,19 @@ describe('the state folder', () => {
     expect(result.notes.join()).toContain('000001.jsonl of the recent requests is damaged');
     expect(result.newRequests).toBe(200);
   });
+});
+
+it('sweeps what dead runs left half-written in the folder and the ones in it, and looks no deeper', async () => {
+  const folder = scratchFolder();
+  const left = '.state.json.999999999.0123abcd.tmp';
+  const alive = `.state.json.${process.ppid}.0123abcd.tmp`;
+  mkdirSync(join(folder, 'generations/deep'), { recursive: true });
+  for (const name of [left, alive, `generations/${left}`, `generations/deep/${left}`, 'mine.tmp'])
+    writeFileSync(join(folder, name), '');
+  await sweepTemporaries(folder);
+  expect(readdirSync(folder, { recursive: true }).map(String).sort()).toEqual(
+    [alive, 'generations', 'generations/deep', `generations/deep/${left}`, 'mine.tmp'].sort(),
+  );
 });
 
 describe('the lock', () => {

@@ -44,15 +44,21 @@ export async function syncFolder(folder: string): Promise<void> {
 /** Temporary files of this program: `.name.<pid>.<8 hex digits>.tmp`. */
 const TEMPORARY = /^\..+\.(\d+)\.[0-9a-f]{8}\.tmp$/;
 
-/** Removes what killed runs left half-written, in subfolders too. Only for the holder of the folder's lock. */
+/**
+ * Removes what killed runs left half-written, in the folder and those that lie in it: ours has no deeper ones, and a
+ * folder that is not ours alone may be as deep as a whole disk. Only for the holder of the folder's lock.
+ */
 export async function sweepTemporaries(folder: string): Promise<void> {
-  const names = await readdir(folder, { recursive: true }).catch(() => [] as string[]);
-  for (const name of names) {
-    const writer = Number(TEMPORARY.exec(basename(name))?.[1]);
-    if (Number.isNaN(writer)) continue;
-    // Who is about to ask for the lock writes that down before it holds it.
-    const isInUse = writer !== process.pid && isAlive(writer);
-    if (!isInUse) await unlink(join(folder, name)).catch(() => undefined);
+  const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
+  const folders = entries.filter((entry) => entry.isDirectory()).map(({ name }) => join(folder, name));
+  for (const each of [folder, ...folders]) {
+    for (const name of await readdir(each).catch(() => [] as string[])) {
+      const writer = Number(TEMPORARY.exec(name)?.[1]);
+      if (Number.isNaN(writer)) continue;
+      // Who is about to ask for the lock writes that down before it holds it.
+      const isInUse = writer !== process.pid && isAlive(writer);
+      if (!isInUse) await unlink(join(each, name)).catch(() => undefined);
+    }
   }
 }
 
