@@ -15,14 +15,15 @@ export { systemFault };
 const MAX_WHOLE_BYTES = 256 * 2 ** 20;
 
 /**
- * A text file as a whole.
+ * A text file as a whole, without the mark of byte order that some editors put before it.
  * @throws EvicpressError on one too large to be ours; errors of the system pass as they are.
  */
 export async function readText(path: string): Promise<string> {
   const { size } = await stat(path);
   if (size > MAX_WHOLE_BYTES)
     throw errors.badFile(path, undefined, `${size} bytes are too many to be one of ours.`);
-  return readFile(path, 'utf8');
+  const text = await readFile(path, 'utf8');
+  return text.startsWith('\uFEFF') ? text.slice(1) : text;
 }
 
 /**

@@ -86,12 +86,16 @@ const LINE_KINDS: readonly {
 export async function checkFile(path: string, surroundings: Surroundings = {}): Promise<CheckedFile> {
   await requireFile(path);
   const faults = new Faults();
-  const kind = /\.ya?ml$/.test(path)
+  const kind = isConfig(path)
     ? await checkConfig(path, await readText(path), faults)
     : path.endsWith('.json')
       ? await checkJson(path, faults)
       : await checkLines(path, faults, surroundings);
   return { path, kind, faults: faults.inOrder(), more: faults.more };
+}
+
+function isConfig(path: string): boolean {
+  return /\.ya?ml$/.test(path);
 }
 
 async function requireFile(path: string): Promise<void> {
@@ -105,7 +109,8 @@ async function requireFile(path: string): Promise<void> {
   }
   if (info.isDirectory())
     throw errors.badFile(path, undefined, 'this is a folder; name the files in it, e.g. .evicpress/*.');
-  if (info.size === 0) throw errors.emptyFile(path, 'one of our files');
+  // A configuration may say nothing.
+  if (info.size === 0 && !isConfig(path)) throw errors.emptyFile(path, 'one of our files');
 }
 
 async function checkJson(path: string, faults: Faults): Promise<string> {

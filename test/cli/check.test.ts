@@ -1,5 +1,6 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { sandbox, writeSamples } from '../support/cli.js';
+import { samples, sandbox, writeSamples } from '../support/cli.js';
 
 const box = sandbox();
 
@@ -140,6 +141,21 @@ refresh:
       '2: capacity: expected a mapping of names to values (got "80GB").',
       '3: refresh: expected an object (got "hourly").',
     ]);
+  });
+
+  it('takes files as editors on Windows write them, and a configuration that says nothing', async () => {
+    const flags = writeSamples(box);
+    const odd = (name: string) =>
+      box.write(name, `\uFEFF${readFileSync(box.path(name), 'utf8').replaceAll('\n', '\r\n')}`);
+    box.write('tiers.json', JSON.stringify(samples.tiers, null, 2));
+    box.write('evicpress.yaml', 'alpha: 2\nplan:\n  output: own.ndjson\n');
+    const files = ['tiers.json', 'model.json', 'methods.ndjson', 'contexts.ndjson', 'evicpress.yaml'];
+    for (const name of files) odd(name);
+    expect(await faultsOf(...files)).toEqual({ exitCode: 0, faults: [] });
+    const planned = await box.evicpress('plan', ...flags, '--contexts', 'contexts.ndjson');
+    expect(planned).toMatchObject({ exitCode: 0, stdout: expect.stringContaining('written to own.ndjson') });
+    box.write('evicpress.yaml', '');
+    expect(await faultsOf('evicpress.yaml')).toEqual({ exitCode: 0, faults: [] });
   });
 
   it('finds no fault in what init writes', async () => {
