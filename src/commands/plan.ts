@@ -83,8 +83,7 @@ async function run(flags: PlanFlags): Promise<void> {
   const groups = new PlacementGroups();
   await writePlan(output, header, groups.counting(rows()));
   const difference = before === undefined ? undefined : rowDifference(before.plan.rows, rows());
-  for (const warning of [...inputs.warnings, ...(source.kind === 'trace' ? source.trace.warnings : [])])
-    terminal.warn(warning);
+  for (const warning of inputs.warnings) terminal.warn(warning);
   if (output !== '-') {
     terminal.table(...planTable(header, groups));
     terminal.say(planSummaryText(header, solveSeconds, output));

@@ -77,6 +77,7 @@ export async function readRequest(given: ProblemFlags, plan?: PlanHeader): Promi
     read.tiers.map((tier) => tier.name),
   );
   const tiers = plan === undefined ? read.tiers : withCapacities(read.tiers, plan, flags.capacity ?? []);
+  const noticed = source.kind === 'trace' ? source.trace.warnings : [];
   const planned = plan?.objective;
   const { minQuality, minQualityOfClass, ...limits } = readConstraints(flags, config);
   const floors = {
@@ -94,7 +95,7 @@ export async function readRequest(given: ProblemFlags, plan?: PlanHeader): Promi
   const engine = flags.engine ?? config.engine;
   return {
     source,
-    inputs: { ...read, tiers },
+    inputs: { ...read, tiers, warnings: [...read.warnings, ...noticed] },
     request: {
       demand: await readDemand(source, model),
       tiers,

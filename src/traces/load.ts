@@ -136,7 +136,9 @@ async function parseLog(
   }
   if (read.lines === 0) throw emptyLog(path);
   if (skipped.lines > 0)
-    builder.warnings.push(`${skipped.lines} lines were skipped, the first: ${skipped.first}`);
+    builder.warnings.push(
+      `${skipped.lines} line${skipped.lines === 1 ? ' was' : 's were'} skipped, the first: ${skipped.first}`,
+    );
   if (builder.requests === 0) throw errors.emptyFile(path, 'at least one request');
   return builder.finish(parser.blockTokens());
 }

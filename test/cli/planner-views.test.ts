@@ -15,6 +15,14 @@ describe('evicpress size', () => {
     expect(JSON.parse(stdout).answer.meanTtftSeconds).toBeLessThanOrEqual(0.08);
   });
 
+  it('says how many lines of the log were left out', async () => {
+    const flags = [...writeSamples(box), '--trace', 'holes.jsonl', '--skip-bad', '--points', '2'];
+    box.write('holes.jsonl', `${readFileSync(box.path('requests.jsonl'), 'utf8').trim()}\n{"x\n`);
+    const { exitCode, stderr } = await box.evicpress('size', ...flags);
+    expect(exitCode).toBe(0);
+    expect(stderr).toMatch(/warning: 1 line was skipped, the first: line \d+: not valid JSON/);
+  });
+
   it('says what is reached where the wish cannot be granted', async () => {
     const flags = [...writeSamples(box), '--contexts', 'contexts.ndjson'];
     const { exitCode, stderr } = await box.evicpress(
