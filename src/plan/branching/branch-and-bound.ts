@@ -100,7 +100,7 @@ class Search {
     this.closed = this.gained;
     this.limits = Float64Array.from(rows, (row) => row.limit);
     this.lossyForms = problem.forms.lossyNames.length;
-    this.kinds = kindsOf(problem);
+    this.kinds = kindsOf(problem, Int32Array.from(incumbent.keys()));
     this.states = new StateSearch(this.limits, WIDTH);
   }
 

@@ -99,13 +99,13 @@ function alikeTo(
   return alike;
 }
 
-/** Numbers contexts such that those without parents that are alike in all that a plan depends on have the same. */
-export function kindsOf(problem: Problem): Int32Array {
+/** Numbers contexts, by position, such that those without parents that are alike in all that a plan depends on have the same. */
+export function kindsOf(problem: Problem, contexts: Int32Array): Int32Array {
   const { demand, curveOf, allowed, recomputeSeconds, inForce } = problem;
   const numbers = new Map<string, number>();
-  return Int32Array.from(curveOf, (curve, i) => {
+  return contexts.map((i) => {
     const name = [
-      curve,
+      curveOf[i],
       allowed[i],
       recomputeSeconds[i],
       inForce?.[i],

@@ -47,7 +47,6 @@ export async function solveCore(
   { rounding, options: mostOptions }: CoreLimits,
 ): Promise<SearchResult> {
   const limits = Float64Array.from(rows, (row) => row.limit);
-  const kinds = kindsOf(problem);
   const whole = wholeCore(problem, rows, prices, incumbent);
   const open = new Uint8Array(whole.choice.length).fill(1);
   /** What is left for plans that gain more than that. */
@@ -64,7 +63,14 @@ export async function solveCore(
     const left = beyond(gained + rounding + (1 - share) * (most - gained));
     if (left === undefined || left.core.choice.length > mostOptions) break;
     const { core, forgone } = left;
-    const found = await solved(core, limits, prices, alikeIn(core, kinds), gained, rounding);
+    const found = await solved(
+      core,
+      limits,
+      prices,
+      alikeIn(core, kindsOf(problem, core.context)),
+      gained,
+      rounding,
+    );
     most = Math.min(most, Math.max(gained, forgone, found.most));
     if (found.options === undefined) continue;
     const gain = gainOf(core, limits, found.options);
@@ -122,7 +128,7 @@ function alikeIn({ context, parent, first, choice }: OpenCore, kinds: Int32Array
   });
   const groups = new Map<string, number[]>();
   for (let k = 0; k < context.length; k++) {
-    const alike = `${kinds[context[k]!]!} ${choice.slice(first[k]!, first[k + 1]!).join(' ')}`;
+    const alike = `${kinds[k]!} ${choice.slice(first[k]!, first[k + 1]!).join(' ')}`;
     const name = inTree[k] === 1 ? `alone ${k}` : alike;
     const known = groups.get(name);
     if (known === undefined) groups.set(name, [k]);

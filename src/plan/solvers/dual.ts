@@ -43,31 +43,38 @@ const ROUNDING = 1e-13;
  */
 export const dual: Solver = {
   name: 'dual',
-  solve: (problem, options) =>
-    solveByPrices(problem, 'dual', { provenBelow: HARD, enough: 1e-6, options: 5_000 }, options),
+  solve: (problem, options) => solveByPrices(problem, 'dual', QUICK, options),
 };
 
-/** The same, with a proof of whatever gap stays. */
+/** The same, with a proof of whatever gap stays; of one that matters beyond twenty thousand contexts. */
 export const exact: Solver = {
   name: 'exact',
-  solve: (problem, options) =>
-    solveByPrices(problem, 'exact', { provenBelow: 0, enough: 1e-12, options: 40_000 }, options),
+  solve: (problem, options) => solveByPrices(problem, 'exact', LONG, options),
 };
 
-/** How far a plan is polished, in shares of the span. */
+/** How far a plan is polished; gaps are shares of the span. */
 interface Effort {
-  /** A larger gap is worth a search of seconds. */
-  readonly provenBelow: number;
-  /** What is near enough. */
+  /** The gap that is near enough. */
   readonly enough: number;
+  /** Gaps above which a search of seconds is worth it, and one at any number of contexts. */
+  readonly provenBelow: number;
+  readonly provenBelowAtAnySize: number;
   /** Options that are left open up to which they are judged as an integer program. */
   readonly options: number;
 }
 
+const QUICK: Effort = {
+  enough: 1e-6,
+  provenBelow: HARD,
+  provenBelowAtAnySize: Number.POSITIVE_INFINITY,
+  options: 5_000,
+};
+const LONG: Effort = { enough: 1e-12, provenBelow: 0, provenBelowAtAnySize: 1e-6, options: 40_000 };
+
 async function solveByPrices(
   problem: Problem,
   name: string,
-  { provenBelow, enough, options: mostOptions }: Effort,
+  { enough, provenBelow, provenBelowAtAnySize, options: mostOptions }: Effort,
   options: SolveOptions = {},
 ): Promise<Solution> {
   const n = problem.demand.contexts;
@@ -102,19 +109,20 @@ async function solveByPrices(
     }
   }
   best ??= packedPlan(problem, relaxation, blended);
+  const isOpen = () => gap() > Math.max(enough, n <= POLISH_ALL ? provenBelow : provenBelowAtAnySize);
   if (n <= POLISH_ALL) {
     // States of the core are compared with each other where there are one or two rows; then they go first.
     const isCompared = rows.length <= COMPARED_ROWS;
-    const isOpen = () => gap() > Math.max(enough, provenBelow);
     if (isCompared && isOpen()) polish(WIDE);
     if (isOpen()) {
       const limits = { rounding, work: BRANCHING_WORK };
       take(branchAndBound(problem, rows, optimum.prices, best.choices, limits));
-      if (isOpen()) {
-        const most = { rounding, options: mostOptions };
-        take(await solveCore(problem, rows, optimum.prices, best.choices, most));
-      }
     }
+  }
+  // Of a large tree every option would have to be looked at; without parents few are near enough.
+  if (isOpen() && (!problem.hasParents || n <= POLISH_ALL)) {
+    const limits = { rounding, options: mostOptions };
+    take(await solveCore(problem, rows, optimum.prices, best.choices, limits));
   }
   return {
     solver: name,
