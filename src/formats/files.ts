@@ -1,7 +1,9 @@
 import { isUtf8 } from 'node:buffer';
 import { randomBytes } from 'node:crypto';
+import { unlinkSync } from 'node:fs';
 import { type FileHandle, open, readFile, realpath, rename, stat, unlink, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { onExit } from 'signal-exit';
 import writeFileAtomic from 'write-file-atomic';
 import { errors, systemFault } from '../errors.js';
 import { makeFolder } from '../make-folder.js';
@@ -168,6 +170,8 @@ export async function writePieces(path: string, pieces: Iterable<string>, mode =
   const folder = dirname(target);
   const temporary = join(folder, `.${basename(target)}.${process.pid}.${randomBytes(4).toString('hex')}.tmp`);
   let handle: FileHandle | undefined;
+  // A large file takes seconds: interrupted, it leaves nothing lying about.
+  const forget = onExit(() => removeNow(temporary));
   try {
     await makeFolder(folder);
     if (await isDevice(target)) {
@@ -185,6 +189,16 @@ export async function writePieces(path: string, pieces: Iterable<string>, mode =
     await handle?.close().catch(() => undefined);
     await unlink(temporary).catch(() => undefined);
     throw systemFault(error, path);
+  } finally {
+    forget();
+  }
+}
+
+function removeNow(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch {
+    // It was not there yet, or has its name by now.
   }
 }
 
