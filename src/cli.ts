@@ -53,7 +53,9 @@ export async function createProgram(
     // Loaded when something is done: a help text needs no configuration.
     .hook('preAction', async (_, action) => {
       onAction(action);
-      await (await import('./configured-options.js')).applyConfig(action);
+      const { applyConfig, checkGiven } = await import('./configured-options.js');
+      checkGiven(action);
+      await applyConfig(action);
     });
   const called = calledVerb(argv);
   for (const verb of verbs) {

@@ -1,6 +1,7 @@
 import type { Command, Option } from 'commander';
 import { EvicpressError } from './errors.js';
 import { configFault, readConfig } from './formats/config.js';
+import { checkOptionValue } from './formats/option-values.js';
 import { openTerminal, type TerminalFlags } from './report/terminal.js';
 import {
   namedIn,
@@ -15,6 +16,24 @@ type Values = Readonly<Record<string, unknown>>;
 
 /** What is said of one run only: no default for every command. */
 const NEVER_SHARED = ['output'];
+
+/**
+ * Refuses values on the command line that their options cannot have, before any work is done with the others.
+ * @throws EvicpressError naming the flag.
+ */
+export function checkGiven(action: Command): void {
+  for (const option of action.options) {
+    const key = option.attributeName();
+    const value: unknown = isGiven(action, key) ? action.getOptionValue(key) : undefined;
+    // Lists and pairs are for the commands to take apart.
+    if (typeof value !== 'string' || option.long == null) continue;
+    try {
+      checkOptionValue(key, value);
+    } catch (error) {
+      throw new EvicpressError(`${option.long}${(error as EvicpressError).message.slice(key.length)}`);
+    }
+  }
+}
 
 /**
  * Makes evicpress.yaml the default of every option: the section named after the verb over the top level. What the

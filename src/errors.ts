@@ -22,9 +22,8 @@ export const errors = {
   unknownName(kind: string, name: string, known: readonly string[]): EvicpressError {
     const near = nearestName(name, known);
     const suggestion = near === undefined ? '' : ` Did you mean ${near}?`;
-    return new EvicpressError(
-      `Unknown ${kind} "${printable(name)}".${suggestion} Pick one of: ${known.join(', ')}.`,
-    );
+    const choice = known.length === 0 ? 'There is none here.' : `Pick one of: ${known.join(', ')}.`;
+    return new EvicpressError(`Unknown ${kind} "${printable(name)}".${suggestion} ${choice}`);
   },
   missingFile(path: string, what: string, remedy: string): EvicpressError {
     return new EvicpressError(`${printable(path)}: no such file (${what}). ${remedy}`);

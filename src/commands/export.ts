@@ -10,12 +10,11 @@ import { bundledModels, loadModel, profilePath, RESULTS_FOLDER } from '../format
 import { readConfig } from '../formats/config.js';
 import { writeWhole } from '../formats/files.js';
 import type { Model } from '../formats/model.js';
-import { RANGES } from '../formats/option-values.js';
 import { readPlan } from '../formats/plan.js';
 import { inputsOfPlan } from '../formats/plan-inputs.js';
 import { readTiers, type Tier } from '../formats/tiers.js';
 import { openTerminal, type TerminalFlags } from '../report/terminal.js';
-import { parseNumber } from '../units.js';
+import { parseCount } from '../units.js';
 import { PUBLISH_FOLDER } from '../workflows/generations.js';
 import { IN_FORCE } from '../workflows/refresh/plan-store.js';
 import { exportKeyed, type KeyedFlags } from './export-keyed.js';
@@ -95,7 +94,7 @@ async function run(flags: ExportFlags): Promise<void> {
   const setting = {
     tiers,
     planPath: join(flags.state, IN_FORCE),
-    ranks: parseNumber(flags.ranks, '--ranks', RANGES.ranks),
+    ranks: parseCount(flags.ranks, '--ranks'),
     modelPath: flags.modelPath,
     ...(model === undefined ? {} : { model }),
   };

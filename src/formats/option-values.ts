@@ -16,7 +16,6 @@ export const RANGES = {
   price: { min: 0 },
   probeSeconds: { min: 1, max: 600 },
   queries: { min: 1 },
-  ranks: { min: 1, max: 4096 },
   secondsPerTier: { min: 1, max: 3600 },
   warm: { min: 0, max: 1 },
   window: { min: 100, max: 1e7 },
@@ -25,7 +24,7 @@ export const RANGES = {
 /** What answers the queries when methods are profiled. */
 const RUNNERS: readonly string[] = ['embedded', 'kvpress', 'openai'];
 
-const COUNTS = ['blockTokens', 'chunkTokens', 'engines'];
+const COUNTS = ['blockTokens', 'chunkTokens', 'engines', 'ranks'];
 const TIMES = ['budget', 'halfLife', 'hold', 'maxMeanTtft', 'moneyWeight', 'period', 'probeEvery'];
 const SIZES = ['capacity', 'scratch', 'writeBudget'];
 /** Bytes of a block here: any, for what is asked is whether a size can be read. */
