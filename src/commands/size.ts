@@ -12,6 +12,7 @@ import type { Problem } from '../plan/problem.js';
 import { fixedRule, kneeOf, leastSize, logSpaced } from '../plan/sizing.js';
 import { dual } from '../plan/solvers/dual.js';
 import { type SizedPlan, Sweep } from '../plan/sweep.js';
+import { solveForTarget } from '../plan/targets.js';
 import {
   type Knee,
   type ParetoPoint,
@@ -81,7 +82,9 @@ async function run(flags: SizeFlags): Promise<void> {
     );
   // A varied tier must be on offer whatever its profile says: its largest size stands in while options are built.
   const capacity = [...(flags.capacity ?? []), ...given.map(({ tier, high }) => `${tier}=${high}B`)];
-  const { problem, inputs } = await readProblem({ ...flags, capacity });
+  const { problem: read, inputs } = await readProblem({ ...flags, capacity });
+  const target = targetOf(flags, inputs.config.meanQuality);
+  const { problem } = target === undefined ? { problem: read } : await solveForTarget(read, target, dual);
   for (const warning of [...inputs.warnings, ...(flags.vary ?? []).flatMap(unitWarning)])
     terminal.warn(warning);
   const ranks = inputs.tiers.map((tier) => ranksOf(tier, inputs.model));
@@ -97,6 +100,7 @@ async function run(flags: SizeFlags): Promise<void> {
   const result = {
     ...formatHeader('size'),
     alpha: problem.alpha,
+    ...target,
     points: shown,
     knee: knee === undefined ? null : { capacities: knee.point.capacities, rule: KNEE_RULE },
     ...(pareto === undefined ? {} : { pareto }),
@@ -115,12 +119,23 @@ async function run(flags: SizeFlags): Promise<void> {
       terminal.say(`\n${paretoChart(pareto)}\n`);
     }
     if (answer !== undefined) terminal.conclude(answerSentence(flags.for!, names[0]!, answer));
+    const because =
+      target === undefined ? '' : `, which gives mean quality ${target.meanQuality} at the largest sizes`;
     terminal.say(
-      `Predicted by the planner from the profiles given, at alpha ${Number(problem.alpha.toPrecision(4))}. Written to ${output}.`,
+      `Predicted by the planner from the profiles given, at alpha ${Number(problem.alpha.toPrecision(4))}${because}. Written to ${output}.`,
     );
     terminal.next('evicpress report', 'the curve, to show around');
   }
   terminal.result({ ...result, output });
+}
+
+/**
+ * The mean quality that evicpress.yaml asks for instead of an alpha. All sizes are compared at one worth of quality:
+ * the alpha that reaches it at the largest of them.
+ */
+function targetOf({ alpha }: SizeFlags, configured?: string): { readonly meanQuality: number } | undefined {
+  if (alpha !== undefined || configured === undefined) return undefined;
+  return { meanQuality: parseNumber(configured, 'meanQuality', { min: 0, max: 1 }) };
 }
 
 const KNEE_RULE =

@@ -214,7 +214,10 @@ export const fieldMeanings: Readonly<Record<string, Readonly<Record<string, stri
     'lruCurve[].prefixHitRate': 'Cached prefix tokens / input tokens with so much room.',
   },
   size: {
+    alpha: 'Seconds of TTFT that one unit of quality is worth, at all points.',
+    meanQuality: 'The mean quality that alpha was solved for, at the largest sizes.',
     points: 'A plan per set of capacities.',
+    'points[].meanQuality': 'Mean quality of the plan, weighted by accesses.',
     'points[].capacities': 'Bytes by tier, of the tiers that are varied.',
     'points[].hitShare': 'Share of the reusable tokens that is kept rather than recomputed.',
     'points[].price': 'By tier: utility lost per period if it had one byte less, in seconds.',

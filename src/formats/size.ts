@@ -21,6 +21,10 @@ export type SizePoint = z.infer<typeof sizePointSchema>;
 export const sizeSchema = z.looseObject({
   format: z.literal('evicpress.size'),
   version: z.number(),
+  /** Seconds of TTFT that one unit of quality is worth, at all points. */
+  alpha: nonNegative.optional(),
+  /** What alpha was solved for. */
+  meanQuality: fraction.optional(),
   points: z.array(sizePointSchema).min(1, 'expected at least one point'),
   /** The point past which more room gains little. */
   knee: z.looseObject({ capacities: byTier }).nullish(),

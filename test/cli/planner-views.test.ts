@@ -50,6 +50,24 @@ describe('evicpress size in plain words', () => {
   });
 });
 
+describe('evicpress size where a mean quality is asked for', () => {
+  it('weighs quality such that the largest size has it, as plan does; an alpha wins over it', async () => {
+    const flags = [...writeSamples(box), '--contexts', 'contexts.ndjson'];
+    box.write('evicpress.yaml', 'meanQuality: 0.95\n');
+    const args = ['size', ...flags, '--vary', 'dram=100MB..4GB', '--points', '3'];
+    const { exitCode, stdout } = await box.evicpress(...args);
+    expect(exitCode).toBe(0);
+    expect(stdout).toMatch(/which gives mean quality 0\.95 at the largest sizes/);
+    const file = JSON.parse(readFileSync(box.path('.evicpress/size.json'), 'utf8'));
+    const plan = await box.evicpress('plan', ...flags, '--capacity', 'dram=4GB', '--json');
+    expect(file.meanQuality).toBe(0.95);
+    expect(file.alpha).toBe(JSON.parse(plan.stdout).objective.alpha);
+    const { stdout: at2 } = await box.evicpress(...args, '--alpha', '2', '--json');
+    expect(JSON.parse(at2)).not.toHaveProperty('meanQuality');
+    expect(JSON.parse(at2).alpha).toBe(2);
+  });
+});
+
 describe('evicpress size where each rank has a tier for itself', () => {
   it('means the bytes of one rank, as --capacity does', async () => {
     const [dram, ssd] = samples.tiers.tiers;
