@@ -27,7 +27,7 @@ export default function explain(command: Command): void {
     .addHelpText(
       'after',
       `
-The inputs, alpha, floor and capacities are those of the plan where no flag says otherwise.
+The inputs, alpha, capacities and demands are those of the plan where no flag says otherwise.
 
 Examples:
   evicpress explain doc-17

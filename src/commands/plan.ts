@@ -6,6 +6,7 @@ import { RANGES } from '../formats/option-values.js';
 import { PlacementGroups } from '../formats/placement-groups.js';
 import { type Placement, type Plan, type PlanHeader, readPlan, writePlan } from '../formats/plan.js';
 import { learnClassRules } from '../plan/class-rules.js';
+import { demandsOf } from '../plan/demands.js';
 import { planContexts } from '../plan/plan-contexts.js';
 import type { Target } from '../plan/targets.js';
 import { planSummaryText, planTable } from '../report/plan-summary.js';
@@ -76,7 +77,12 @@ async function run(flags: PlanFlags): Promise<void> {
   const planned = await planContexts(offeredRequest(request, offer));
   const { problem, solution, solveSeconds } = planned;
   const classes = learnClassRules(problem, solution.choices);
-  const header = { ...planned.header, rules: { ...planned.header.rules, classes } };
+  const header = {
+    ...planned.header,
+    demands: demandsOf(asked),
+    ...(engine === undefined ? {} : { engine }),
+    rules: { ...planned.header.rules, classes },
+  };
   const rows = await withEngineKeys(planned.rows, source, request.demand, flags, model.name);
   const before = await planBefore(previous, flags.previous);
   const output = flags.output ?? join(RESULTS_FOLDER, 'plan.ndjson');

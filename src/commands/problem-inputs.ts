@@ -1,9 +1,11 @@
 import type { Command } from 'commander';
 import { type Offer, offerOf } from '../engines/offer.js';
-import { readConfig } from '../formats/config.js';
+import { type Config, readConfig } from '../formats/config.js';
 import { RANGES } from '../formats/option-values.js';
 import type { PlanHeader } from '../formats/plan.js';
 import { inputsOfPlan } from '../formats/plan-inputs.js';
+import type { Constraints } from '../plan/constraints.js';
+import { constraintsOf } from '../plan/demands.js';
 import { type PlanRequest, problemOf } from '../plan/plan-contexts.js';
 import type { Problem } from '../plan/problem.js';
 import { parseNumber } from '../units.js';
@@ -58,7 +60,7 @@ export function addProblemOptions(command: Command): Command {
 
 /**
  * Reads the inputs of a planning problem.
- * @param plan a plan whose alpha, floors, confidence and capacities hold where no flag says otherwise.
+ * @param plan a plan whose alpha, confidence, capacities, prices and demands hold where no flag says otherwise.
  * @throws EvicpressError naming what is missing or contradicts.
  */
 export async function readRequest(given: ProblemFlags, plan?: PlanHeader): Promise<ReadRequest> {
@@ -76,23 +78,17 @@ export async function readRequest(given: ProblemFlags, plan?: PlanHeader): Promi
     keys,
     read.tiers.map((tier) => tier.name),
   );
-  const tiers = plan === undefined ? read.tiers : withCapacities(read.tiers, plan, flags.capacity ?? []);
+  const tiers = plan === undefined ? read.tiers : asTheyWere(read.tiers, plan, flags);
   const noticed = source.kind === 'trace' ? source.trace.warnings : [];
   const planned = plan?.objective;
-  const { minQuality, minQualityOfClass, ...limits } = readConstraints(flags, config);
-  const floors = {
-    minQuality:
-      flags.minQuality === undefined || flags.minQuality.length === 0
-        ? (planned?.minQuality ?? minQuality)
-        : minQuality,
-    minQualityOfClass: minQualityOfClass ?? planned?.minQualityOfClass,
-  };
+  const constraints =
+    plan === undefined ? readConstraints(flags, config) : constraintsAsPlanned(flags, config, plan);
   const bound =
     flags.confidence ?? planned?.confidence ?? (planned === undefined ? config.confidence : undefined);
   const confidence =
     bound === undefined ? undefined : parseNumber(String(bound), '--confidence', RANGES.confidence);
   const alpha = flags.alpha ?? planned?.alpha ?? config.alpha ?? DEFAULT_ALPHA;
-  const engine = flags.engine ?? config.engine;
+  const engine = flags.engine ?? (plan?.demands === undefined ? config.engine : plan.engine);
   return {
     source,
     inputs: { ...read, tiers, warnings: [...read.warnings, ...noticed] },
@@ -102,14 +98,30 @@ export async function readRequest(given: ProblemFlags, plan?: PlanHeader): Promi
       model,
       methods: read.methods.rows,
       alpha: parseNumber(String(alpha), '--alpha', RANGES.alpha),
-      ...limits,
-      ...(floors.minQuality === undefined ? {} : { minQuality: floors.minQuality }),
-      ...(floors.minQualityOfClass === undefined ? {} : { minQualityOfClass: floors.minQualityOfClass }),
+      ...constraints,
       ...(confidence === undefined ? {} : { confidence }),
     },
     engine,
     offer: offerOf(engine, tiers),
   };
+}
+
+/** What a plan had to keep to, but for what flags ask instead; plans of former versions tell of their floors only. */
+function constraintsAsPlanned(
+  flags: ProblemFlags,
+  config: Config,
+  { demands, objective }: PlanHeader,
+): Constraints {
+  const asked = readConstraints(flags, demands === undefined ? config : {});
+  const given = Object.fromEntries(
+    Object.entries(asked).filter(([, value]) => typeof value !== 'object' || Object.keys(value).length > 0),
+  );
+  const { minQuality, minQualityOfClass } = objective;
+  const floors = {
+    ...(minQuality === undefined ? {} : { minQuality }),
+    ...(minQualityOfClass === undefined ? {} : { minQualityOfClass }),
+  };
+  return { ...(demands === undefined ? floors : constraintsOf(demands)), ...given };
 }
 
 /** The flags, with the plan's own inputs where they say nothing. A mismatch the plan accepted is accepted again. */
@@ -150,11 +162,23 @@ export async function readProblem(
   return { problem: problemOf(offeredRequest(request, offer)), inputs };
 }
 
-/** The tiers with a plan's capacities where no flag gives another: what was left after the engine's own room. */
-function withCapacities(tiers: Inputs['tiers'], plan: PlanHeader, flags: readonly string[]): Inputs['tiers'] {
-  const named = new Set(flags.map((flag) => flag.slice(0, flag.lastIndexOf('='))));
+/** The tiers with a plan's capacities and prices where no flag gives others: what was left after the engine's own room. */
+function asTheyWere(
+  tiers: Inputs['tiers'],
+  plan: PlanHeader,
+  { capacity = [], price = [] }: ProblemFlags,
+): Inputs['tiers'] {
+  const names = (flags: readonly string[]) =>
+    new Set(flags.map((flag) => flag.slice(0, flag.lastIndexOf('='))));
+  const [sized, priced] = [names(capacity), names(price)];
   return tiers.map((tier) => {
-    const planned = named.has(tier.name) ? undefined : plan.tiers.find((entry) => entry.name === tier.name);
-    return planned === undefined ? tier : { ...tier, capacityBytes: planned.capacityBytes, reservedBytes: 0 };
+    const planned = plan.tiers.find((entry) => entry.name === tier.name);
+    if (planned === undefined) return tier;
+    const { capacityBytes, pricePerGbMonth } = planned;
+    return {
+      ...tier,
+      ...(sized.has(tier.name) ? {} : { capacityBytes, reservedBytes: 0 }),
+      ...(priced.has(tier.name) || pricePerGbMonth === undefined ? {} : { pricePerGbMonth }),
+    };
   });
 }

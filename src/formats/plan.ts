@@ -72,7 +72,26 @@ export const planTierSchema = z.looseObject({
   price: nonNegative,
   /** One stream, as the profile has it: with prices and rules an engine can judge contexts nobody planned. */
   readBytesPerSecond: z.number().positive().optional(),
+  /** Money per GB and month, where it has a price. */
+  pricePerGbMonth: nonNegative.optional(),
 });
+
+/** What a plan had to keep to beyond capacities; nothing that was not asked for. */
+export const demandsSchema = z.looseObject({
+  minQuality: fraction.optional(),
+  minQualityOfClass: z.record(z.string(), fraction).optional(),
+  /** Tiers that no context may use, or recompute. */
+  forbidden: z.array(label).optional(),
+  /** Share of each tier's bandwidth that loads may use. */
+  bandwidthShare: fraction.optional(),
+  tenantShares: z.array(z.looseObject({ tenant: label, tier: label, share: fraction })).optional(),
+  /** Bytes by tier; null is no limit. */
+  writtenBytesPerDay: z.record(z.string(), nonNegative.nullable()).optional(),
+  moneyPerMonth: nonNegative.optional(),
+  /** Seconds of TTFT per period that a unit of money per month is worth. */
+  secondsPerMoney: nonNegative.optional(),
+});
+export type Demands = z.infer<typeof demandsSchema>;
 
 /** A limit beyond the tiers' capacities that the plan keeps, with its price. */
 export const planLimitSchema = z.looseObject({
@@ -101,6 +120,10 @@ export const planHeaderSchema = z.looseObject({
     meanQuality: fraction.optional(),
     maxMeanTtftSeconds: nonNegative.optional(),
   }),
+  /** Absent in plans of former versions, which do not say. */
+  demands: demandsSchema.optional(),
+  /** The engine it was made for: only what that can carry out was offered. */
+  engine: z.string().optional(),
   tiers: z.array(planTierSchema),
   limits: z.array(planLimitSchema).optional(),
   summary: z.looseObject({

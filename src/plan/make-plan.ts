@@ -41,6 +41,7 @@ export function planHeader(problem: Problem, solution: Solution, facts: PlanFact
       usedBytes: usedBytes[t]!,
       price: priceOf(t),
       readBytesPerSecond: tier.read.bytesPerSecond,
+      ...(tier.moneyPerByte > 0 ? { pricePerGbMonth: tier.moneyPerByte * 1e9 } : {}),
     })),
     ...(limits.length === 0 ? {} : { limits }),
     summary: {

@@ -58,6 +58,9 @@ export function flipLines(
     : [`${optionName(rival)} takes over at:`, ...lines];
 }
 
+/** A share of what is compared that is mere rounding. */
+const ROUNDING = 1e-9;
+
 /** Why, for somebody who does not know the sums. */
 export function explainSentence(
   context: string,
@@ -70,6 +73,11 @@ export function explainSentence(
       : `"${context}" is kept in ${chosen.tier}, ${chosen.method === 'none' ? 'uncompressed' : `compressed by ${chosen.method} to ${formatBytes(chosen.storedBytes)}`}: users wait ${formatSeconds(chosen.ttftSeconds)} at ${significant(100 * chosen.quality)} % quality`;
   if (rival === undefined) return `${kept}; nothing else is allowed for it.`;
   const ahead = chosen.net - rival.net;
+  const scale = Math.max(
+    ...[chosen, rival].flatMap(({ utility, pricePaid }) => [Math.abs(utility), pricePaid]),
+  );
+  if (Math.abs(ahead) <= ROUNDING * scale)
+    return `${kept}; the next best, ${optionName(rival)}, would be worth the same, the room it takes counted.`;
   return ahead >= 0
     ? `${kept}; the next best, ${optionName(rival)}, would cost ${formatSeconds(ahead)} more per period, the room it takes counted.`
     : `${kept}; at these prices ${optionName(rival)} would be better by ${formatSeconds(-ahead)}, but the last bytes of the tiers fit the others better.`;

@@ -94,6 +94,39 @@ describe('evicpress explain', () => {
     expect(stdout).toMatch(/"a" is (not )?kept/);
   });
 
+  it('takes what the plan had to keep to from the plan', async () => {
+    const inputs = writeSamples(box);
+    const contexts = samples.contexts.map((context) => ({ ...context, tenant: 'acme' }));
+    box.write('contexts.ndjson', [
+      { format: 'evicpress.contexts', version: 1, periodSeconds: 3600 },
+      ...contexts,
+    ]);
+    const demands = [
+      ...['--forbid', 'ssd', '--bandwidth-share', '0.5', '--tenant-share', 'acme:dram=60%'],
+      ...['--write-budget', 'dram=1TB', '--price', 'dram=2', '--max-money', '1', '--money-weight', '10s'],
+    ];
+    const flags = [...inputs, '--contexts', 'contexts.ndjson', ...demands];
+    const plan = await box.evicpress('plan', ...flags, '-o', 'plan.ndjson', '--json');
+    expect(plan.stderr).toBe('');
+    expect(JSON.parse(plan.stdout).demands).toEqual({
+      forbidden: ['ssd'],
+      bandwidthShare: 0.5,
+      tenantShares: [{ tenant: 'acme', tier: 'dram', share: 0.6 }],
+      writtenBytesPerDay: { dram: 1e12 },
+      moneyPerMonth: 1,
+      secondsPerMoney: 10,
+    });
+    // What evicpress.yaml asks by now was not asked of this plan.
+    box.write('evicpress.yaml', 'forbid: [dram]\nminQuality: 0.99\n');
+    const explain = ['explain', 'a', '--plan', 'plan.ndjson', '--json'];
+    const [bare, told] = [await box.evicpress(...explain), await box.evicpress(...explain, ...flags)];
+    expect(bare.exitCode).toBe(0);
+    expect(JSON.parse(bare.stdout)).toEqual(JSON.parse(told.stdout));
+    const { options } = JSON.parse(bare.stdout) as { options: { tier: string; quality: number }[] };
+    expect(new Set(options.map(({ tier }) => tier))).toEqual(new Set(['dram', 'recompute']));
+    expect(Math.min(...options.map(({ quality }) => quality))).toBeLessThan(0.99);
+  });
+
   it('shows the options of a context, and suggests the nearest id', async () => {
     const flags = [...writeSamples(box), '--contexts', 'contexts.ndjson'];
     await box.evicpress('plan', ...flags, '-o', 'plan.ndjson');

@@ -87,7 +87,7 @@ export function unexplained(findings: readonly DriftFinding[]): string | undefin
 
 /** Plans of other commands say less of what they are made for. */
 function plannedFor(header: PlanHeader): MadeFor {
-  const { madeFor: facts, engine, model } = header as PlanHeader & { madeFor?: MadeFor; engine?: string };
+  const { madeFor: facts, engine, model } = header as PlanHeader & { madeFor?: MadeFor };
   const named = typeof facts === 'object' && facts !== null ? facts : {};
   return {
     ...(model === null ? {} : { model }),
