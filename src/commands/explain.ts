@@ -66,7 +66,8 @@ async function run(context: string, flags: ExplainFlags): Promise<void> {
       priceOf,
       capacityOf: (name: string) => problem.tiers.find((tier) => tier.name === name)!.capacityBytes,
     };
-    terminal.say(`\n${flipLines(rival, flips, now).join('\n')}`);
+    const lines = flipLines(chosen, rival, flips, now);
+    if (lines.length > 0) terminal.say(`\n${lines.join('\n')}`);
   }
   if (problem.hasParents)
     terminal.say(

@@ -23,8 +23,9 @@ export function optionsTable(options: readonly ExplainedOption[]): [string[], st
   ];
 }
 
-/** Each threshold as a line. */
+/** Each threshold as a line; none where the rival is not behind as it is. */
 export function flipLines(
+  chosen: ExplainedOption,
   rival: ExplainedOption,
   { accesses, quality, price, capacity }: Flips,
   now: {
@@ -34,6 +35,7 @@ export function flipLines(
     readonly capacityOf: (tier: string) => number;
   },
 ): string[] {
+  if (chosen.net < rival.net || isLevel(chosen, rival)) return [];
   const gb = (value: number) => formatSeconds(value * 1e9);
   const lines = [
     ...(accesses === undefined
@@ -61,6 +63,12 @@ export function flipLines(
 /** A share of what is compared that is mere rounding. */
 const ROUNDING = 1e-9;
 
+/** Whether two options are worth the same but for rounding: which of them it is, the last bytes of the tiers decide. */
+function isLevel(chosen: ExplainedOption, rival: ExplainedOption): boolean {
+  const terms = [chosen, rival].flatMap(({ utility, pricePaid }) => [Math.abs(utility), pricePaid]);
+  return Math.abs(chosen.net - rival.net) <= ROUNDING * Math.max(...terms);
+}
+
 /** Why, for somebody who does not know the sums. */
 export function explainSentence(
   context: string,
@@ -73,10 +81,7 @@ export function explainSentence(
       : `"${context}" is kept in ${chosen.tier}, ${chosen.method === 'none' ? 'uncompressed' : `compressed by ${chosen.method} to ${formatBytes(chosen.storedBytes)}`}: users wait ${formatSeconds(chosen.ttftSeconds)} at ${significant(100 * chosen.quality)} % quality`;
   if (rival === undefined) return `${kept}; nothing else is allowed for it.`;
   const ahead = chosen.net - rival.net;
-  const scale = Math.max(
-    ...[chosen, rival].flatMap(({ utility, pricePaid }) => [Math.abs(utility), pricePaid]),
-  );
-  if (Math.abs(ahead) <= ROUNDING * scale)
+  if (isLevel(chosen, rival))
     return `${kept}; the next best, ${optionName(rival)}, would be worth the same, the room it takes counted.`;
   return ahead >= 0
     ? `${kept}; the next best, ${optionName(rival)}, would cost ${formatSeconds(ahead)} more per period, the room it takes counted.`
