@@ -93,31 +93,42 @@ async function solved(
   if (core.choice.length === 0) return { options: new Int32Array(0), most: core.settledGain };
   const { model: data, most, unit, optionsOf } = coreProgram(core, limits, prices, groups, known);
   const highs = await loadHighs();
-  return highs.withModel(data, (model) => {
-    model.options.set({
-      output_flag: false,
-      mip_rel_gap: 0,
-      mip_abs_gap: rounding / unit,
-      objective_bound: (most - known - rounding) / unit,
-      mip_feasibility_tolerance: 1e-10,
-      primal_feasibility_tolerance: 1e-10,
-      dual_feasibility_tolerance: 1e-10,
+  const run = () =>
+    highs.withModel(data, (model) => {
+      model.options.set({
+        output_flag: false,
+        mip_rel_gap: 0,
+        mip_abs_gap: rounding / unit,
+        objective_bound: (most - known - rounding) / unit,
+        mip_feasibility_tolerance: 1e-10,
+        primal_feasibility_tolerance: 1e-10,
+        dual_feasibility_tolerance: 1e-10,
+      });
+      model.run({
+        [highs.constants.callbackType.mipInterrupt](event) {
+          if ((event.data.mip_total_lp_iterations ?? 0n) > MOST_ITERATIONS) event.interrupt();
+        },
+      });
+      if (model.getModelStatus() === highs.constants.modelStatus.infeasible)
+        return { options: undefined, most: 0 };
+      return {
+        options:
+          model.info.get('primal_solution_status') === highs.constants.solutionStatus.feasible
+            ? optionsOf(model.getSolution().colValue)
+            : undefined,
+        most: most - unit * Number(model.info.get('mip_dual_bound')),
+      };
     });
-    model.run({
-      [highs.constants.callbackType.mipInterrupt](event) {
-        if ((event.data.mip_total_lp_iterations ?? 0n) > MOST_ITERATIONS) event.interrupt();
-      },
-    });
-    if (model.getModelStatus() === highs.constants.modelStatus.infeasible)
-      return { options: undefined, most: 0 };
-    return {
-      options:
-        model.info.get('primal_solution_status') === highs.constants.solutionStatus.feasible
-          ? optionsOf(model.getSolution().colValue)
-          : undefined,
-      most: most - unit * Number(model.info.get('mip_dual_bound')),
-    };
-  });
+  try {
+    return run();
+  } catch (error) {
+    // Numbers that HiGHS does not take, or more memory than WebAssembly has: the plan stays, and so does its gap.
+    const isAborted = error instanceof Error && error.name === 'RuntimeError';
+    if (isAborted) loading = undefined;
+    if (isAborted || error instanceof highs.errors.HighsError)
+      return { options: undefined, most: Number.POSITIVE_INFINITY };
+    throw error;
+  }
 }
 
 /** The contexts of a core that are alike and have the same options left; each with parents or children is alone. */
