@@ -30,3 +30,8 @@ export interface Demand {
   readonly pins?: ReadonlyMap<number, { tier: string; method?: string; compressionRatio?: number }>;
   readonly periodSeconds: number | null;
 }
+
+/** Requests per period, Σ accesses · requestShare: what means are divided by. */
+export function requestsOf({ accesses, requestShare }: Demand): number {
+  return accesses.reduce((sum, f, i) => sum + f * requestShare[i]!, 0);
+}

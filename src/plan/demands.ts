@@ -1,27 +1,22 @@
 import type { Demands } from '../formats/plan.js';
 import type { Constraints } from './constraints.js';
 
+const NAMES = [
+  'minQuality',
+  'minQualityOfClass',
+  'forbidden',
+  'bandwidthShare',
+  'tenantShares',
+  'writtenBytesPerDay',
+  'moneyPerMonth',
+  'secondsPerMoney',
+] as const satisfies readonly (keyof Constraints)[];
+
 /** Constraints as a plan's header has them: nothing that is empty, and as it is read back from JSON. */
-export function demandsOf({
-  minQuality,
-  minQualityOfClass,
-  forbidden,
-  bandwidthShare,
-  tenantShares,
-  writtenBytesPerDay,
-  moneyPerMonth,
-  secondsPerMoney,
-}: Constraints): Demands {
-  const entries = Object.entries({
-    minQuality,
-    minQualityOfClass,
-    forbidden,
-    bandwidthShare,
-    tenantShares,
-    writtenBytesPerDay,
-    moneyPerMonth,
-    secondsPerMoney,
-  }).filter(([, value]) => typeof value !== 'object' || Object.keys(value).length > 0);
+export function demandsOf(constraints: Constraints): Demands {
+  const entries = NAMES.map((name) => [name, constraints[name]] as const).filter(
+    ([, value]) => typeof value !== 'object' || Object.keys(value).length > 0,
+  );
   return JSON.parse(JSON.stringify(Object.fromEntries(entries))) as Demands;
 }
 

@@ -1,3 +1,4 @@
+import { requestsOf } from '../formats/demand.js';
 import { totalUtility } from './baseline.js';
 import { branchAndBound } from './branching/branch-and-bound.js';
 import { InfeasibleError } from './infeasible.js';
@@ -27,7 +28,7 @@ export function searchedForQuality(
   wanted: number,
   step: number,
 ): Solution | undefined {
-  const weight = weightOf(problem);
+  const weight = requestsOf(problem.demand);
   if (weight === 0 || problem.demand.contexts > MOST_SEARCHED) return undefined;
   const notBelow: Row = { kind: 'loss', tier: ALL_TIERS, limit: (1 - wanted + ROUNDING) * weight };
   const notAbove: Row = { kind: 'quality', tier: ALL_TIERS, limit: (wanted + step) * weight };
@@ -40,7 +41,7 @@ export function searchedForQuality(
 
 /** Few contexts: the plan of the highest quality whose mean TTFT is not above a target; undefined where none was found. */
 export function searchedForTtft(problem: Problem, solution: Solution, wanted: number): Solution | undefined {
-  const weight = weightOf(problem);
+  const weight = requestsOf(problem.demand);
   if (weight === 0 || problem.demand.contexts > MOST_SEARCHED) return undefined;
   const inTime: Row = { kind: 'ttft', tier: ALL_TIERS, limit: wanted * (1 + WRITTEN) * weight };
   return searched(problem, { ...problem, alpha: QUALITY_FIRST }, [inTime], solution);
@@ -73,9 +74,4 @@ function feasible(problem: Problem, rows: readonly Row[], choices: Int32Array): 
     if (error instanceof InfeasibleError) return undefined;
     throw error;
   }
-}
-
-/** What means are divided by. */
-function weightOf({ demand }: Problem): number {
-  return demand.accesses.reduce((sum, f, i) => sum + f * demand.requestShare[i]!, 0);
 }

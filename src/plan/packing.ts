@@ -8,14 +8,12 @@ import type { Problem } from './problem.js';
 import type { Relaxation } from './relaxation.js';
 import { fillRoom } from './relieve.js';
 import type { Candidate } from './repair.js';
-import type { Row } from './rows.js';
+import { KEPT, type Row } from './rows.js';
 
 /** Beyond so many contexts a search that is to look at all choices together hardly ever ends. */
 export const MOST_SEARCHED = 2_000;
 /** Some tenths of a second. */
 const WORK = 2e6;
-/** What sums that keep a limit may exceed it by, for rounding. */
-const SLACK = 1e-12;
 /** A share of what choices can differ by that does not matter. */
 const ROUNDING = 1e-9;
 
@@ -42,7 +40,7 @@ export function packedChoices(problem: Problem, rows: readonly Row[], start: Int
   const { least, range } = spreadOf(plain, rows);
   const { choices, gap } = branchAndBound(
     plain,
-    rows.map((row) => ({ ...row, limit: row.limit * (1 + SLACK) })),
+    rows.map((row) => ({ ...row, limit: row.limit * KEPT })),
     new Float64Array(rows.length),
     start,
     { rounding: ROUNDING * range, work: WORK, below: least - range - totalUtility(plain, start) },

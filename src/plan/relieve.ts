@@ -2,7 +2,7 @@ import type { Assignment } from './assignment.js';
 import { fellSubtrees } from './fell.js';
 import { MinHeap } from './heap.js';
 import { KEEP_NOTHING } from './problem.js';
-import { ALL_TIERS, withinLimits } from './rows.js';
+import { ALL_TIERS, KEPT, withinLimits } from './rows.js';
 
 /** How a change that relieves a full tier is scored; the smallest goes first. */
 export type Relief = 'drop' | 'drop-per-byte' | 'priced';
@@ -49,7 +49,7 @@ function relievedBySingles(assignment: Assignment, options: RelieveOptions): boo
 function relieveRow(assignment: Assignment, r: number, options: RelieveOptions, patient: boolean): void {
   const { rows, use } = assignment;
   const row = rows[r]!;
-  const limit = row.limit * (1 + 1e-12);
+  const limit = row.limit * KEPT;
   if (use[r]! <= limit) return;
   const heap = new MinHeap();
   const best = { choice: KEEP_NOTHING, score: Number.POSITIVE_INFINITY };

@@ -173,7 +173,10 @@ export function totalUse(problem: Problem, rows: readonly Row[], choices: Int32A
   return use;
 }
 
+/** What sums that keep a limit may come to, as a multiple of it: they are rounded. */
+export const KEPT = 1 + 1e-12;
+
 /** Whether use keeps every limit, but for the rounding of sums. */
 export function withinLimits(rows: readonly Row[], use: Float64Array): boolean {
-  return rows.every((row, r) => use[r]! <= row.limit * (1 + 1e-12));
+  return rows.every((row, r) => use[r]! <= row.limit * KEPT);
 }

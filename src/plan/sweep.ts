@@ -1,3 +1,4 @@
+import { requestsOf } from '../formats/demand.js';
 import { totalUtility } from './baseline.js';
 import { branchAndBound } from './branching/branch-and-bound.js';
 import type { Answer } from './dual.js';
@@ -109,8 +110,7 @@ export class Sweep {
 
   /** Solves points together; undefined where a plan could not be made of what the prices leave open. */
   private together(points: readonly (readonly number[])[], rows: readonly Row[]): (SizedPlan | undefined)[] {
-    const { accesses, requestShare } = this.problem.demand;
-    const weight = accesses.reduce((sum, f, i) => sum + f * requestShare[i]!, 0);
+    const weight = requestsOf(this.problem.demand);
     const problem = withCapacities(this.problem, points[0]!);
     const limited = points.map((point) => rowsAs(rows, withCapacities(this.problem, point)));
     return solveRelaxations(problem, limited).map((solved, k) => this.sized(solved, points[k]!, weight));

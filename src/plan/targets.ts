@@ -1,4 +1,5 @@
 import { EvicpressError } from '../errors.js';
+import { requestsOf } from '../formats/demand.js';
 import { QUALITY_STEP } from '../formats/plan.js';
 import { formatSeconds } from '../units.js';
 import { Assignment } from './assignment.js';
@@ -125,8 +126,7 @@ function leastAlpha(problem: Problem, does: (means: Means) => boolean): number {
 /** Gives quality beyond the target back for time: single changes that lose least, while the mean stays above. */
 function trimmed(problem: Problem, solution: Solution, wanted: number): Solution {
   const { accesses, requestShare } = problem.demand;
-  let weight = 0;
-  for (let i = 0; i < accesses.length; i++) weight += accesses[i]! * requestShare[i]!;
+  const weight = requestsOf(problem.demand);
   let excess = (planMeans(problem, solution.choices).meanQuality - wanted) * weight;
   if (excess <= QUALITY_STEP * weight) return solution;
   const rows = couplingRows(problem);

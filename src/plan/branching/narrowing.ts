@@ -1,3 +1,4 @@
+import { KEPT } from '../rows.js';
 import { CoreLagrangian } from './core-lagrangian.js';
 import { type Narrowed, narrowed, type OpenCore } from './open-core.js';
 
@@ -48,7 +49,7 @@ function keepFitting(core: OpenCore, limits: Float64Array, kept: Uint8Array): bo
     changed = false;
     for (let r = 0; r < R; r++) {
       // Sums of use are rounded, like those that plans are judged by.
-      room[r] = limits[r]! * (1 + 1e-12) - core.settledUse[r]!;
+      room[r] = limits[r]! * KEPT - core.settledUse[r]!;
       for (let k = 0; k < K; k++) {
         let lowest = Number.POSITIVE_INFINITY;
         for (let o = first[k]!; o < first[k + 1]!; o++)

@@ -1,7 +1,7 @@
 import type { Highs } from 'highs';
 import type { SearchResult } from '../core.js';
 import type { Problem } from '../problem.js';
-import type { Row } from '../rows.js';
+import { KEPT, type Row } from '../rows.js';
 import { kindsOf } from './branching.js';
 import { coreProgram } from './core-program.js';
 import { narrow } from './narrowing.js';
@@ -60,7 +60,8 @@ export async function solveCore(
   let most = Math.max(0, widest.bound);
   for (const share of widest.core.choice.length > FEW_OPTIONS ? SHARES : [1]) {
     if (most <= gained + rounding) break;
-    const left = beyond(gained + rounding + (1 - share) * (most - gained));
+    const isWidest = share === 1 && gained === 0;
+    const left = isWidest ? widest : beyond(gained + rounding + (1 - share) * (most - gained));
     if (left === undefined || left.core.choice.length > mostOptions) break;
     const { core, forgone } = left;
     const found = await solved(
@@ -157,5 +158,5 @@ function gainOf(core: OpenCore, limits: Float64Array, options: Int32Array): numb
     gain += core.gain[o]!;
     for (let r = 0; r < R; r++) used[r]! += core.use[o * R + r]!;
   }
-  return used.some((amount, r) => amount > limits[r]! * (1 + 1e-12)) ? Number.NEGATIVE_INFINITY : gain;
+  return used.some((amount, r) => amount > limits[r]! * KEPT) ? Number.NEGATIVE_INFINITY : gain;
 }

@@ -1,3 +1,4 @@
+import { KEPT } from '../rows.js';
 import type { OpenCore } from './open-core.js';
 
 /** What a search by states found in a core. */
@@ -76,7 +77,7 @@ export class StateSearch {
     let reached = 0;
     let forgone = Number.NEGATIVE_INFINITY;
     let work = 0;
-    const most = limits.map((limit) => limit * (1 + 1e-12));
+    const most = limits.map((limit) => limit * KEPT);
     const ended = (complete: boolean): StatesFound => ({
       complete,
       gained,

@@ -1,5 +1,6 @@
 import { keysOfSegments } from '../../engines/context-keys.js';
 import { offerOf } from '../../engines/offer.js';
+import { requestsOf } from '../../formats/demand.js';
 import type { MethodRow } from '../../formats/methods.js';
 import type { Placement, Plan, PlanHeader } from '../../formats/plan.js';
 import { RECOMPUTE } from '../../formats/plan.js';
@@ -121,7 +122,7 @@ export async function makeCandidate(
   const prices = header.tiers.map((tier) => tier.price);
   const { problem, solution } = planned;
   const standing = judgeStanding(before, demand, problem, solution.choices, prices);
-  const requests = demand.accesses.reduce((sum, f, i) => sum + f * demand.requestShare[i]!, 0);
+  const requests = requestsOf(demand);
   const moving = standing.bytesToMove * options.migrationSecondsPerByte;
   const perRequest = (header.summary.utility - standing.utility - moving) / Math.max(requests, 1e-9);
   const scale = Math.max(old.meanTtftSeconds, 1e-9);
