@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { chmod } from 'node:fs/promises';
-import { join } from 'node:path';
+import { isAbsolute, join, relative } from 'node:path';
 import type { Command } from 'commander';
 import { carriedOut } from '../engines/carried-out.js';
 import { engineNamed, engines } from '../engines/index.js';
@@ -65,6 +65,12 @@ async function knownModel(name: string | undefined): Promise<Model | undefined> 
     : undefined;
 }
 
+/** Where the plan in force is for what is started from the export's folder; an absolute path stays one. */
+function planSeenFrom(folder: string, state: string): string {
+  const path = join(state, IN_FORCE);
+  return isAbsolute(path) ? path : relative(folder, path);
+}
+
 function measuredTiers(): string | undefined {
   const path = join(RESULTS_FOLDER, 'tiers.json');
   return existsSync(path) ? path : undefined;
@@ -91,14 +97,14 @@ async function run(flags: ExportFlags): Promise<void> {
     modelName === undefined
       ? await knownModel(plan.header.model ?? config.model)
       : await loadModel(modelName);
+  const folder = flags.output ?? join(RESULTS_FOLDER, 'export', target.name);
   const setting = {
     tiers,
-    planPath: join(flags.state, IN_FORCE),
+    planPath: planSeenFrom(folder, flags.state),
     ranks: parseCount(flags.ranks, '--ranks'),
     modelPath: flags.modelPath,
     ...(model === undefined ? {} : { model }),
   };
-  const folder = flags.output ?? join(RESULTS_FOLDER, 'export', target.name);
   const files = target.files(plan, setting);
   const verdict = carriedOut(plan, target, tiers, model);
   const warnings = target.warnings?.(plan, setting) ?? [];

@@ -21,7 +21,7 @@ export interface EngineCapabilities {
 export interface ExportSetting {
   /** The tier profile the plan was made for: kinds, locations, reserved room. */
   readonly tiers: readonly Tier[];
-  /** Where the plan in force is published. */
+  /** Where the plan in force is published; seen from the export's folder where it is relative. */
   readonly planPath: string;
   /** Tensor-parallel ranks of one engine instance. */
   readonly ranks: number;

@@ -1,3 +1,4 @@
+import { isAbsolute } from 'node:path';
 import { type Placement, type Plan, RECOMPUTE, UNCOMPRESSED } from '../formats/plan.js';
 import { formatBytes } from '../units.js';
 import { LMCACHE_CHUNK_TOKENS } from './chunk-hashes.js';
@@ -12,6 +13,7 @@ import {
   plannedTiers,
   script,
   shellCommand,
+  shellWord,
 } from './places.js';
 
 /** The methods the adapter in python/ has a serde for. */
@@ -48,7 +50,11 @@ export const lmcache: EngineTarget = {
         executable: true,
         text: script(
           `LMCache server for plan generation ${plan.header.generation}; it follows later plans by itself.\nSizes are GiB (2^30) per node, for all ranks together.`,
-          `export LMCACHE_TRACK_USAGE=false\nexec ${shellCommand('python -m evicpress.lmcache', serverFlags(plan, tiers, places, setting))}`,
+          [
+            ...(isAbsolute(setting.planPath) ? [] : ['here=$(dirname "$(readlink -f "$0")")']),
+            'export LMCACHE_TRACK_USAGE=false',
+            `exec ${shellCommand(`python -m evicpress.lmcache --plan ${planWord(setting)}`, serverFlags(plan, tiers, places))}`,
+          ].join('\n'),
         ),
       },
       {
@@ -147,22 +153,21 @@ function memorySplit(tiers: readonly PlannedTier[], places: readonly Place[]) {
   return { memory, pinned, l1Bytes, stagingShare, stagingBytes: stagingShare * l1Bytes };
 }
 
+/** The plan's path for the shell: a relative one goes out from the script, wherever that is started. */
+function planWord({ planPath }: ExportSetting): string {
+  return isAbsolute(planPath) ? shellWord(planPath) : `"$here"/${shellWord(planPath)}`;
+}
+
 function chunkTokens(
   rows: readonly { readonly keys?: { readonly chunkSize: number } | undefined }[],
 ): number {
   return rows.find((row) => row.keys !== undefined)?.keys?.chunkSize ?? LMCACHE_CHUNK_TOKENS;
 }
 
-function serverFlags(
-  plan: Plan,
-  tiers: readonly PlannedTier[],
-  places: readonly Place[],
-  setting: ExportSetting,
-): string[][] {
+function serverFlags(plan: Plan, tiers: readonly PlannedTier[], places: readonly Place[]): string[][] {
   const { model } = plan.header;
   const { memory, l1Bytes, stagingShare } = memorySplit(tiers, places);
   return [
-    ['--plan', setting.planPath],
     ...(model === null ? [] : [['--plan-model', model]]),
     ...(memory === undefined ? [] : [['--l1-tier', memory.name]]),
     ['--staging-share', stagingShare.toFixed(3)],

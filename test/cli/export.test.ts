@@ -1,4 +1,6 @@
-import { readFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { chmodSync, readFileSync, symlinkSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { expect, it } from 'vitest';
 import { samples, sandbox, writeSamples } from '../support/cli.js';
 
@@ -27,4 +29,31 @@ it('exports to the folders where the tiers of the plan were measured, without be
   // Once the plan's own profile is another one, what was measured here is asked.
   box.write('tiers.json', located('/mnt/changed'));
   expect(await folder()).toBe('/mnt/measured');
+});
+
+it('starts the LMCache server with the plan in force, wherever its script is started from', async () => {
+  const flags = writeSamples(box);
+  await box.evicpress('plan', ...flags, '--contexts', 'contexts.ndjson', '--methods', 'none');
+  // A python that only says which plan it was given.
+  const python = box.write('bin/python', '#!/bin/sh\nshift 3\nrealpath -m "$1"\n');
+  chmodSync(python, 0o755);
+  const planOf = (script: string) =>
+    spawnSync(script, {
+      cwd: '/',
+      env: { PATH: `${dirname(python)}:${process.env.PATH}` },
+      encoding: 'utf8',
+    }).stdout.trim();
+  const exported = async (...more: string[]) =>
+    expect((await box.evicpress('export', '--engine', 'lmcache', ...more)).exitCode).toBe(0);
+
+  await exported();
+  const inForce = box.path('.evicpress/state/in-force.ndjson');
+  expect(planOf(box.path('.evicpress/export/lmcache/lmcache-server.sh'))).toBe(inForce);
+
+  await exported('-o', 'to deploy', '--state', "node 7's");
+  symlinkSync(box.path('to deploy/lmcache-server.sh'), box.path('server'));
+  expect(planOf(box.path('server'))).toBe(box.path("node 7's/in-force.ndjson"));
+
+  await exported('--state', '/srv/plans');
+  expect(planOf(box.path('.evicpress/export/lmcache/lmcache-server.sh'))).toBe('/srv/plans/in-force.ndjson');
 });
