@@ -98,9 +98,8 @@ export class ReplayBound {
     use: Float64Array,
   ): number {
     const { reuses, tiers } = this;
-    const { compression, objective, overlap = false } = this.setting;
+    const { compression, overlap = false } = this.setting;
     const { bytesFraction, quality, decompressSecondsPerByte } = compression;
-    const floor = Math.max(leastQuality, objective?.minQuality ?? 0);
     const levels = compression.levels.length;
     const lossRow = qualityLoss === undefined ? -1 : prices.length - 1;
     const lossPrice = lossRow < 0 ? 0 : prices[lossRow]!;
@@ -117,7 +116,7 @@ export class ReplayBound {
       let bestTier = -1;
       let bestLevel = 0;
       for (let at = first; at < first + levels; at++) {
-        if (quality[at]! < floor) continue;
+        if (quality[at]! < leastQuality) continue;
         const kept = bytesFraction[at]!;
         const loss = share * (1 - quality[at]!) * lossPrice;
         for (let t = 0; t < tiers.length; t++) {

@@ -61,6 +61,9 @@ describe('the bound', () => {
     for (const blocks of [100, 700]) {
       expectNothingBeats({ trace, rows, tiers: [tier('dram', blocks), tier('ssd', 2 * blocks, 3e9)] });
     }
+    // A floor that is asked of policy evicpress binds no other one.
+    const objective = { alpha: 1, minQuality: 0.95 };
+    expectNothingBeats({ trace, rows, tiers: [tier('ssd', null, 4e9)], objective });
     const tiers = [tier('dram', null)];
     const { result } = run('lru', { trace, tiers });
     expect(boundOf({ trace, tiers }).prefixHitRate()).toBeCloseTo(result.prefixHitRate, 12);
