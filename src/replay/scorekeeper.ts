@@ -35,7 +35,7 @@ export class Scorekeeper {
   readonly scores: Scores;
   /** What was found of the request being served, where blocks are of one size and nothing is compressed. */
   readonly found: FoundRuns;
-  /** Runs of found blocks of one tier, in the order in which they are loaded. */
+  /** Runs of found blocks of one tier and one number of bytes per token, in the order in which they are loaded. */
   private readonly runTier: Int32Array;
   private readonly runTokens: Float64Array;
   private readonly runBytes: Float64Array;
@@ -72,11 +72,12 @@ export class Scorekeeper {
     for (let r = 0; r < n; r++)
       longest = Math.max(longest, trace.blockOffsets[r + 1]! - trace.blockOffsets[r]!);
     this.found = new FoundRuns(longest);
-    this.runTier = new Int32Array(longest);
-    this.runTokens = new Float64Array(longest);
-    this.runBytes = new Float64Array(longest);
-    this.runDecompress = new Float64Array(longest);
-    this.runQuality = new Float64Array(longest);
+    // One more: the block in which the input ends is a run of its own.
+    this.runTier = new Int32Array(longest + 1);
+    this.runTokens = new Float64Array(longest + 1);
+    this.runBytes = new Float64Array(longest + 1);
+    this.runDecompress = new Float64Array(longest + 1);
+    this.runQuality = new Float64Array(longest + 1);
     this.bytes = new Float64Array(tiers.length);
     this.lastRequest = new Int32Array(documents ? trace.tokensOfBlock.length : 0).fill(-1);
   }
@@ -118,41 +119,52 @@ export class Scorekeeper {
     this.measureFound(request);
   }
 
-  /** Tokens and bytes of what was found; the last block may be a part of one only. */
+  /** Tokens and bytes of what was found, as far as the input reaches. */
   private measureFound(request: number): void {
-    const { found, runTokens } = this;
+    const { found } = this;
     const { blockTokens, inputTokens } = this.trace;
-    const bytesOfBlock = this.store.bytesOfEach!;
     let left = inputTokens[request]!;
-    for (let run = 0; run < found.count; run++) {
-      const blocks = found.blocksOf[run]!;
-      this.openRun(run, found.tierOf[run]!);
-      const tokens = Math.min(left, blocks * blockTokens);
-      left -= tokens;
-      runTokens[run] = tokens;
-      this.runBytes[run] = blocks * bytesOfBlock;
+    this.runs = 0;
+    for (let i = 0; i < found.count && left > 0; i++) {
+      const tier = found.tierOf[i]!;
+      const whole = Math.min(found.blocksOf[i]!, Math.floor(left / blockTokens));
+      if (whole > 0) this.addUniformRun(tier, whole, whole * blockTokens);
+      left -= whole * blockTokens;
+      if (whole === found.blocksOf[i]! || left === 0) continue;
+      this.addUniformRun(tier, 1, left);
+      left = 0;
     }
-    this.runs = found.count;
+  }
+
+  private addUniformRun(tier: number, blocks: number, tokens: number): void {
+    const run = this.runs++;
+    this.openRun(run, tier);
+    this.runTokens[run] = tokens;
+    this.runBytes[run] = blocks * this.store.bytesOfEach!;
   }
 
   private findPrefix(request: number): void {
     const { blocks, blockOffsets, tokensOfBlock, inputTokens } = this.trace;
     const { tierOf, levelOf, loadedBytes } = this.store;
+    const { curveOf } = this.store.blocks;
     const end = blockOffsets[request + 1]!;
     let left = inputTokens[request]!;
     let run = -1;
     let tier = -1;
     let level = -1;
-    for (let k = blockOffsets[request]!; k < end; k++) {
+    let curve = -1;
+    for (let k = blockOffsets[request]!; k < end && left > 0; k++) {
       const block = blocks[k]!;
       const found = tierOf[block]!;
       if (found < 0) break;
-      if (found !== tier || levelOf[block] !== level) {
+      const ends = left < tokensOfBlock[block]!;
+      if (found !== tier || levelOf[block] !== level || (level !== 0 && curveOf[block] !== curve) || ends) {
         tier = found;
         level = levelOf[block]!;
+        curve = curveOf[block]!;
         this.openRun(++run, tier);
       }
-      const tokens = Math.min(left, tokensOfBlock[block]!);
+      const tokens = ends ? left : tokensOfBlock[block]!;
       left -= tokens;
       this.runTokens[run]! += tokens;
       this.runBytes[run]! += loadedBytes[block]!;
@@ -182,9 +194,11 @@ export class Scorekeeper {
         if (tierOf[block] !== tier || this.lastRequest[block] !== request) continue;
         // Marks the document as taken, so that a second mention does not count again.
         this.lastRequest[block] = -1;
-        if (!open) this.openRun(++run, tier);
+        if (left === 0) continue;
+        const ends = left < tokensOfBlock[block]!;
+        if (!open || ends) this.openRun(++run, tier);
         open = true;
-        const tokens = Math.min(left, tokensOfBlock[block]!);
+        const tokens = ends ? left : tokensOfBlock[block]!;
         left -= tokens;
         this.runTokens[run]! += tokens;
         this.runBytes[run]! += loadedBytes[block]!;
@@ -208,8 +222,8 @@ export class Scorekeeper {
   }
 
   /**
-   * Loads the first runs whose loading together with the prefill of the rest takes least; within a run the
-   * saving of each further token only grows, so that the best place to stop is the end of a run.
+   * Loads the first runs whose loading together with the prefill of the rest takes least. A token takes as long to
+   * load as any other of its run, and saves more the later it comes: the best place to stop is the end of a run.
    */
   private loadAndPrefill(request: number): void {
     const { scores, tiers, model, bytes } = this;

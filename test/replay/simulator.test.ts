@@ -27,6 +27,20 @@ describe('what a request finds', () => {
     expect(result.ttft.mean).toBeCloseTo(2e-5 * 1536 + 8e-10 * 1536 ** 2, 12);
   });
 
+  it('is loaded as far as the input reaches, and to the middle of a block where that pays', () => {
+    const tokens = [1536, 512, 512 + 500, 512 + 10];
+    for (const policy of ['lru', 'lfu']) {
+      for (const rows of [undefined, [row('int4', 0.5, 0.9)]]) {
+        const trace = traceOf(tokens.map((inputTokens) => ({ blocks: abc(3), inputTokens })));
+        const tiers = [{ ...tier('disk', null, 8e9), read: { latencySeconds: 0, bytesPerSecond: 8e9 } }];
+        const { scores } = run(policy, { trace, tiers, rows, warm: 1 });
+        expect([...scores.loadedBytesOfTier].slice(1)).toEqual([1, 2, 1].map((n) => n * BLOCK_BYTES));
+        expect([...scores.hitTokens].slice(1)).toEqual(tokens.slice(1));
+        expect([...scores.loadedTokens].slice(1)).toEqual([512, 1012, 512]);
+      }
+    }
+  });
+
   it('costs latency once per tier and bytes by bandwidth', () => {
     const trace = traceOf([{ blocks: abc(3) }, { blocks: abc(3) }]);
     const { result } = run('lru', { trace, tiers: [tier('dram', 2), tier('disk', 10, 10e9)], warm: 1 });
