@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import hashlib
+import json
 import os
 import time
 
@@ -39,14 +40,15 @@ register_serdes()
 class Stand:
     """A server's storage side: manager, director, keeper, and five places to store in."""
 
-    def __init__(self, folder, plan_path, l1_gb=0.05, **keeper):
+    def __init__(self, folder, plan_path, l1_gb=0.05, places=PLACES, spec_of=None, **keeper):
         self.folder = folder
+        self.places = places
+        spec_of = spec_of or (lambda tier, method: {"type": "fs", "base_path": os.path.join(folder, tier, method)})
         name = f"evicpress-test-{os.getpid()}-{next(names)}"
         arguments = ["--l1-size-gb", str(l1_gb), "--eviction-policy", "noop", "--no-l1-use-lazy"]
-        for tier, method in PLACES:
-            serde = "" if method == "none" else f',"serde":{{"type":"evicpress-{method}"}}'
-            base = os.path.join(folder, tier, method)
-            arguments += ["--l2-adapter", f'{{"type":"fs","base_path":"{base}","evicpress_tier":"{tier}"{serde}}}']
+        for tier, method in places:
+            serde = {} if method == "none" else {"serde": {"type": f"evicpress-{method}"}}
+            arguments += ["--l2-adapter", json.dumps({**spec_of(tier, method), "evicpress_tier": tier, **serde})]
         passed, routes = take_routes(arguments)
         self.director = Director(Routes("dram", tuple(routes)))
         self._register(name)
@@ -104,7 +106,7 @@ class Stand:
 
     def everywhere(self):
         """How many chunks lie in each place."""
-        return {place: len(self.files(*place)) for place in PLACES}
+        return {place: len(self.files(*place)) for place in self.places}
 
     def close(self):
         if not self._closed:

@@ -41,6 +41,10 @@ def test_our_key_is_taken_out_and_numbers_are_lmcaches():
         Route(3, Target("ssd", "lmcache-fp8"), "/d"),
     ]
     assert chunk_size(passed) == 64
+    # A folder is its own; in a store without folders a method's chunks are kept apart.
+    far = json.loads(passed[passed.index("--l2-adapter", 3) + 1])
+    assert (far["type"], far["serde"]) == ("plugin", {"type": "evicpress-int8"})
+    assert far["adapter_params"] == {"method": "int8", "inner": {"type": "resp", "host": "h", "port": 1}}
 
 
 @pytest.mark.parametrize("given", [["--l2-store-policy", "default"], ["--l2-prefetch-policy=retain"]])

@@ -80,6 +80,7 @@ describe.skipIf(reason !== undefined)('the Python package', () => {
         'room',
         'restart',
         'two_servers',
+        'one_store',
       ].map((subject) => `tests/test_${subject}.py`),
     ]);
     expect(out).toMatch(/\d+ passed/);

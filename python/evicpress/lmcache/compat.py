@@ -17,12 +17,15 @@ from importlib.metadata import PackageNotFoundError, version
 
 from lmcache.v1.distributed.api import (
     GroupedObjectKeys,
+    KeyListPage,
     MemoryLayoutDesc,
     ObjectKey,
     PrefetchLockMode,
     PrefetchTaskSpec,
 )
 from lmcache.v1.distributed.internal_api import L2AdapterListener
+from lmcache.v1.distributed.l2_adapters import L2AdapterInterface, create_l2_adapter
+from lmcache.v1.distributed.l2_adapters.config import get_l2_adapter_config_class as adapter_config_class
 from lmcache.v1.distributed.serde.async_processor import AsyncSerdeProcessor
 from lmcache.v1.distributed.serde.base import Deserializer, SerdeProcessor, Serializer
 from lmcache.v1.distributed.serde.factory import register_serde_factory as register_serde
@@ -54,7 +57,9 @@ __all__ = [
     "EventType",
     "GroupedObjectKeys",
     "InstanceLivenessTarget",
+    "KeyListPage",
     "L2AdapterDescriptor",
+    "L2AdapterInterface",
     "L2AdapterListener",
     "MemoryLayoutDesc",
     "MemoryObj",
@@ -67,6 +72,8 @@ __all__ = [
     "StorageManager",
     "StorePolicy",
     "TRANSFER_MODULES",
+    "adapter_config_class",
+    "create_l2_adapter",
     "register_gauge",
     "register_prefetch_policy",
     "register_serde",

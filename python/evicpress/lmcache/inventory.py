@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
+from .apart import is_apart
 from .compat import ObjectKey
 from .routes import Route
 
@@ -25,7 +26,10 @@ def held(route: Route, adapter: Any) -> Iterator[tuple[ObjectKey, int]]:
         except NotImplementedError:
             return
         for entry in page.entries:
-            yield entry.key.to_object_key(), entry.size_bytes
+            key = entry.key.to_object_key()
+            # Another adapter keeps compressed chunks in the same store.
+            if not is_apart(key):
+                yield key, entry.size_bytes
         cursor = page.next_page_token
         if cursor is None:
             return

@@ -10,8 +10,10 @@ LMCache numbers adapters in the order of the command line; a runtime-added adapt
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 
+from .apart import apart
 from .plan import RECOMPUTE, UNCOMPRESSED, Plan, PlanRefused, Target
 from .serdes import method_of
 
@@ -85,6 +87,12 @@ def split_adapter_spec(index: int, text: str) -> tuple[str, Route | None]:
     tier = spec.pop(TIER_KEY, None)
     if tier is None:
         return text, None
+    if spec.get("type") == "valkey" and "password" not in spec:
+        # LMCache's other client of Redis takes it from there, so that it stands on no command line.
+        spec["password"] = os.environ.get("LMCACHE_RESP_PASSWORD", "")
     serde = spec.get("serde") or {}
+    method = method_of(serde.get("type"))
     folder = spec.get("base_path") if spec.get("type") in FILE_TYPES else None
-    return json.dumps(spec), Route(index, Target(str(tier), method_of(serde.get("type"))), folder)
+    if folder is None and method != UNCOMPRESSED:
+        spec = apart(spec, method)
+    return json.dumps(spec), Route(index, Target(str(tier), method), folder)
