@@ -3,9 +3,9 @@ import { type Placement, type Plan, RECOMPUTE, UNCOMPRESSED } from '../formats/p
 import { formatBytes } from '../units.js';
 import { LMCACHE_CHUNK_TOKENS } from './chunk-hashes.js';
 import type { EngineTarget, ExportSetting } from './engine.js';
+import { storageNotes, storageOf } from './lmcache-storage.js';
 import {
   budgetBytes,
-  folderOf,
   gibibytes,
   type Place,
   type PlannedTier,
@@ -81,25 +81,28 @@ export const lmcache: EngineTarget = {
     ];
   },
   warnings(plan, setting) {
-    const { memory, pinned, l1Bytes, stagingBytes } = memorySplit(
-      plannedTiers(plan, setting.tiers),
-      placesOf(plan),
-    );
-    if (memory === undefined) return [];
-    const needed = largestLoadBytes(plan.rows, memory.name);
-    const left = Math.max(0, Math.min(stagingBytes, l1Bytes - pinned));
-    // Without loads there are still new contexts, which are stored by way of L1.
-    const wanted = memory.reservedBytes > 0 ? needed : Math.max(needed, stagingBytes);
-    if (wanted <= left) return [];
-    return [
-      `What is loaded and stored passes through L1, where the plan leaves ${formatBytes(left)}; ${
-        needed > left
-          ? `the largest context that is loaded takes ${formatBytes(needed)} there`
-          : `${formatBytes(wanted)} are kept free for it`
-      }. What has no room is computed again. Give ${memory.name} "reservedBytes": ${Math.ceil(wanted)} in the tier profile, or more for several at once, and plan again.`,
-    ];
+    const tiers = plannedTiers(plan, setting.tiers);
+    return [...tiers.flatMap(storageNotes), ...roomWarnings(plan, tiers)];
   },
 };
+
+/** Where what is loaded and stored finds too little room in L1. */
+function roomWarnings(plan: Plan, tiers: readonly PlannedTier[]): string[] {
+  const { memory, pinned, l1Bytes, stagingBytes } = memorySplit(tiers, placesOf(plan));
+  if (memory === undefined) return [];
+  const needed = largestLoadBytes(plan.rows, memory.name);
+  const left = Math.max(0, Math.min(stagingBytes, l1Bytes - pinned));
+  // Without loads there are still new contexts, which are stored by way of L1.
+  const wanted = memory.reservedBytes > 0 ? needed : Math.max(needed, stagingBytes);
+  if (wanted <= left) return [];
+  return [
+    `What is loaded and stored passes through L1, where the plan leaves ${formatBytes(left)}; ${
+      needed > left
+        ? `the largest context that is loaded takes ${formatBytes(needed)} there`
+        : `${formatBytes(wanted)} are kept free for it`
+    }. What has no room is computed again. Give ${memory.name} "reservedBytes": ${Math.ceil(wanted)} in the tier profile, or more for several at once, and plan again.`,
+  ];
+}
 
 const inL1 = ({ tier, method }: Placement | Place, memory: string) =>
   tier === memory && method === UNCOMPRESSED;
@@ -203,30 +206,8 @@ function adapters(
 /** One L2 adapter: the tier's storage, the method's serde, and the mark that tells our adapter what it stands for. */
 function adapter(tier: PlannedTier, method: string): Record<string, unknown> {
   return {
-    ...storage(tier, method),
+    ...storageOf(tier, method),
     evicpress_tier: tier.name,
     ...(method === UNCOMPRESSED ? {} : { serde: { type: `evicpress-${method}` } }),
   };
-}
-
-function storage(tier: PlannedTier, method: string): Record<string, unknown> {
-  switch (tier.kind) {
-    case 'dram':
-      return { type: 'fs_native', base_path: `/dev/shm/evicpress/${method}` };
-    case 'redis': {
-      const url = new URL(tier.location ?? 'redis://127.0.0.1:6379');
-      return { type: 'resp', host: url.hostname, port: Number(url.port || 6379) };
-    }
-    case 's3': {
-      const bucket = new URL(tier.location ?? 's3://bucket').hostname;
-      const region = process.env.AWS_REGION ?? 'us-east-1';
-      return { type: 's3', s3_endpoint: `${bucket}.s3.${region}.amazonaws.com`, s3_region: region };
-    }
-    default:
-      return {
-        type: 'fs_native',
-        base_path: `${folderOf(tier)}/${method}`,
-        use_odirect: true,
-      };
-  }
 }

@@ -53,12 +53,15 @@ export interface PlannedTier {
   /** Room the engine keeps for itself, beside the capacity. */
   readonly reservedBytes: number;
   readonly location?: string;
+  /** The URL of the service a bucket was measured at. */
+  readonly endpoint?: string;
 }
 
 /** The plan's tiers, fast to slow, with kind and location of the profile's tier of the same name. */
 export function plannedTiers(plan: { readonly header: PlanHeader }, tiers: readonly Tier[]): PlannedTier[] {
   return plan.header.tiers.map((planned) => {
     const profiled = tiers.find((tier) => tier.name === planned.name);
+    const endpoint = endpointOf(profiled);
     return {
       name: planned.name,
       kind: planned.kind ?? profiled?.kind ?? (planned.name === 'dram' ? 'dram' : 'file'),
@@ -66,8 +69,16 @@ export function plannedTiers(plan: { readonly header: PlanHeader }, tiers: reado
       usedBytes: planned.usedBytes,
       reservedBytes: profiled?.reservedBytes ?? 0,
       ...(profiled?.location === undefined ? {} : { location: profiled.location }),
+      ...(endpoint === undefined ? {} : { endpoint }),
     };
   });
+}
+
+/** What `profile tiers` has noted of a bucket's service among the details of its measurement, which have no schema. */
+function endpointOf(tier: Tier | undefined): string | undefined {
+  const { details } = (tier ?? {}) as { readonly details?: { readonly endpoint?: unknown } | null };
+  const endpoint = details?.endpoint;
+  return typeof endpoint === 'string' && URL.canParse(endpoint) ? endpoint : undefined;
 }
 
 /** The bytes an engine is told for a tier: its capacity, or where that is unlimited what the plan uses; 0 without one. */

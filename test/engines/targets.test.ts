@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { carriedOut } from '../../src/engines/carried-out.js';
 import { engineCapabilities, engines } from '../../src/engines/index.js';
 import type { Tier } from '../../src/formats/tiers.js';
@@ -181,5 +181,73 @@ describe('words for a shell', () => {
     expect(lmcache).toContain(`/mnt/it'\\''s; rm -rf $HOME`);
     const sglang = engines.find((e) => e.name === 'sglang')!.files(plan, { ...SETTING, tiers })[0]!.text;
     expect(sglang).toContain(`='/mnt/it'\\''s; rm -rf $HOME'`);
+  });
+});
+
+describe('where LMCache finds a Redis server or a bucket', () => {
+  const lmcache = engines.find((engine) => engine.name === 'lmcache')!;
+  const remote = (kind: string, location: string, more: object = {}) => {
+    const setting = { ...SETTING, tiers: [TIERS[0]!, { ...TIERS[1]!, kind, location, ...more }] };
+    const given = handPlan(1, [rowAt('a', 'dram', 'none', 1e9), rowAt('b', 'nvme', 'int8', 1e9)]);
+    given.header.tiers[1]!.kind = kind;
+    const text = lmcache.files(given, setting)[0]!.text;
+    const specs = [...text.matchAll(/--l2-adapter '(.*)'/g)]
+      .map(([, json]) => JSON.parse(json!) as { readonly type: string })
+      .filter(({ type }) => type !== 'fs_native');
+    return { specs, notes: lmcache.warnings!(given, setting) };
+  };
+  const measuredAt = (endpoint: string) => remote('s3', 's3://kv', { details: { endpoint } });
+
+  beforeEach(() => {
+    for (const name of ['AWS_ENDPOINT_URL', 'AWS_ENDPOINT_URL_S3', 'AWS_REGION']) vi.stubEnv(name, undefined);
+    vi.stubEnv('AWS_CONFIG_FILE', '/dev/null');
+  });
+  afterEach(() => vi.unstubAllEnvs());
+
+  it('is its own client for a plain server, with the user and without the password', () => {
+    const { specs, notes } = remote('redis', 'redis://kv@[::1]:7000');
+    expect(specs[0]).toMatchObject({ type: 'resp', host: '::1', port: 7000, username: 'kv' });
+    expect(notes).toEqual([expect.stringContaining('LMCACHE_RESP_PASSWORD')]);
+  });
+
+  it('is the client that knows TLS and databases where there are some, and that is said', () => {
+    const { specs, notes } = remote('redis', 'rediss://cache.example:6380/3');
+    expect(specs[0]).toMatchObject({
+      type: 'valkey',
+      startup_nodes: 'cache.example:6380',
+      tls_enable: true,
+      database_id: 3,
+    });
+    expect(notes).toContainEqual(expect.stringContaining('valkey-glide-sync'));
+  });
+
+  it('is AWS in the region where nothing else is said', () => {
+    vi.stubEnv('AWS_REGION', 'eu-west-1');
+    const { specs, notes } = remote('s3', 's3://kv');
+    expect(specs[0]).toMatchObject({ s3_endpoint: 'kv.s3.eu-west-1.amazonaws.com', s3_region: 'eu-west-1' });
+    expect(notes).toEqual([]);
+  });
+
+  it('is the endpoint of the AWS tools, and before it the one the tier was measured at', () => {
+    vi.stubEnv('AWS_ENDPOINT_URL', 'http://minio:9000');
+    const { specs, notes } = remote('s3', 's3://kv/below/this');
+    expect(specs[0]).toMatchObject({ s3_endpoint: 'kv.minio:9000', disable_tls: true });
+    expect(notes).toEqual([
+      expect.stringContaining('asks for the bucket as kv.minio:9000'),
+      expect.stringContaining('Not carried out: the prefix below/this'),
+    ]);
+    const elsewhere = measuredAt('https://store.example').specs[0];
+    expect(elsewhere).toMatchObject({ s3_endpoint: 'kv.store.example' });
+    expect(elsewhere).not.toHaveProperty('disable_tls');
+    expect(measuredAt('https://kv.s3.us-west-2.amazonaws.com').specs[0]).toMatchObject({
+      s3_endpoint: 'kv.s3.us-west-2.amazonaws.com',
+      s3_region: 'us-west-2',
+    });
+  });
+
+  it('is no IP address: LMCache asks for a bucket by its host name', () => {
+    expect(measuredAt('http://10.0.0.5:9000').notes).toEqual([
+      expect.stringContaining('Not carried out: tier nvme'),
+    ]);
   });
 });
