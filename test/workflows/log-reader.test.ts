@@ -49,6 +49,34 @@ describe('reading what is new in a log', () => {
     expect(read.notes.join()).toContain('rotated');
   });
 
+  it.each([
+    ['renamed and made anew', 0],
+    ['renamed and made anew', 5],
+    ['copied and truncated', 0],
+    ['copied and truncated', 5],
+    ['truncated', 0],
+  ])('says once that an empty log was %s, %i requests unread', async (how, unread) => {
+    const options = testOptions(scratchFolder());
+    writeFileSync(options.log, lines(0, 40));
+    await readOnce(options);
+    appendFileSync(options.log, lines(40, 40 + unread));
+    if (how === 'copied and truncated') copyFileSync(options.log, `${options.log}.1`);
+    if (how === 'renamed and made anew') renameSync(options.log, `${options.log}.1`);
+    writeFileSync(options.log, '');
+    expect((await readOnce(options)).notes).toHaveLength(1);
+    expect((await readOnce(options)).notes).toEqual([]);
+    appendFileSync(options.log, lines(40 + unread, 50));
+    const read = await readOnce(options);
+    expect(read.notes).toEqual([]);
+    expect(windowNumbers(options, read)).toEqual(numbers(0, 50));
+    // The next time is said again.
+    renameSync(options.log, `${options.log}.1`);
+    writeFileSync(options.log, lines(50, 55));
+    const later = await readOnce(options);
+    expect(later.notes.join()).toContain('rotated');
+    expect(windowNumbers(options, later)).toEqual(numbers(0, 55));
+  });
+
   it('finds two rotations at once, and a log that is not there for a moment', async () => {
     const options = testOptions(scratchFolder());
     writeFileSync(options.log, lines(0, 10));

@@ -33,7 +33,12 @@ export interface LogPart {
 export interface UnreadParts {
   readonly parts: readonly LogPart[];
   readonly notes: readonly string[];
+  /** The file read before is no longer the log. */
+  readonly left: boolean;
 }
+
+/** A stretch of one file, and what was noticed about it. */
+type Resumed = Omit<UnreadParts, 'left'>;
 
 /**
  * Finds what a log has gained since a position, through renaming, copying and compression of old files, and
@@ -49,16 +54,16 @@ export async function findUnread(path: string, position: LogPosition | undefined
         'the request log',
         'Check the path, or wait until the engine writes it.',
       );
-    return { parts: [wholeFile(current, false)], notes: [] };
+    return { parts: [wholeFile(current, false)], notes: [], left: false };
   }
   if (current === undefined) {
     return withOlder(path, undefined, position, [`the log is not there now`]);
   }
-  if (isUntouched(current, position)) return { parts: [], notes: [] };
+  if (isUntouched(current, position)) return { parts: [], notes: [], left: false };
   const resumed = current.compressed ? undefined : await resumeIn(current, position, false);
-  if (resumed !== undefined) return resumed;
+  if (resumed !== undefined) return { ...resumed, left: false };
   if (current.compressed && (await holds(current, position)))
-    return { parts: [restOf(current, position, true)], notes: [] };
+    return { parts: [restOf(current, position, true)], notes: [], left: false };
   return withOlder(path, current, position, []);
 }
 
@@ -90,18 +95,26 @@ async function withOlder(
       parts: [...found.parts, ...between.map((later) => wholeFile(later, true)), ...now],
       notes: [
         ...notes,
-        `the log was rotated: its old content is in ${basename(file.path)}${between.length > 0 ? `, and ${between.length} more since` : ''}`,
+        ...(position.left === true && between.length === 0
+          ? []
+          : [
+              `the log was rotated: its old content is in ${basename(file.path)}${between.length > 0 ? `, and ${between.length} more since` : ''}`,
+            ]),
         ...found.notes,
       ],
+      left: true,
     };
   }
-  if (current === undefined) return { parts: [], notes };
+  if (current === undefined) return { parts: [], notes, left: false };
   return {
     parts: now,
     notes: [
       ...notes,
-      'the log was replaced and its old content is nowhere beside it: what it still held is lost',
+      ...(position.left === true
+        ? []
+        : ['the log was replaced and its old content is nowhere beside it: what it still held is lost']),
     ],
+    left: true,
   };
 }
 
@@ -161,11 +174,7 @@ function restOf(file: LogFile, position: LogPosition, closed: boolean): LogPart 
 }
 
 /** Where reading goes on in a plain file; undefined where its beginning is not that of the log read before. */
-async function resumeIn(
-  file: LogFile,
-  position: LogPosition,
-  closed: boolean,
-): Promise<UnreadParts | undefined> {
+async function resumeIn(file: LogFile, position: LogPosition, closed: boolean): Promise<Resumed | undefined> {
   const { path, info } = file;
   const [first] = position.head;
   if (first === undefined || !(await hasEvidence(file, first))) return undefined;

@@ -21,6 +21,8 @@ export const logPositionSchema = z.looseObject({
   head: z.array(evidenceSchema),
   /** The ends of the last lines read, oldest first. */
   recentLines: z.array(evidenceSchema),
+  /** This file was left for a new one, which has been said; no line of the new one was read yet. */
+  left: z.boolean().optional(),
 });
 export type LogPosition = z.infer<typeof logPositionSchema>;
 export type Evidence = z.infer<typeof evidenceSchema>;

@@ -27,6 +27,8 @@ export interface NewLines {
 export interface NewLog {
   /** What was noticed: rotation, truncation, loss. */
   readonly notes: readonly string[];
+  /** The file read before is no longer the log. */
+  readonly left: boolean;
   readonly lines: AsyncIterable<NewLines>;
 }
 
@@ -35,8 +37,8 @@ export interface NewLog {
  * @throws EvicpressError where the log cannot be read.
  */
 export async function readNewLines(path: string, position: LogPosition | undefined): Promise<NewLog> {
-  const { parts, notes } = await findUnread(path, position);
-  return { notes, lines: allParts(parts) };
+  const { parts, ...noticed } = await findUnread(path, position);
+  return { ...noticed, lines: allParts(parts) };
 }
 
 async function* allParts(parts: readonly LogPart[]): AsyncGenerator<NewLines> {

@@ -44,7 +44,7 @@ export async function readLog(
   let state = before;
   const window = new RecentWindow(windowFolder(options.folder), state.window);
   const notes = await window.repair();
-  const { notes: logNotes, lines } = await readNewLines(options.log, state.log.position);
+  const { notes: logNotes, left, lines } = await readNewLines(options.log, state.log.position);
   notes.push(...logNotes);
   const clock = new LogClock(state.log.clock);
   let recorder: Recorder | undefined;
@@ -53,6 +53,7 @@ export async function readLog(
   let badLines = 0;
   let unstored = 0;
   let moved: LogPosition | undefined;
+  let readFrom: string | undefined;
   const store = async () => {
     if (moved === undefined) return;
     state = withProgress(state, moved, recorder!, clock, newRequests - counted, badLines - countedBad);
@@ -88,6 +89,7 @@ export async function readLog(
     badLines += bad;
     unstored += batch.bytes.length;
     moved = batch.position;
+    readFrom = batch.path;
     if (unstored >= STORE_EVERY_BYTES) await store();
   }
   const blockTokens = recorder?.otherBlockTokens(state.log.blockTokens);
@@ -99,6 +101,12 @@ export async function readLog(
     state = { ...state, log: { ...state.log, blockTokens } };
   }
   await store();
+  // While a rotated log has no line yet, the place to go on from stays in the old file.
+  const { position } = state.log;
+  if (left && position?.left !== true && position !== undefined && readFrom !== options.log) {
+    state = { ...state, log: { ...state.log, position: { ...position, left: true } } };
+    if (!options.dryRun) await writeState(options.folder, state);
+  }
   for (const note of notes) tools.tell('warn', note);
   return { state, window, newRequests, badLines, notes, trace: () => recentTrace(state, window) };
 }
