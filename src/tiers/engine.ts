@@ -55,6 +55,11 @@ export const engine: BesideKind = {
     const fit = fitPrefill(samples);
     const at = 4096;
     const seconds = fit.secondsPerToken * at + fit.secondsPerTokenSquared * at ** 2;
+    if (seconds === 0) {
+      throw new EvicpressError(
+        `Tier ${target.name}: the time to the first token does not grow with the prompt, ${extremes(samples)}. The server is too busy to be measured, or answers from a cache: measure again when it is idle.`,
+      );
+    }
     return {
       name: target.name,
       kind: 'engine',
@@ -68,6 +73,17 @@ export const engine: BesideKind = {
     };
   },
 };
+
+/** What the shortest and the longest prompt took, each at its best. */
+function extremes(samples: readonly PrefillSample[]): string {
+  const lengths = samples.map((sample) => sample.tokens);
+  return [Math.min(...lengths), Math.max(...lengths)]
+    .map((tokens) => {
+      const times = samples.filter((sample) => sample.tokens === tokens).map((sample) => sample.seconds);
+      return `${formatSeconds(Math.min(...times))} for ${tokens} tokens`;
+    })
+    .join(' and ');
+}
 
 /** The model that a target's server serves first. @throws EvicpressError */
 async function findModel({ name, location }: TierTarget): Promise<{ location: string; model: ServedModel }> {

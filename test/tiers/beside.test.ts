@@ -109,17 +109,21 @@ describe('engine', () => {
   });
 
   const prompts: string[] = [];
-  const answer = (response: ServerResponse, prompt: string) => {
-    prompts.push(prompt);
-    const tokens = prompt.split(' ').length * 2;
-    const event = (value: unknown) => response.write(`data: ${JSON.stringify(value)}\n\n`);
-    response.writeHead(200, { 'content-type': 'text/event-stream' });
-    setTimeout(() => {
-      event({ choices: [{ text: 'a' }] });
-      event({ choices: [], usage: { prompt_tokens: tokens } });
-      response.end('data: [DONE]\n\n');
-    }, tokens / 200);
-  };
+  /** Answers with a token so many milliseconds after a prompt of so many tokens, and counts them. */
+  const answerAfter =
+    (milliseconds: (tokens: number) => number) => (response: ServerResponse, prompt: string) => {
+      prompts.push(prompt);
+      const tokens = prompt.split(' ').length * 2;
+      const event = (value: unknown) => response.write(`data: ${JSON.stringify(value)}\n\n`);
+      response.writeHead(200, { 'content-type': 'text/event-stream' });
+      setTimeout(() => {
+        event({ choices: [{ text: 'a' }] });
+        event({ choices: [], usage: { prompt_tokens: tokens } });
+        response.end('data: [DONE]\n\n');
+      }, milliseconds(tokens));
+    };
+  /** Differences of length that a busy machine's delays do not pass for. */
+  const patient = { ...settings, seconds: 20 };
 
   function serve(complete: (response: ServerResponse, prompt: string) => void): Promise<string> {
     const server = createServer(async (request, response) => {
@@ -140,8 +144,8 @@ describe('engine', () => {
   }
 
   it('fits prefill from prompts that share no beginning, counted by the server', async () => {
-    const location = await serve(answer);
-    const figures = await engine.measure({ name: 'e', kind: 'engine', location }, settings);
+    const location = await serve(answerAfter((tokens) => tokens / 10));
+    const figures = await engine.measure({ name: 'e', kind: 'engine', location }, patient);
     expect(figures).toMatchObject({ source: 'measured', model: 'tiny' });
     const samples = figures.samples as { tokens: number }[];
     expect(samples.every((sample) => sample.tokens % 256 === 0 && sample.tokens <= 4096)).toBe(true);
@@ -149,6 +153,13 @@ describe('engine', () => {
     expect(fit.secondsPerToken * 4096 + fit.secondsPerTokenSquared * 4096 ** 2).toBeGreaterThan(0);
     const beginnings = prompts.map((prompt) => prompt.slice(0, 20));
     expect(new Set(beginnings).size).toBe(beginnings.length);
+  });
+
+  it('is refused where a prompt takes as long whatever its length', async () => {
+    const location = await serve(answerAfter((tokens) => 50_000 / tokens));
+    await expect(engine.measure({ name: 'e', kind: 'engine', location }, patient)).rejects.toThrow(
+      /Tier e: the time to the first token does not grow with the prompt, [\d.]+ m?s for 256 tokens and .* for 4096 tokens/,
+    );
   });
 
   it('says so where the server streams nothing, refuses, or is not there', async () => {
