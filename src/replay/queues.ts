@@ -22,6 +22,11 @@ export class Queues {
   private readonly links: readonly Link[];
   private readonly load: number;
   private readonly overlap: boolean;
+  /** Of the request served last: when it came, had its loads, could begin to be prefilled, and its engine. */
+  private arrival = 0;
+  private ready = 0;
+  private start = 0;
+  private engine = 0;
 
   constructor(
     private readonly trace: Trace,
@@ -44,7 +49,9 @@ export class Queues {
     if (engineFreeAt === undefined) {
       let load = decompressSeconds;
       for (let t = 0; t < bytes.length; t++) load += transferSeconds(this.tiers[t]!.read, bytes[t]!);
-      return this.overlap ? Math.max(load, prefillSeconds) : load + prefillSeconds;
+      this.ready = load;
+      this.start = this.overlap ? 0 : load;
+      return this.prefill(prefillSeconds);
     }
     const arrival = this.trace.timestampSeconds[request]! / this.load;
     let ready = arrival;
@@ -54,10 +61,21 @@ export class Queues {
     ready += decompressSeconds;
     let engine = 0;
     for (let e = 1; e < engineFreeAt.length; e++) if (engineFreeAt[e]! < engineFreeAt[engine]!) engine = e;
-    const start = Math.max(this.overlap ? arrival : ready, engineFreeAt[engine]!);
-    const end = Math.max(start + prefillSeconds, ready);
-    engineFreeAt[engine] = end;
-    return end - arrival;
+    this.arrival = arrival;
+    this.ready = ready;
+    this.start = Math.max(this.overlap ? arrival : ready, engineFreeAt[engine]!);
+    this.engine = engine;
+    return this.prefill(prefillSeconds);
+  }
+
+  /**
+   * The request served last takes its engine for so many seconds of prefill in all.
+   * @returns its TTFT in seconds.
+   */
+  prefill(seconds: number): number {
+    const end = Math.max(this.start + seconds, this.ready);
+    if (this.engineFreeAt !== undefined) this.engineFreeAt[this.engine] = end;
+    return end - this.arrival;
   }
 }
 

@@ -96,10 +96,11 @@ export class Scorekeeper {
     this.loadAndPrefill(request);
   }
 
-  /** Adds seconds of prefill to a request that has been scored. */
+  /** Adds seconds of prefill to the request that was scored last. */
   charge(request: number, seconds: number): void {
-    this.scores.ttftSeconds[request]! += seconds;
-    this.scores.prefillSeconds[request]! += seconds;
+    const { prefillSeconds: prefill, ttftSeconds } = this.scores;
+    prefill[request]! += seconds;
+    ttftSeconds[request] = this.queues.prefill(prefill[request]!);
   }
 
   /** Blocks of one size, nothing compressed: only where each block lies has to be looked up. */

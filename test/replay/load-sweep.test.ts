@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { recomputeSeconds } from '../../src/cost/prefill.js';
 import { bundledLog, traceOf } from '../traces/logs.js';
-import { run, tier } from './setting.js';
+import { model, row, run, tier } from './setting.js';
 
 const tiers = [tier('dram', 500), tier('ssd', 2000, 2e9)];
 
@@ -21,6 +22,25 @@ describe('the load at which a target breaks', () => {
       750 / (trace.timestampSeconds.at(-1)! - trace.timestampSeconds[750]!),
       9,
     );
+  });
+
+  it('counts what the policy recomputes of its own accord, which keeps the engine from the next request', async () => {
+    const trace = await bundledLog();
+    const rows = [row('int8', 0.5, 0.99), row('int4', 0.75, 0.94), row('int2', 0.88, 0.8)];
+    const objective = { alpha: 1 };
+    for (const overlap of [false, true]) {
+      const setting = { trace, tiers, rows, objective, engines: 8, overlap };
+      const target = { statistic: 'mean', seconds: 1 } as const;
+      const { result, scores } = run('evicpress', { ...setting, target });
+      const { mean, p50, p90, p99 } = result.ttft;
+      expect(result.sweep!.points.find((point) => point.load === 1)!.ttft).toEqual({ mean, p50, p90, p99 });
+      const recomputed = scores.prefillSeconds.some((seconds, r) => {
+        const left = trace.inputTokens[r]! - scores.loadedTokens[r]!;
+        const loaded = scores.loadedTokens[r]!;
+        return seconds > recomputeSeconds(model, loaded, left) * (1 + 1e-9);
+      });
+      expect(recomputed).toBe(true);
+    }
   });
 
   it('is 0 for a target below an idle engine', async () => {
