@@ -139,6 +139,12 @@ async function parseLog(
     builder.warnings.push(
       `${skipped.lines} line${skipped.lines === 1 ? ' was' : 's were'} skipped, the first: ${skipped.first}`,
     );
+  if (builder.requests === 0 && skipped.lines > 0)
+    throw errors.badFile(
+      path,
+      undefined,
+      `no line of it is a request of format ${format.name}; the first fault: ${skipped.first}`,
+    );
   if (builder.requests === 0) throw errors.emptyFile(path, 'at least one request');
   return builder.finish(parser.blockTokens());
 }

@@ -34,6 +34,7 @@ export const qwenBailian: TraceFormat = {
         if (typeof value === 'string') return value;
         const ids = value.hash_ids;
         const fault =
+          chatFault(value.chat_id) ??
           timestampFault(value.timestamp) ??
           wholeNumber('input_length', value.input_length) ??
           (value.output_length === undefined
@@ -65,3 +66,10 @@ export const qwenBailian: TraceFormat = {
     };
   },
 };
+
+/** Without it the line is of another format, whose times and blocks are in other units. */
+function chatFault(id: unknown): string | undefined {
+  return typeof id === 'number' || typeof id === 'string'
+    ? undefined
+    : `chat_id: expected a number or text (got ${shown(id)}).`;
+}

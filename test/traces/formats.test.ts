@@ -190,6 +190,14 @@ describe('what is wrong with a log', () => {
     expect(trace.warnings.join()).toMatch(/1 lines? .*skipped/);
   });
 
+  it('may be all there is, which makes no empty file', () =>
+    expect(load(`${good}\n${good}\n`, { skipBad: true, format: 'documents' })).rejects.toThrow(
+      /no line of it is a request of format documents; the first fault: line 1: documents: expected a list/,
+    ));
+
+  it('a log of another format than is said, whose ids and times would be taken for what they are not', () =>
+    expect(load(`${good}\n`, { format: 'qwen-bailian' })).rejects.toThrow(/:1: chat_id: expected/));
+
   it('leaves nothing of a skipped line behind', async () => {
     const request = (...documents: object[]) => ({ timestamp: 0, input_length: 900, documents });
     const bad = request({ context: 'a', tokens: 700 }, { context: 'b', tokens: 0 });
