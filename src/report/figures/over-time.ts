@@ -57,18 +57,25 @@ const LINE_LEGEND = {
 
 type Series = NonNullable<ReplayResult['policies'][number]['series']>;
 
-/** Several windows as one, weighted with their requests. */
+/** Several windows as one: hits weighted with the tokens they are a share of, all else with requests. */
 function merged(windows: Series, policy: string) {
-  const requests = windows.reduce((sum, window) => sum + window.requests, 0);
-  const mean = (of: (window: Series[number]) => number) =>
-    requests === 0 ? 0 : windows.reduce((sum, window) => sum + window.requests * of(window), 0) / requests;
+  type Figure = (window: Series[number]) => number;
+  const sum = (of: Figure) => windows.reduce((total, window) => total + of(window), 0);
+  const mean = (of: Figure, weight: Figure) => {
+    const whole = sum(weight);
+    return whole === 0 ? 0 : sum((window) => weight(window) * of(window)) / whole;
+  };
+  const requestsOf: Figure = (window) => window.requests;
   return {
     policy,
     minutes: windows[0]!.startSeconds / 60,
-    requests,
-    hitShare: mean((window) => window.hitShare),
-    ttft: mean((window) => window.meanTtftSeconds),
-    quality: mean((window) => window.meanQuality),
+    requests: sum(requestsOf),
+    hitShare: mean(
+      (window) => window.hitShare,
+      (window) => window.reusableTokens ?? window.requests,
+    ),
+    ttft: mean((window) => window.meanTtftSeconds, requestsOf),
+    quality: mean((window) => window.meanQuality, requestsOf),
   };
 }
 
