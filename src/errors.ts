@@ -64,6 +64,9 @@ export function naming<T>(what: string, read: () => T): T {
   }
 }
 
+/** The flag depends on the command; each that writes has one of these. */
+const ANOTHER_PLACE = 'another place: -o, or --state for plans in force and what refresh keeps';
+
 /** Turns an error of the operating system into a message for people; other errors pass unchanged. */
 export function systemFault(error: unknown, path: string): unknown {
   const { code } = error as NodeJS.ErrnoException;
@@ -71,17 +74,17 @@ export function systemFault(error: unknown, path: string): unknown {
   switch (code) {
     case 'ENOSPC':
       return new EvicpressError(
-        `${shown}: no space left on the device. Free some room or write elsewhere with -o.`,
+        `${shown}: no space left on the device. Free some room, or choose ${ANOTHER_PLACE}.`,
       );
     case 'EDQUOT':
       return new EvicpressError(
-        `${shown}: the disk quota is used up. Free some room or write elsewhere with -o.`,
+        `${shown}: the disk quota is used up. Free some room, or choose ${ANOTHER_PLACE}.`,
       );
     case 'EACCES':
     case 'EPERM':
       return new EvicpressError(`${shown}: permission denied. Choose a path this user may use.`);
     case 'EROFS':
-      return new EvicpressError(`${shown}: the file system is read-only. Write elsewhere with -o.`);
+      return new EvicpressError(`${shown}: the file system is read-only. Choose ${ANOTHER_PLACE}.`);
     case 'ENOENT':
     case 'ENOTDIR':
       return new EvicpressError(`${shown}: no such file or folder.`);
@@ -91,7 +94,7 @@ export function systemFault(error: unknown, path: string): unknown {
       return new EvicpressError(`${shown}: this is a folder; expected a file.`);
     case 'EBUSY':
       return new EvicpressError(
-        `${shown}: something is mounted here, so it cannot be replaced. Write elsewhere with -o.`,
+        `${shown}: something is mounted here, so it cannot be replaced. Choose ${ANOTHER_PLACE}.`,
       );
     case 'ELOOP':
       return new EvicpressError(`${shown}: symbolic links lead in a circle. Choose another path.`);

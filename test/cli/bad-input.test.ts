@@ -442,7 +442,7 @@ describe('a capacity without a unit', () => {
 describe('an output that cannot be written', () => {
   it.each([
     ['tiers.json/plan.ndjson', /tiers\.json\/plan\.ndjson: /],
-    ['/dev/full', /\/dev\/full: no space left on the device/],
+    ['/dev/full', /\/dev\/full: no space left on the device\. .*-o, or --state/],
   ])('%s', async (output, message) => {
     const flags = writeSamples(box);
     const { exitCode, stderr } = await box.evicpress(
