@@ -43,6 +43,7 @@ async function everyCommand(): Promise<CompletedCommand[]> {
     {
       path,
       summary: command.description(),
+      names: command.registeredArguments.flatMap((argument) => known.get(argument.name()) ?? []),
       options: [
         ...command.options.filter(({ long }) => long != null).map((option) => completed(option, known)),
         ...shared,
@@ -57,10 +58,10 @@ async function everyCommand(): Promise<CompletedCommand[]> {
       return of(command, [verb.name]);
     }),
   );
-  return [{ path: [], summary: '', options: shared }, ...loaded.flat()];
+  return [{ path: [], summary: '', names: [], options: shared }, ...loaded.flat()];
 }
 
-/** The names that may follow a flag. */
+/** The names that may follow a flag, or stand as an argument. */
 async function knownNames(): Promise<ReadonlyMap<string, readonly string[]>> {
   const models = await bundledModels();
   return new Map([
@@ -74,6 +75,7 @@ async function knownNames(): Promise<ReadonlyMap<string, readonly string[]>> {
     ['--runner', ['embedded', 'kvpress', 'openai']],
     ['--progress', ['text', 'json', 'none']],
     ['--theme', ['light', 'dark']],
+    ['shell', NAMES],
   ]);
 }
 

@@ -28,6 +28,7 @@ describe.skipIf(isMissing('zsh'))('zsh', () => {
     ['evicpress plan --solver ', ['dual', 'exact', 'greedy', 'greedy-per-byte']],
     ['evicpress plan --tiers h100-host-', ['h100-host-gen4']],
     ['evicpress replay --policies lru,bel', ['lru,belady']],
+    ['evicpress completion ', ['bash', 'zsh', 'fish']],
   ])('completes "%s"', async (typed, offered) => {
     const { stdout: script } = await box.evicpress('completion', 'zsh');
     mkdirSync(box.path('functions'));
@@ -47,6 +48,7 @@ describe.skipIf(isMissing('fish'))('fish', () => {
     ['evicpress plan --solver ', ['dual', 'exact', 'greedy', 'greedy-per-byte']],
     ['evicpress plan --tiers h100-host-', ['h100-host-gen4']],
     ['evicpress replay --policies lru,bel', ['lru,belady']],
+    ['evicpress completion ', ['bash', 'zsh', 'fish']],
   ])('completes "%s"', async (typed, offered) => {
     const { stdout: script } = await box.evicpress('completion', 'fish');
     box.write('evicpress.fish', script);

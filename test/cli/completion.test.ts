@@ -31,6 +31,9 @@ describe('evicpress completion', () => {
     ]);
     expect(await offered(script, 'evicpress', 'replay', '--policies', 'lru,bel')).toEqual(['lru,belady']);
     expect(await offered(script, 'evicpress', 'plan', '--tiers', 'h100-host-')).toEqual(['h100-host-gen4']);
+    expect(await offered(script, 'evicpress', 'completion', '')).toEqual(
+      expect.arrayContaining(['bash', 'zsh', 'fish']),
+    );
     expect(await offered(script, 'evicpress', '-q', 'exp')).toEqual(['explain', 'export']);
   });
 

@@ -43,10 +43,14 @@ function enters(path: readonly string[]): string[] {
     : [`      ${quoted(`${above}:${path.at(-1)!}`)}) path=${quoted(pathOf({ path }))} ;;`];
 }
 
-/** What may come next: the commands below this one, and its flags. */
+/** What may come next: the commands below this one, names, and its flags. */
 function wordsAfter(command: CompletedCommand, commands: readonly CompletedCommand[]): string[] {
   const below = commandsBelow(command, commands);
-  return [...below.map(({ path }) => path.at(-1)!), ...command.options.map(({ flag }) => flag)];
+  return [
+    ...below.map(({ path }) => path.at(-1)!),
+    ...command.names,
+    ...command.options.map(({ flag }) => flag),
+  ];
 }
 
 function valueCases(command: CompletedCommand): string[] {

@@ -21,6 +21,9 @@ function linesOf(command: CompletedCommand, commands: readonly CompletedCommand[
       ({ path, summary }) =>
         `complete -c evicpress -n ${when} -f -a ${quoted(path.at(-1)!)} -d ${quoted(summary)}`,
     ),
+    ...(command.names.length === 0
+      ? []
+      : [`complete -c evicpress -n ${when} -f -a ${quoted(command.names.join(' '))}`]),
     ...command.options.map((option) => `complete -c evicpress -n ${when} ${flagOf(option)}`),
   ];
 }

@@ -4,6 +4,8 @@ export interface CompletedCommand {
   readonly path: readonly string[];
   readonly summary: string;
   readonly options: readonly CompletedOption[];
+  /** Names that may stand as its argument; none where that is a file, or anything. */
+  readonly names: readonly string[];
 }
 
 export interface CompletedOption {

@@ -21,7 +21,11 @@ function functionOf(command: CompletedCommand, commands: readonly CompletedComma
   const flags = command.options.map(argumentOf);
   const lines = [
     ...flags,
-    ...(below.length === 0 ? ["'*:file:_files'"] : ["'1:command:->command'", "'*::argument:->rest'"]),
+    ...(below.length > 0
+      ? ["'1:command:->command'", "'*::argument:->rest'"]
+      : command.names.length > 0
+        ? [quoted(`1:name:(${command.names.join(' ')})`)]
+        : ["'*:file:_files'"]),
   ];
   const described = below.map(({ path, summary }) =>
     quoted(`${path.at(-1)!.replaceAll(':', '\\:')}:${summary}`),
