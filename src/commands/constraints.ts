@@ -17,6 +17,9 @@ export interface ConstraintFlags {
   readonly moneyWeight?: string;
 }
 
+/** Those of them that name tiers; prices belong to the tiers themselves. */
+export const CONSTRAINED_TIERS = ['forbid', 'tenantShare', 'writeBudget'] as const;
+
 /** Adds these flags to a command. */
 export function addConstraintOptions(command: Command): Command {
   return command

@@ -9,8 +9,8 @@ import type { Model } from '../formats/model.js';
 import { RANGES } from '../formats/option-values.js';
 import { readTiers, type Tier } from '../formats/tiers.js';
 import { lacksUnit, parseBytes, parseNumber } from '../units.js';
-import { refuseUnknownTiers } from '../workflows/config-names.js';
 import { readPairs } from './constraints.js';
+import { expectKnownTiers } from './known-tiers.js';
 
 /** The flags that say what is planned for and with; each falls back to evicpress.yaml, then to what lies in .evicpress. */
 export interface InputFlags {
@@ -61,17 +61,18 @@ export async function loadInputs(flags: InputFlags, blockBytes?: (model: Model) 
   const profile = await readTiers(tiersFile);
   const served = flags.model ?? config.model ?? missingModel();
   const model = await loadModel(served);
-  await refuseUnknownTiers(
-    config,
+  const capacities = { ...config.capacity, ...readCapacities(flags.capacity ?? []) };
+  const prices = readPairs(flags.price ?? [], '--price', 'TIER=MONEY', 'ssd=0.08');
+  await expectKnownTiers(
     ['capacity', 'price'],
+    flags,
+    config,
     profile.tiers.map((tier) => tier.name),
   );
-  const capacities = { ...config.capacity, ...readCapacities(flags.capacity ?? []) };
   const sized = overrideCapacities(profile.tiers, capacities, blockBytes?.(model));
   for (const [tier, size] of Object.entries(capacities))
     if (lacksUnit(size))
       warnings.push(`${tier} is given ${size} bytes. Write the unit, if one was meant: ${tier}=${size}GB.`);
-  const prices = readPairs(flags.price ?? [], '--price', 'TIER=MONEY', 'ssd=0.08');
   const tiers = overAllRanks(withPrices(sized, { ...config.price, ...prices }), model);
   const methodsFile = methodsPath(flags.methods ?? config.methods);
   const loaded: MethodProfile =
@@ -158,9 +159,6 @@ function overrideCapacities(
   capacities: Readonly<Record<string, string>>,
   blockBytes?: number,
 ): Tier[] {
-  const names = tiers.map((tier) => tier.name);
-  for (const name of Object.keys(capacities))
-    if (!names.includes(name)) throw errors.unknownName('tier', name, names);
   return tiers.map((tier) => {
     const given = capacities[tier.name];
     if (given === undefined) return tier;
@@ -170,9 +168,6 @@ function overrideCapacities(
 }
 
 function withPrices(tiers: readonly Tier[], prices: Readonly<Record<string, string>>): readonly Tier[] {
-  const names = tiers.map((tier) => tier.name);
-  for (const name of Object.keys(prices))
-    if (!names.includes(name)) throw errors.unknownName('tier', name, names);
   return tiers.map((tier) => {
     const price = prices[tier.name];
     return price === undefined

@@ -9,8 +9,12 @@ import { constraintsOf } from '../plan/demands.js';
 import { type PlanRequest, problemOf } from '../plan/plan-contexts.js';
 import type { Problem } from '../plan/problem.js';
 import { parseNumber } from '../units.js';
-import { refuseUnknownTiers } from '../workflows/config-names.js';
-import { addConstraintOptions, type ConstraintFlags, readConstraints } from './constraints.js';
+import {
+  addConstraintOptions,
+  CONSTRAINED_TIERS,
+  type ConstraintFlags,
+  readConstraints,
+} from './constraints.js';
 import {
   blockBytesOf,
   DEMAND_OPTIONS,
@@ -20,6 +24,7 @@ import {
   readDemand,
 } from './demand.js';
 import { INPUT_OPTIONS, type InputFlags, type Inputs, loadInputs } from './inputs.js';
+import { expectKnownTiers } from './known-tiers.js';
 import { collect } from './options.js';
 import { ENGINE_OPTIONS, type EngineFlags } from './plan-engine.js';
 
@@ -68,21 +73,17 @@ export async function readRequest(given: ProblemFlags, plan?: PlanHeader): Promi
   const source = await openDemand(flags, await readConfig('.'));
   const read = await loadInputs(flags, blockBytesOf(source));
   const { config, model } = read;
-  const keys = [
-    'tenantShare',
-    'writeBudget',
-    ...(flags.forbid === undefined ? (['forbid'] as const) : []),
-  ] as const;
-  await refuseUnknownTiers(
-    config,
-    keys,
-    read.tiers.map((tier) => tier.name),
-  );
   const tiers = plan === undefined ? read.tiers : asTheyWere(read.tiers, plan, flags);
   const noticed = source.kind === 'trace' ? source.trace.warnings : [];
   const planned = plan?.objective;
   const constraints =
     plan === undefined ? readConstraints(flags, config) : constraintsAsPlanned(flags, config, plan);
+  await expectKnownTiers(
+    CONSTRAINED_TIERS,
+    flags,
+    config,
+    read.tiers.map((tier) => tier.name),
+  );
   const bound =
     flags.confidence ?? planned?.confidence ?? (planned === undefined ? config.confidence : undefined);
   const confidence =

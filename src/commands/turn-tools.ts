@@ -7,7 +7,9 @@ import type { Model } from '../formats/model.js';
 import { pick } from '../registry.js';
 import type { Terminal } from '../report/terminal.js';
 import type { Level, TurnOptions, TurnTools } from '../workflows/refresh/options.js';
+import { CONSTRAINED_TIERS } from './constraints.js';
 import { inputPaths, loadInputs } from './inputs.js';
+import { expectKnownTiers } from './known-tiers.js';
 import type { TurnFlags } from './turn-options.js';
 
 const PROBE_SIZES = [4_194_304, 16_777_216];
@@ -20,7 +22,14 @@ export function turnTools(flags: TurnFlags, options: TurnOptions, tell: TurnTool
     async loadInputs(blockTokens) {
       const blockBytes =
         blockTokens === 0 ? undefined : (model: Model) => blockTokens * model.kvBytesPerToken;
-      const { tiers, model, methods, files, warnings } = await loadInputs(flags, blockBytes);
+      const { config, tiers, model, methods, files, warnings } = await loadInputs(flags, blockBytes);
+      await expectKnownTiers(
+        CONSTRAINED_TIERS,
+        flags,
+        config,
+        tiers.map((tier) => tier.name),
+        'refresh',
+      );
       return { tiers, model, methods: methods.rows, files, warnings };
     },
     async identity() {

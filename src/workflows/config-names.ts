@@ -104,7 +104,8 @@ export async function nameFaults(
 }
 
 const TIER_KEYS = ['capacity', 'forbid', 'price', 'tenantShare', 'writeBudget'] as const;
-type TierKey = (typeof TIER_KEYS)[number];
+/** An option that names tiers. */
+export type TierKey = (typeof TIER_KEYS)[number];
 
 /** Names of tiers that the tier profile does not have. @param tiers their names there. */
 export function tierFaults(config: Values, tiers: readonly string[]): ConfigFault[] {
@@ -118,7 +119,7 @@ export function tierFaults(config: Values, tiers: readonly string[]): ConfigFaul
 }
 
 /**
- * Refuses names of tiers at the top level of the configuration.
+ * Refuses names of tiers at the top level of the configuration, and in a verb's section.
  * @param keys the options that are asked about.
  * @param tiers the names there are.
  * @throws EvicpressError with the line.
@@ -127,7 +128,13 @@ export async function refuseUnknownTiers(
   config: Config,
   keys: readonly TierKey[],
   tiers: readonly string[],
+  section?: string,
 ): Promise<void> {
-  const [wrong] = tierFaults(Object.fromEntries(keys.map((key) => [key, config[key]])), tiers);
+  const askedOf = (values: Values) =>
+    Object.fromEntries(keys.filter((key) => key in values).map((key) => [key, values[key]]));
+  const own = section === undefined ? {} : askedOf(sectionOf(config, section));
+  const shared = Object.entries(askedOf(config)).filter(([key]) => !(key in own));
+  const asked = { ...Object.fromEntries(shared), ...(section === undefined ? {} : { [section]: own }) };
+  const [wrong] = tierFaults(asked, tiers);
   if (wrong !== undefined) throw await configFault(wrong);
 }

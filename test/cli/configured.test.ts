@@ -66,6 +66,27 @@ describe('evicpress.yaml', () => {
     expect(await first('forbid: [ssdd]\n', 'plan')).toMatch(
       /^evicpress: evicpress\.yaml:5: forbid\[0\]: Unknown tier "ssdd"\. Did you mean ssd\?/,
     );
+    for (const [section, option] of [
+      ['plan', 'capacity'],
+      ['plan', 'price'],
+      ['plan', 'writeBudget'],
+      ['refresh', 'writeBudget'],
+    ] as const)
+      expect(
+        await first(
+          `${section}:\n  ${option}:\n    dram: 1\n    disk: 1\n`,
+          section,
+          ...(section === 'plan' ? [] : ['--trace', 'requests.jsonl']),
+        ),
+      ).toMatch(
+        new RegExp(`^evicpress: evicpress\\.yaml:8: ${section}\\.${option}\\.disk: Unknown tier "disk"`),
+      );
+    expect(await first('plan:\n  forbid: [ssdd]\n', 'plan')).toMatch(
+      /^evicpress: evicpress\.yaml:6: plan\.forbid: Unknown tier "ssdd"\. Did you mean ssd\?/,
+    );
+    expect(
+      await first('refresh:\n  tenantShare: {"acme:ssdd": 40%}\n', 'refresh', '--trace', 'requests.jsonl'),
+    ).toMatch(/^evicpress: evicpress\.yaml:6: refresh\.tenantShare\.acme:ssdd: Unknown tier "ssdd"/);
     expect(await first('forbid: [ssdd]\n', 'plan', '--forbid', 'ssd')).not.toMatch(/Unknown tier/);
     expect(await first('engine: vlm\n', 'plan')).toMatch(
       /^evicpress: evicpress\.yaml:5: engine: Unknown engine "vlm"\. Did you mean vllm\?/,
