@@ -17,7 +17,7 @@ export const lmcache: TraceFormat = {
   },
   parse(builder, { mayChange = false }) {
     let chunkTokens = 0;
-    let previousRequest: unknown;
+    const seen = new RecentLookups();
     return {
       line(bytes, start, end) {
         const value = jsonLine(bytes.toString('utf8', start, end));
@@ -27,10 +27,9 @@ export const lmcache: TraceFormat = {
         if (fault !== undefined) return fault;
         chunkTokens = value.chunk_size as number;
         builder.engineKeys = keySpaceOf(value, chunkTokens);
-        // A request that has to wait is looked up again; it is still one request.
-        if (value.request_id !== undefined && value.request_id === previousRequest) return undefined;
-        previousRequest = value.request_id;
-        for (const hash of value.chunk_hashes as string[]) builder.push(builder.ids.ofText(hash));
+        const hashes = value.chunk_hashes as string[];
+        if (seen.has(value.request_id, hashes)) return undefined;
+        for (const hash of hashes) builder.push(builder.ids.ofText(hash));
         builder.endRequest({
           timestampSeconds: value.timestamp as number,
           inputTokens: value.seq_len as number,
@@ -42,6 +41,31 @@ export const lmcache: TraceFormat = {
     };
   },
 };
+
+/** As many requests are under way at once at most, or wait with them. */
+const REMEMBERED_REQUESTS = 4096;
+
+/**
+ * The requests looked up last. One whose load failed is looked up again when the engine tries it anew, with the lookups
+ * of others between; it is still one request. A client may give one id to several requests: their chunks tell them
+ * apart.
+ */
+class RecentLookups {
+  /** The last chunk's hash, which stands for all before it, by request; the oldest first. */
+  private readonly lastHashes = new Map<string, string | undefined>();
+
+  /** Whether this one was among them; it is from now on. */
+  has(request: unknown, hashes: readonly string[]): boolean {
+    if (typeof request !== 'string' || request === '') return false;
+    const last = hashes.at(-1);
+    if (this.lastHashes.has(request) && this.lastHashes.get(request) === last) return true;
+    this.lastHashes.delete(request);
+    this.lastHashes.set(request, last);
+    if (this.lastHashes.size > REMEMBERED_REQUESTS)
+      this.lastHashes.delete(this.lastHashes.keys().next().value!);
+    return false;
+  }
+}
 
 /** `dtypes` and `shapes` are those of a chunk's tensors on one rank; what is odd about them is left out. */
 function keySpaceOf(value: Record<string, unknown>, chunkSize: number): EngineKeySpace {

@@ -167,6 +167,19 @@ describe("a log in LMCache's keys", () => {
     expect(trace.requests).toBe(2);
   });
 
+  it('counts it once too where others are looked up between, and several requests under one id each', async () => {
+    const [first, second] = [['0xa1'], ['0xa1', '0xa2']];
+    const interleaved = await load([
+      lookup('a', 1, first),
+      lookup('b', 2, first),
+      lookup('a', 3, first),
+      lookup('b', 4, first),
+    ]);
+    expect(interleaved.requests).toBe(2);
+    const session = await load([lookup('s', 1, first), lookup('s', 2, second), lookup('s', 3, second)]);
+    expect(session.requests).toBe(2);
+  });
+
   it('names the fault of a line', async () => {
     await expect(load([lookup('a', 1, ['0xa1']), lookup('b', 2, ['zz'])])).rejects.toThrow(
       /:2: chunk_hashes\[0\]/,
