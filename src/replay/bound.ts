@@ -187,7 +187,8 @@ function reusesOf({ trace, facts, model, warm }: ReplaySetting, tiers: readonly 
   const { spans, offsets, firstBlock } = facts.spans;
   const curveOf = curveOfBlocks(trace);
   const { tokensOfBlock, blockTokens } = trace;
-  const most = offsets[trace.requests]! - offsets[warm]!;
+  // The block in which an input ends is a reuse of its own.
+  const most = offsets[trace.requests]! - offsets[warm]! + trace.requests - warm;
   const reuses: Reuses = {
     count: 0,
     request: new Int32Array(most),
@@ -210,6 +211,29 @@ function reusesOf({ trace, facts, model, warm }: ReplaySetting, tiers: readonly 
     let open = -1;
     let openLast = -1;
     let openCurve = -1;
+    const openAnother = (curve: number, since: number) => {
+      open = reuses.count++;
+      openCurve = curve;
+      openLast = since;
+      reuses.request[open] = r;
+      reuses.curve[open] = curve;
+      reuses.slots[open] = r - since;
+    };
+    const use = (tokens: number, keptTokens: number) => {
+      const bytes = keptTokens * model.kvBytesPerToken;
+      reuses.tokens[open]! += tokens;
+      reuses.bytes[open]! += bytes;
+      // Documents may come anywhere: none saves more than at the end of all.
+      reuses.savedSeconds[open]! += recomputeSeconds(
+        model,
+        prefix ? start : Math.max(0, unlimitedTokens[r]! - tokens),
+        tokens,
+      );
+      reuses.share[open]! += tokens / unlimitedTokens[r]!;
+      requestBytes += bytes;
+      start += tokens;
+      left -= tokens;
+    };
     for (let i = offsets[r]!; i < end && left > 0; i++) {
       const span = spans[i]!;
       const last = lastUse[span]!;
@@ -218,31 +242,20 @@ function reusesOf({ trace, facts, model, warm }: ReplaySetting, tiers: readonly 
       // A document asked for twice in one request counts once.
       if (!prefix) lastUse[span] = r;
       const block = firstBlock[span]!;
-      const whole = prefix ? (firstBlock[span + 1]! - block) * blockTokens : tokensOfBlock[block]!;
-      const tokens = Math.min(left, whole);
-      // All of a block is kept, even where the input ends in its middle.
-      const kept = prefix ? Math.ceil(tokens / blockTokens) * blockTokens : whole;
       const curve = curveOf[block]!;
-      if (open === -1 || curve !== openCurve || Math.max(last, warm) !== openLast) {
-        openLast = Math.max(last, warm);
-        openCurve = curve;
-        open = reuses.count++;
-        reuses.request[open] = r;
-        reuses.curve[open] = curve;
-        reuses.slots[open] = r - openLast;
+      const since = Math.max(last, warm);
+      if (open === -1 || curve !== openCurve || since !== openLast) openAnother(curve, since);
+      if (!prefix) {
+        use(Math.min(left, tokensOfBlock[block]!), tokensOfBlock[block]!);
+        continue;
       }
-      reuses.tokens[open]! += tokens;
-      reuses.bytes[open]! += kept * model.kvBytesPerToken;
-      // Documents may come anywhere: none saves more than at the end of all.
-      reuses.savedSeconds[open]! += recomputeSeconds(
-        model,
-        prefix ? start : Math.max(0, unlimitedTokens[r]! - tokens),
-        tokens,
-      );
-      reuses.share[open]! += tokens / unlimitedTokens[r]!;
-      requestBytes += kept * model.kvBytesPerToken;
-      start += tokens;
-      left -= tokens;
+      const tokens = Math.min(left, (firstBlock[span + 1]! - block) * blockTokens);
+      const part = tokens % blockTokens;
+      if (tokens > part) use(tokens - part, tokens - part);
+      if (part === 0) continue;
+      // All of a block is loaded, even where the input ends in its middle: that alone may not pay.
+      if (tokens > part || reuses.tokens[open]! > 0) openAnother(curve, since);
+      use(part, blockTokens);
     }
     if (requestBytes > 0) {
       for (let t = 0; t < tiers.length; t++)

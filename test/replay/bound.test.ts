@@ -31,14 +31,22 @@ function expectNothingBeats(setting: TestSetting): void {
   }
 }
 
-/** Requests that walk a small tree of prefixes. */
+/** Requests that walk a small tree of prefixes; their inputs may end inside the last block. */
 const logs: fc.Arbitrary<Trace> = fc
-  .array(fc.array(fc.integer({ min: 0, max: 2 }), { minLength: 1, maxLength: 5 }), {
-    minLength: 2,
-    maxLength: 24,
-  })
-  .map((walks) =>
-    traceOf(walks.map((walk) => ({ blocks: walk.map((_, i) => walk.slice(0, i + 1).join('/')) }))),
+  .array(
+    fc.record({
+      walk: fc.array(fc.integer({ min: 0, max: 2 }), { minLength: 1, maxLength: 5 }),
+      lacking: fc.constantFrom(0, 0, 100, 511),
+    }),
+    { minLength: 2, maxLength: 24 },
+  )
+  .map((requests) =>
+    traceOf(
+      requests.map(({ walk, lacking }) => ({
+        blocks: walk.map((_, i) => walk.slice(0, i + 1).join('/')),
+        inputTokens: 512 * walk.length - lacking,
+      })),
+    ),
   );
 
 describe('the bound', () => {
