@@ -50,7 +50,11 @@ Examples:
 async function run(before: string, after: string, flags: DiffFlags): Promise<void> {
   const terminal = openTerminal(flags);
   const found = await compare(before, after, flags.all === true ? Number.POSITIVE_INFINITY : SHOWN);
-  const { changes, kept, pairs, largest, changed } = found;
+  const { changes, kept, pairs, largest, changed, models } = found;
+  if (models.old !== null && models.new !== null && models.old !== models.new)
+    terminal.warn(
+      `The plans are for different models, ${printable(models.old)} and ${printable(models.new)}: no cache of the one serves the other, and all that the new plan keeps is stored anew.`,
+    );
   if (changes.length > 0) {
     terminal.table(...changesTable(changes));
     if (pairs.length > 0) {
@@ -108,7 +112,8 @@ async function compare(before: string, after: string, limit: number) {
   for (const [context, was] of old) if (was.tier !== RECOMPUTE) note(context, was, undefined);
   const sortedPairs: TierPair[] = [...pairs.values()].sort((a, b) => b.bytes - a.bytes);
   const summaries = { old: oldHeader.summary, new: newHeader.summary };
-  return { ...tally.difference(), changed, pairs: sortedPairs, largest: largest.sorted(), summaries };
+  const models = { old: oldHeader.model, new: newHeader.model };
+  return { ...tally.difference(), changed, pairs: sortedPairs, largest: largest.sorted(), summaries, models };
 }
 
 /** Keeps the changes of the most bytes; thinned out when it has grown to twice its limit. */

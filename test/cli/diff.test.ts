@@ -32,7 +32,7 @@ const header = {
 
 type Place = readonly [tier: string, bytes: number, method?: string, ratio?: number];
 
-function plan(places: Readonly<Record<string, Place>>): string {
+function plan(places: Readonly<Record<string, Place>>, model = header.model): string {
   const rows = Object.entries(places).map(([context, [tier, storedBytes, method, ratio]]) => ({
     context,
     tier,
@@ -43,7 +43,7 @@ function plan(places: Readonly<Record<string, Place>>): string {
     ttftSeconds: 0.1,
     accesses: 1,
   }));
-  const body = [header, ...rows].map((row) => `${JSON.stringify(row)}\n`).join('');
+  const body = [{ ...header, model }, ...rows].map((row) => `${JSON.stringify(row)}\n`).join('');
   const sha256 = createHash('sha256').update(body).digest('hex');
   return `${body}${JSON.stringify({ end: true, rows: rows.length, sha256 })}\n`;
 }
@@ -123,5 +123,17 @@ describe('evicpress plan', () => {
     const other = await box.evicpress(...args, '--capacity', 'dram=0', '--capacity', 'ssd=0', '--json');
     expect(other.exitCode).toBe(10);
     expect(JSON.parse(other.stdout).difference.changes[0].change).toBe('drop');
+  });
+
+  it('says that caches of another model are of no use', async () => {
+    box.write('old.ndjson', plan({ a: ['dram', 10] }));
+    box.write('new.ndjson', plan({ a: ['dram', 10] }, 'large'));
+    const { exitCode, stderr } = await box.evicpress('diff', 'old.ndjson', 'new.ndjson');
+    expect(exitCode).toBe(0);
+    expect(stderr.replace(/\s+/g, ' ')).toContain(
+      'for different models, small and large: no cache of the one',
+    );
+    const alike = await box.evicpress('diff', 'old.ndjson', 'old.ndjson');
+    expect(alike.stderr).toBe('');
   });
 });
