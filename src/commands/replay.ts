@@ -25,6 +25,7 @@ import { collect, shellWord } from './options.js';
 import { curveCsv, curvePoints, judgeTtft, lruCurveOf } from './replay-extras.js';
 import { logPaths, replayInputs } from './replay-inputs.js';
 import { LIVE_OPTIONS, openLive, runLive } from './replay-live.js';
+import { planFacts, planMisfits, predictionSentence } from './replay-plan.js';
 import {
   classesToDraw,
   DEFAULT_POLICIES,
@@ -112,7 +113,11 @@ async function run(logs: readonly string[], flags: ReplayFlags): Promise<void> {
       return;
     }
     const result = await replayLog(path, trace, inputs, settings, flags.lruCurve, terminal);
-    if (flags.output !== '-') printReplay(terminal, result, inputs);
+    if (flags.output !== '-') {
+      printReplay(terminal, result, inputs);
+      const prediction = predictionSentence(result);
+      if (prediction !== undefined) terminal.say(`\n${prediction}`);
+    }
     if (flags.chart === true) terminal.say(`\n${replayCharts(result.policies)}`);
     results.push(result);
   }
@@ -155,6 +160,11 @@ async function replayLog(
     warm,
   };
   const runs = settings.policies.map((name) => policyRun(name, trace, compression));
+  const { plan } = setting;
+  const followed = plan === undefined ? undefined : planFacts(plan, trace);
+  if (plan !== undefined && followed !== undefined)
+    for (const misfit of planMisfits(plan, followed, inputs, compression, settings.policies))
+      terminal.warn(misfit);
   const running = replayPolicies(setting, runs, terminal.progress);
   // Beside the threads, where there are any.
   const bound = new ReplayBound(setting);
@@ -172,6 +182,7 @@ async function replayLog(
     warm,
     reuse: trace.reuse,
     policies,
+    ...(followed !== undefined && { plan: followed }),
     bound: { prefixHitRate, ttft },
     ...(curve !== undefined && { lruCurve: curvePoints(curve) }),
   };

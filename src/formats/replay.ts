@@ -49,6 +49,9 @@ export const policyResultSchema = z.looseObject({
   }),
   meanQuality: fraction,
   p10Quality: fraction,
+  /** Of requests that could reuse something: mean seconds until that is at hand, and their mean quality. */
+  reuseTtftSeconds: nonNegative.optional(),
+  reuseQuality: fraction.optional(),
   bytesRead: byTier,
   bytesWritten: byTier,
   bytesMoved: nonNegative,
@@ -69,6 +72,15 @@ export const replaySchema = z.looseObject({
   requests: count,
   warm: count,
   policies: z.array(policyResultSchema),
+  /** The plan that policy evicpress followed, and what it predicts for what is reused. */
+  plan: z
+    .looseObject({
+      contexts: count,
+      contextsInLog: count,
+      meanTtftSeconds: nonNegative,
+      meanQuality: fraction,
+    })
+    .optional(),
   /** What no policy beats, whatever it knows: hits, and mean TTFT at a mean quality. */
   bound: z
     .looseObject({

@@ -1,3 +1,5 @@
+import { recomputeSeconds } from '../cost/prefill.js';
+import type { Model } from '../formats/model.js';
 import type { PolicyResult } from '../formats/replay.js';
 import type { Tier } from '../formats/tiers.js';
 import type { Trace } from '../traces/trace.js';
@@ -18,6 +20,7 @@ export interface Summary {
   readonly policy: string;
   readonly trace: Trace;
   readonly tiers: readonly Tier[];
+  readonly model: Model;
   /** Names of tiers that hold nothing. */
   readonly emptyTiers: readonly string[];
   readonly scores: Scores;
@@ -68,6 +71,7 @@ export function summarise(summary: Summary): PolicyResult {
     },
     meanQuality: n > warm ? sum(scores.quality) / scored : 1,
     p10Quality: n > warm ? quantile(quality, 0.1) : 1,
+    ...reuseOf(summary),
     bytesRead: byTier((t) => ofTier(scores.loadedBytesOfTier, t)),
     bytesWritten: byTier(written),
     bytesWrittenPerDay: byTier((t) => (seconds > 0 ? (written(t) / seconds) * 86_400 : 0)),
@@ -77,6 +81,31 @@ export function summarise(summary: Summary): PolicyResult {
     series: seriesOf(trace, scores, summary.unlimitedTokens, warm),
     ...(summary.engines !== undefined && utilization > SATURATED && { saturated: true }),
   };
+}
+
+/**
+ * Of requests that could reuse something: the mean TTFT less the prefill of what is new in them, and the mean quality,
+ * as a plan predicts them; nothing where there are none.
+ */
+function reuseOf({
+  trace,
+  scores,
+  model,
+  warm,
+  unlimitedTokens,
+}: Summary): Pick<PolicyResult, 'reuseTtftSeconds' | 'reuseQuality'> {
+  let requests = 0;
+  let seconds = 0;
+  let quality = 0;
+  for (let r = warm; r < trace.requests; r++) {
+    const reusable = unlimitedTokens[r]!;
+    if (reusable === 0) continue;
+    requests++;
+    seconds += scores.ttftSeconds[r]! - recomputeSeconds(model, reusable, trace.inputTokens[r]! - reusable);
+    quality += scores.quality[r]!;
+  }
+  if (requests === 0) return {};
+  return { reuseTtftSeconds: Math.max(0, seconds / requests), reuseQuality: quality / requests };
 }
 
 type Column = Float64Array | Int32Array;

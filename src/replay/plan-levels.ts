@@ -28,19 +28,17 @@ export function planRowOfBlocks(trace: Trace, rows: readonly Placement[]): Int32
   return rowOf;
 }
 
+/** The level a row of a plan asks for, −1 where the compression does not know it; 0 for recompute. */
+export function levelOfRow({ levels }: Compression, { tier, method, compressionRatio }: Placement): number {
+  if (tier === RECOMPUTE) return 0;
+  return levels.findIndex(
+    (level) => level.method === method && Math.abs(level.compressionRatio - compressionRatio) < 1e-9,
+  );
+}
+
 /** By row of a plan: the level it asks for; 0 for recompute and for a level the compression does not know. */
 export function levelsOfRows(compression: Compression, rows: readonly Placement[]): Int32Array {
-  return Int32Array.from(rows, (row) =>
-    row.tier === RECOMPUTE
-      ? 0
-      : Math.max(
-          0,
-          compression.levels.findIndex(
-            (level) =>
-              level.method === row.method && Math.abs(level.compressionRatio - row.compressionRatio) < 1e-9,
-          ),
-        ),
-  );
+  return Int32Array.from(rows, (row) => Math.max(0, levelOfRow(compression, row)));
 }
 
 /** By block: the level that the plan's rows ask for, UNPLANNED where none speaks of it. */

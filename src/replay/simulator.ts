@@ -86,6 +86,7 @@ export function replay(setting: ReplaySetting, run: PolicyRun): ReplayOutcome {
     policy: run.name,
     trace,
     tiers,
+    model,
     emptyTiers: setting.tiers.filter((tier) => !tiers.includes(tier)).map((tier) => tier.name),
     scores,
     warm,
