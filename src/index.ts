@@ -95,6 +95,7 @@ export { ReplayBound } from './replay/bound.js';
 export { compressionOf } from './replay/compression.js';
 export { LogFacts } from './replay/log-facts.js';
 export { HIT_SHARE, MEAN_QUALITY, MEAN_TTFT, withinNoise } from './replay/noise.js';
+export { type PlanFit, planFit } from './replay/plan-fit.js';
 export { policies } from './replay/policies/index.js';
 export { parseReplan, type ReplanEvery } from './replay/replanning.js';
 export { replayPolicies, type ThreadOptions } from './replay/run-policies.js';

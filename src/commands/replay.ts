@@ -10,6 +10,7 @@ import { fitCurves } from '../plan/curves.js';
 import { ReplayBound } from '../replay/bound.js';
 import { compressionOf } from '../replay/compression.js';
 import { LogFacts } from '../replay/log-facts.js';
+import { planFit } from '../replay/plan-fit.js';
 import { replayPolicies } from '../replay/run-policies.js';
 import { policyRun } from '../replay/runs.js';
 import type { ReplaySetting } from '../replay/simulator.js';
@@ -25,7 +26,7 @@ import { collect, shellWord } from './options.js';
 import { curveCsv, curvePoints, judgeTtft, lruCurveOf } from './replay-extras.js';
 import { logPaths, replayInputs } from './replay-inputs.js';
 import { LIVE_OPTIONS, openLive, runLive } from './replay-live.js';
-import { planFacts, planMisfits, predictionSentence } from './replay-plan.js';
+import { planMisfits, predictionSentence } from './replay-plan.js';
 import {
   classesToDraw,
   DEFAULT_POLICIES,
@@ -161,10 +162,9 @@ async function replayLog(
   };
   const runs = settings.policies.map((name) => policyRun(name, trace, compression));
   const { plan } = setting;
-  const followed = plan === undefined ? undefined : planFacts(plan, trace);
-  if (plan !== undefined && followed !== undefined)
-    for (const misfit of planMisfits(plan, followed, inputs, compression, settings.policies))
-      terminal.warn(misfit);
+  const fit = plan === undefined ? undefined : planFit(plan, setting);
+  if (fit !== undefined)
+    for (const misfit of planMisfits(fit, inputs, settings.policies)) terminal.warn(misfit);
   const running = replayPolicies(setting, runs, terminal.progress);
   // Beside the threads, where there are any.
   const bound = new ReplayBound(setting);
@@ -182,7 +182,15 @@ async function replayLog(
     warm,
     reuse: trace.reuse,
     policies,
-    ...(followed !== undefined && { plan: followed }),
+    ...(plan !== undefined &&
+      fit !== undefined && {
+        plan: {
+          contexts: fit.contexts,
+          contextsInLog: fit.contextsInLog,
+          meanTtftSeconds: plan.header.summary.meanTtftSeconds,
+          meanQuality: plan.header.summary.meanQuality,
+        },
+      }),
     bound: { prefixHitRate, ttft },
     ...(curve !== undefined && { lruCurve: curvePoints(curve) }),
   };
