@@ -91,6 +91,8 @@ export async function* readLines(path: string): AsyncGenerator<{ firstLine: numb
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 const MARK = '\ufeff';
+/** What is said of a line whose bytes are no text. */
+export const NOT_UTF8 = 'the line is not UTF-8. Write the file anew in UTF-8, for example with iconv.';
 
 /** One line of a batch as text. @param i counted from 0. @throws EvicpressError on what is not UTF-8. */
 export function decodeLine(path: string, { firstLine, bytes, ends }: LineBatch, i: number): string {
@@ -106,7 +108,7 @@ function decodeLines(path: string, { firstLine, bytes, ends }: LineBatch): strin
     throw errors.badFile(
       path,
       firstLine + ends.findIndex((end, i) => !isUtf8(bytes.subarray(lineStart(ends, i), end))),
-      'the line is not UTF-8. Write the file anew in UTF-8, for example with iconv.',
+      NOT_UTF8,
     );
   }
   return (firstLine === 1 && text.startsWith(MARK) ? text.slice(1) : text).split('\n');

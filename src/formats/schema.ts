@@ -146,11 +146,21 @@ function isTooDeep(text: string): boolean {
   return false;
 }
 
+/** What is said of a list where a file of lines is expected. */
+export const LIST_NOT_LINES =
+  "a JSON array begins here; expected one JSON object per line. Make lines of it: jq -c '.[]' FILE > NEW.jsonl.";
+
+/** Whether a line begins a JSON array, as files do that are written whole. */
+export function isList(line: string): boolean {
+  return /^\ufeff?\s*\[/.test(line);
+}
+
 /**
  * JSON.parse with a message that says where.
  * @throws EvicpressError
  */
 export function parseJson(text: string, path: string, line?: number): unknown {
+  if (line !== undefined && isList(text)) throw errors.badFile(path, line, LIST_NOT_LINES);
   if (isTooDeep(text)) throw errors.badFile(path, line, `nested more than ${DEEPEST} levels deep.`);
   try {
     return JSON.parse(text);

@@ -2,7 +2,7 @@ import { crc32 } from 'node:zlib';
 import { type Trace, withBlockIds } from './trace.js';
 
 /** Changes with the layout below and with what a parser makes of a log: older files are then read no more. */
-export const COLUMNS_VERSION = 4;
+export const COLUMNS_VERSION = 5;
 
 const MAGIC = 'evicpress.columns';
 const ALIGNMENT = 8;

@@ -1,5 +1,7 @@
+import { isUtf8 } from 'node:buffer';
 import { printable } from '../errors.js';
-import { shownValue } from '../formats/schema.js';
+import { NOT_UTF8 } from '../formats/files.js';
+import { isList, LIST_NOT_LINES, shownValue } from '../formats/schema.js';
 
 /** What some editors put before the first character of a file, and `cat` then into the middle of one. */
 const BYTE_ORDER_MARK = '\ufeff';
@@ -36,11 +38,26 @@ export function shown(value: unknown): string {
   return value === undefined ? 'nothing' : shownValue(value);
 }
 
-/** A line's object, or what is wrong with the line. */
-export function parsedLine(bytes: Buffer, start: number, end: number): Record<string, unknown> | string {
-  const value = jsonLine(bytes.toString('utf8', start, end));
+/** What a decoder puts where bytes are no UTF-8; a text may hold it itself. */
+const REPLACEMENT = '\ufffd';
+
+/**
+ * A line's object, or what is wrong with the line.
+ * @param expected what is said of another value.
+ */
+export function parsedLine(
+  bytes: Buffer,
+  start: number,
+  end: number,
+  expected = 'expected one JSON object per line.',
+): Record<string, unknown> | string {
+  const text = bytes.toString('utf8', start, end);
+  // Two ids or labels must not become one by what they are decoded to.
+  if (text.includes(REPLACEMENT) && !isUtf8(bytes.subarray(start, end))) return NOT_UTF8;
+  if (isList(text)) return LIST_NOT_LINES;
+  const value = jsonLine(text);
   if (value instanceof Error) return `not valid JSON (${printable(value.message, 120)}).`;
-  return isObject(value) ? value : 'expected one JSON object per line.';
+  return isObject(value) ? value : expected;
 }
 
 /** What is wrong with a time stamp; undefined where nothing is. */

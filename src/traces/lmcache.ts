@@ -1,6 +1,6 @@
 import { printable } from '../errors.js';
 import type { TraceFormat } from './format.js';
-import { isObject, isTime, jsonLine, shown, wholeNumber } from './json-line.js';
+import { isObject, isTime, jsonLine, parsedLine, shown, wholeNumber } from './json-line.js';
 import type { EngineKeySpace } from './trace.js';
 
 /**
@@ -20,9 +20,8 @@ export const lmcache: TraceFormat = {
     const seen = new RecentLookups();
     return {
       line(bytes, start, end) {
-        const value = jsonLine(bytes.toString('utf8', start, end));
-        if (value instanceof Error) return `not valid JSON (${printable(value.message, 120)}).`;
-        if (!isObject(value)) return 'expected an object with seq_len, chunk_size and chunk_hashes.';
+        const value = parsedLine(bytes, start, end, EXPECTED);
+        if (typeof value === 'string') return value;
         const fault = lookupFault(value, mayChange ? 0 : chunkTokens);
         if (fault !== undefined) return fault;
         chunkTokens = value.chunk_size as number;
@@ -42,6 +41,7 @@ export const lmcache: TraceFormat = {
   },
 };
 
+const EXPECTED = 'expected an object with seq_len, chunk_size and chunk_hashes.';
 /** As many requests are under way at once at most, or wait with them. */
 const REMEMBERED_REQUESTS = 4096;
 

@@ -1,5 +1,6 @@
 import { EvicpressError, errors } from '../errors.js';
 import { type ByteRange, isBlank, readWholeLines } from '../formats/line-batches.js';
+import { isList, LIST_NOT_LINES } from '../formats/schema.js';
 import type { OnProgress } from '../progress.js';
 import { pick } from '../registry.js';
 import { TraceBuilder } from './builder.js';
@@ -106,8 +107,14 @@ async function parseLog(
   const parser = format.parse(builder, options);
   const skipped = { lines: 0, first: '' };
   const onFault = (line: number, fault: string) => {
-    if (options.skipBad !== true)
-      throw errors.badFile(path, line, `${fault} Pass --skip-bad to leave such lines out.`);
+    // A file that is one list has no lines to go on with.
+    const isHopeless = fault === LIST_NOT_LINES && builder.requests === 0 && skipped.lines === 0;
+    if (options.skipBad !== true || isHopeless)
+      throw errors.badFile(
+        path,
+        line,
+        isHopeless ? fault : `${fault} Pass --skip-bad to leave such lines out.`,
+      );
     if (skipped.lines++ === 0) skipped.first = `line ${line}: ${fault}`;
   };
   const parseRange = async (range: ByteRange) => {
@@ -167,6 +174,7 @@ function recognise(path: string, firstLine: string): TraceFormat | typeof table 
   const found = formats.find((format) => format.sniff(firstLine));
   if (found !== undefined) return found;
   if (headsTable(firstLine)) return table;
+  if (isList(firstLine)) throw errors.badFile(path, 1, LIST_NOT_LINES);
   throw new EvicpressError(
     `${path}:1: this is no request log we know. Name its format with --format (${[...formats, table].map((format) => format.name).join(', ')}), or see docs/formats.md for their forms.`,
   );

@@ -1,9 +1,8 @@
-import { printable } from '../errors.js';
 import { BlockSizeGuess } from './block-size.js';
 import type { RequestFields, TraceBuilder } from './builder.js';
 import { exactIds } from './exact-ids.js';
 import type { PlainLines, TraceFormat } from './format.js';
-import { isObject, isTime, jsonLine, optionalText, shown, wholeNumber } from './json-line.js';
+import { isObject, isTime, jsonLine, optionalText, parsedLine, shown, wholeNumber } from './json-line.js';
 import { MooncakeScanner } from './mooncake-scanner.js';
 
 /**
@@ -55,27 +54,29 @@ export const mooncake: TraceFormat = {
       line(bytes, start, end) {
         const mayBePlain = end < bytes.length && !(bytes === refusedIn && start === refusedAt);
         if (mayBePlain && plain.line(bytes, start) === end) return undefined;
-        return readCarefully(builder, guess, clock, bytes.toString('utf8', start, end));
+        return readCarefully(builder, guess, clock, bytes, start, end);
       },
       blockTokens: () => guess.blockTokens(builder.warnings),
     };
   },
 };
 
+const EXPECTED = 'expected an object such as {"timestamp": 0, "input_length": 512, "hash_ids": [1]}.';
+
 function readCarefully(
   builder: TraceBuilder,
   guess: BlockSizeGuess,
   clock: SessionClock,
-  text: string,
+  bytes: Buffer,
+  start: number,
+  end: number,
 ): string | undefined {
-  const value = jsonLine(text);
-  if (value instanceof Error) return `not valid JSON (${printable(value.message, 120)}).`;
-  if (!isObject(value))
-    return 'expected an object such as {"timestamp": 0, "input_length": 512, "hash_ids": [1]}.';
+  const value = parsedLine(bytes, start, end, EXPECTED);
+  if (typeof value === 'string') return value;
   const fault = requestFault(value);
   if (fault !== undefined) return fault;
   const ids = value.hash_ids as (number | string)[];
-  for (const id of exactIds(ids, () => text)) builder.push(builder.ids.of(id));
+  for (const id of exactIds(ids, () => bytes.toString('utf8', start, end))) builder.push(builder.ids.of(id));
   const fields: RequestFields = {
     timestampSeconds: clock.secondsOf(value),
     inputTokens: value.input_length as number,

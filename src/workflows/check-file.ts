@@ -7,7 +7,7 @@ import { methodRowSchema, methodsHeaderSchema, readMethods } from '../formats/me
 import { modelSchema } from '../formats/model.js';
 import { endSchema, placementSchema, planHeaderSchema, scanPlan } from '../formats/plan.js';
 import { replaySchema } from '../formats/replay.js';
-import { checkFormat, type FormatKind, parseJson } from '../formats/schema.js';
+import { checkFormat, type FormatKind, LIST_NOT_LINES, parseJson } from '../formats/schema.js';
 import { sizeSchema } from '../formats/size.js';
 import { checkTiers, tiersSchema } from '../formats/tiers.js';
 import { locatedDocument } from '../formats/yaml-document.js';
@@ -128,7 +128,11 @@ async function checkJson(path: string, faults: Faults): Promise<string> {
     JSON_KINDS.find(({ kind }) => fields.format === `evicpress.${kind}`) ??
     JSON_KINDS.find(({ field }) => field in fields);
   if (known === undefined) {
-    faults.add(`no file of ours is like this; known: ${JSON_KINDS.map(({ kind }) => kind).join(', ')}.`);
+    const kinds = JSON_KINDS.map(({ kind }) => kind).join(', ');
+    faults.add(
+      Array.isArray(value) ? LIST_NOT_LINES : `no file of ours is like this; known: ${kinds}.`,
+      Array.isArray(value) ? 1 : undefined,
+    );
     return 'unknown';
   }
   const lineOf = text.length <= LOCATED_BYTES ? locatedDocument(text).lineOf : () => undefined;

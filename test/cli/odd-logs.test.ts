@@ -2,7 +2,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import type { ReplayResult } from '../../src/formats/replay.js';
-import { sandbox, writeSamples } from '../support/cli.js';
+import { samples, sandbox, writeSamples } from '../support/cli.js';
 
 const box = sandbox();
 const POLICIES = ['full-prefill', 'lru', 'lfu', 's3-fifo', 'arc', 'gdsf', 'lhd', 'belady', 'evicpress'];
@@ -54,6 +54,42 @@ describe('logs that are odd', () => {
     expect(lru!.prefixHitRate).toBe(0);
     const [twice] = (await replayed(apart + apart, '--policies', 'lru', '--warm', '0')).policies;
     expect(twice!.prefixHitRate).toBe(0.5);
+  });
+
+  it.each([
+    ['on one line', JSON.stringify],
+    ['over several', (rows: unknown) => JSON.stringify(rows, null, 2)],
+  ])('a JSON array %s is told how to become lines, whatever it is read as', async (_, textOf) => {
+    const flags = writeSamples(box);
+    const [requests, contexts] = [samples.log, samples.contexts].map((rows) => textOf(rows));
+    box.write('list.json', requests!);
+    box.write('contexts.json', contexts!);
+    const said = async (...args: string[]) => (await box.evicpress(...args)).stderr;
+    const advice = (path: string) =>
+      new RegExp(`^evicpress: ${path}:1: a JSON array begins here; .*jq -c '\\.\\[\\]' FILE`);
+    expect(await said('plan', ...flags, '--trace', 'list.json')).toMatch(advice('list.json'));
+    for (const format of ['mooncake', 'lmcache', 'documents'])
+      expect(await said('replay', 'list.json', ...flags, '--format', format, '--skip-bad')).toMatch(
+        advice('list.json'),
+      );
+    expect(await said('plan', ...flags, '--contexts', 'contexts.json')).toMatch(advice('contexts.json'));
+    for (const path of ['list.json', 'contexts.json'])
+      expect((await box.evicpress('check', path)).stdout).toMatch(/:1: a JSON array begins here/);
+  });
+
+  it('bytes that are no UTF-8 are not decoded to something else: two such ids would become one', async () => {
+    const flags = writeSamples(box);
+    const whole = line(0, '"é"', '"\ufffd"');
+    const latin1 = Buffer.from(line(1, '"\u00e9"'), 'latin1');
+    writeFileSync(box.path('mixed.jsonl'), Buffer.concat([Buffer.from(whole), latin1]));
+    const strict = await box.evicpress('replay', 'mixed.jsonl', ...flags);
+    expect([strict.exitCode, strict.stderr]).toEqual([
+      1,
+      'evicpress: mixed.jsonl:2: the line is not UTF-8. Write the file anew in UTF-8, for example with iconv. Pass --skip-bad to leave such lines out.',
+    ]);
+    const lenient = await box.evicpress('replay', 'mixed.jsonl', ...flags, '--skip-bad');
+    expect(lenient.exitCode).toBe(0);
+    expect(lenient.stderr).toContain('1 line was skipped, the first: line 2: the line is not UTF-8');
   });
 
   it.each([

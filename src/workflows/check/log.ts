@@ -1,3 +1,4 @@
+import { isList, LIST_NOT_LINES } from '../../formats/schema.js';
 import { TraceBuilder } from '../../traces/builder.js';
 import { formats } from '../../traces/index.js';
 import { readLogBatches } from '../../traces/lines.js';
@@ -17,7 +18,8 @@ export async function checkLog(path: string, faults: Faults): Promise<string> {
       if (parse === undefined && text!.trim() !== '') {
         const format = formats.find((entry) => entry.sniff(text!));
         if (format === undefined) {
-          faults.add('this is no file of ours and no request log we know.', line);
+          const isOther = !isList(text!);
+          faults.add(isOther ? 'this is no file of ours and no request log we know.' : LIST_NOT_LINES, line);
           return kind;
         }
         kind = `${format.name} log`;
