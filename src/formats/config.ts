@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import * as z from 'zod';
 import { type EvicpressError, errors, printable } from '../errors.js';
@@ -60,6 +61,9 @@ export type Config = z.infer<typeof configSchema>;
 /** The name of the configuration file in the working folder. */
 export const CONFIG_NAME = 'evicpress.yaml';
 
+/** The other ending of YAML files: one that is there is meant to be read. */
+const OTHER_NAME = 'evicpress.yml';
+
 /** Something wrong with a field of the configuration. */
 export interface ConfigFault {
   readonly field: readonly PropertyKey[];
@@ -77,9 +81,10 @@ export interface InspectedConfig {
 
 /**
  * Reads `evicpress.yaml` from a folder; an empty configuration where there is none.
- * @throws EvicpressError with file and line where it is not valid.
+ * @throws EvicpressError with file and line where it is not valid, and where it is there under another name.
  */
 export async function readConfig(folder: string): Promise<Config> {
+  refuseOtherName(folder);
   const path = join(folder, CONFIG_NAME);
   const content = await configText(path);
   if (content === undefined) return {};
@@ -93,6 +98,17 @@ export async function configFault({ field, what }: ConfigFault): Promise<Evicpre
   const content = (await configText(CONFIG_NAME)) ?? '';
   const { lineOf } = await inspectConfig(content, CONFIG_NAME);
   return errors.badFile(CONFIG_NAME, lineOf(field), `${fieldPath(field)}: ${what}`);
+}
+
+/** @throws EvicpressError on a configuration whose name ends in .yml, which would be passed over in silence. */
+export function refuseOtherName(folder: string): void {
+  const path = join(folder, OTHER_NAME);
+  if (existsSync(path))
+    throw errors.badFile(
+      path,
+      undefined,
+      `the configuration is read from ${CONFIG_NAME} only. Rename it, or put it away.`,
+    );
 }
 
 async function configText(path: string): Promise<string | undefined> {

@@ -51,6 +51,17 @@ describe('evicpress.yaml', () => {
     expect(header.objective.alpha).toBe(1);
   });
 
+  it('has one name: another ending is refused, not passed over', async () => {
+    const flags = writeSamples(box);
+    box.write('evicpress.yml', 'alpha: 3\n');
+    for (const args of [['plan', ...flags, '--contexts', 'contexts.ndjson'], ['init'], ['doctor']])
+      expect(await box.evicpress(...args)).toMatchObject({
+        exitCode: 1,
+        stderr:
+          'evicpress: evicpress.yml: the configuration is read from evicpress.yaml only. Rename it, or put it away.',
+      });
+  });
+
   it('is named with the line where what it says is wrong, and only where it is asked', async () => {
     writeSamples(box);
     const first = async (text: string, ...args: string[]) => {
