@@ -1,7 +1,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import type { Command } from 'commander';
 import { EvicpressError } from '../errors.js';
-import { CONFIG_NAME, refuseOtherName } from '../formats/config.js';
+import { CONFIG_NAME, readConfig } from '../formats/config.js';
 import { writeWhole } from '../formats/files.js';
 import { openTerminal, type TerminalFlags } from '../report/terminal.js';
 import { besideKinds, tierKinds } from '../tiers/index.js';
@@ -32,8 +32,9 @@ export default function init(command: Command): void {
 
 async function writeConfig(flags: Flags): Promise<void> {
   const terminal = openTerminal(flags);
-  refuseOtherName('.');
-  if (existsSync(CONFIG_NAME) && flags.force !== true) {
+  // One under another name is refused where it is read.
+  if (!existsSync(CONFIG_NAME)) await readConfig('.');
+  else if (flags.force !== true) {
     throw new EvicpressError(`${CONFIG_NAME} is there already. Edit it, or write a new one with --force.`);
   }
   const findings = await findAll('.');

@@ -101,7 +101,7 @@ export async function configFault({ field, what }: ConfigFault): Promise<Evicpre
 }
 
 /** @throws EvicpressError on a configuration whose name ends in .yml, which would be passed over in silence. */
-export function refuseOtherName(folder: string): void {
+function refuseOtherName(folder: string): void {
   const path = join(folder, OTHER_NAME);
   if (existsSync(path))
     throw errors.badFile(
