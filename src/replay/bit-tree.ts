@@ -11,7 +11,10 @@ export class BitTree {
 
   add(value: number): void {
     for (const words of this.levels) {
-      words[value >>> 5]! |= 1 << (value & 31);
+      const before = words[value >>> 5]!;
+      words[value >>> 5] = before | (1 << (value & 31));
+      // The levels above know of a word that was not empty.
+      if (before !== 0) return;
       value >>>= 5;
     }
   }

@@ -96,7 +96,7 @@ export class GreedyPlacement implements Policy, SplitObserver {
     for (let i = 0; i < runs.pathLength; i++) {
       const run = runs.path[i]!;
       if (this.tier[run] !== ABSENT) this.rank(run);
-      else if (i === 0 || this.tier[runs.path[i - 1]!] !== ABSENT || runs.parent.data[run] === -1)
+      else if (i === 0 || this.tier[runs.path[i - 1]!] !== ABSENT || runs.parent[run] === -1)
         this.storeAtBest(request, run);
     }
     runs.settle();
@@ -107,7 +107,7 @@ export class GreedyPlacement implements Policy, SplitObserver {
 
   onSplit(run: number, head: number, length: number): void {
     const { tier, level, frequency, lastUse, share, recompute, keptChildren } = this;
-    const headShare = length / (length + this.runs.length.data[run]!);
+    const headShare = length / (length + this.runs.length[run]!);
     tier[head] = tier[run]!;
     level[head] = level[run]!;
     frequency[head] = frequency[run]!;
@@ -142,17 +142,17 @@ export class GreedyPlacement implements Policy, SplitObserver {
   }
 
   private tokensOf(run: number): number {
-    return this.runs.length.data[run]! * this.setting.trace.tokensOfBlock[this.runs.first.data[run]!]!;
+    return this.runs.length[run]! * this.setting.trace.tokensOfBlock[this.runs.first[run]!]!;
   }
 
   private bytesAt(run: number, level: number): number {
-    return this.runs.length.data[run]! * this.setting.store.bytesAt(this.runs.first.data[run]!, level);
+    return this.runs.length[run]! * this.setting.store.bytesAt(this.runs.first[run]!, level);
   }
 
   private fill(run: number, level: number): Placed {
     const { store } = this.setting;
     const { quality, decompressSecondsPerByte } = store.compression;
-    const first = this.runs.first.data[run]!;
+    const first = this.runs.first[run]!;
     const at = store.blocks.curveOf[first]! * this.levels + level;
     const { placed } = this;
     placed.share = this.share[run]!;
@@ -160,7 +160,7 @@ export class GreedyPlacement implements Policy, SplitObserver {
     placed.storedBytes = this.bytesAt(run, level);
     placed.quality = quality[at]!;
     placed.decompressSeconds =
-      decompressSecondsPerByte[at]! * store.blocks.fullBytes[first]! * this.runs.length.data[run]!;
+      decompressSecondsPerByte[at]! * store.blocks.fullBytes[first]! * this.runs.length[run]!;
     return placed;
   }
 
@@ -179,7 +179,7 @@ export class GreedyPlacement implements Policy, SplitObserver {
   private isOffered(run: number, level: number): boolean {
     const { store, objective, levelRule } = this.setting;
     if (level === 0 || levelRule !== undefined) return true;
-    const at = store.blocks.curveOf[this.runs.first.data[run]!]! * this.levels + level;
+    const at = store.blocks.curveOf[this.runs.first[run]!]! * this.levels + level;
     return store.compression.quality[at]! >= (objective.minQuality ?? 0);
   }
 
@@ -204,11 +204,11 @@ export class GreedyPlacement implements Policy, SplitObserver {
 
   private storeAtBest(request: number, run: number): void {
     const { levelRule } = this.setting;
-    const from = levelRule === undefined ? 0 : levelRule.levelFor(request, this.runs.first.data[run]!);
+    const from = levelRule === undefined ? 0 : levelRule.levelFor(request, this.runs.first[run]!);
     const place = this.bestPlace(run, from);
     if (place === ABSENT) return;
     this.put(run, Math.floor(place / this.levels), place % this.levels);
-    const parent = this.runs.parent.data[run]!;
+    const parent = this.runs.parent[run]!;
     if (parent !== -1) {
       this.keptChildren[parent]!++;
       this.rank(parent);
@@ -294,7 +294,7 @@ export class GreedyPlacement implements Policy, SplitObserver {
   }
 
   private letGoOfParent(run: number): void {
-    const parent = this.runs.parent.data[run]!;
+    const parent = this.runs.parent[run]!;
     if (parent === -1) return;
     this.keptChildren[parent]!--;
     this.rank(parent);
@@ -303,7 +303,7 @@ export class GreedyPlacement implements Policy, SplitObserver {
   /** Only where a tier holds nothing but contexts on which others hang in other tiers. */
   private giveUpDescendants(run: number): void {
     for (let child = 0; child < this.runs.count; child++) {
-      if (this.runs.parent.data[child] !== run || this.tier[child] === ABSENT) continue;
+      if (this.runs.parent[child] !== run || this.tier[child] === ABSENT) continue;
       this.giveUpDescendants(child);
       this.take(child);
     }
@@ -315,8 +315,8 @@ export class GreedyPlacement implements Policy, SplitObserver {
     const { store } = this.setting;
     const { tierOf, levelOf } = store;
     for (const run of this.changed) {
-      const first = this.runs.first.data[run]!;
-      const end = first + this.runs.length.data[run]!;
+      const first = this.runs.first[run]!;
+      const end = first + this.runs.length[run]!;
       const tier = this.tier[run]!;
       const level = this.level[run]!;
       for (let block = first; block < end; block++) {

@@ -30,7 +30,7 @@ export class Aging {
   /** A new request arrives: whatever reaches an age edge with it enters the next bin. */
   advance(): Aged {
     const now = this.runs.now + 1;
-    const lastUse = this.runs.lastUse.data;
+    const lastUse = this.runs.lastUse;
     const { waiting, starts, ends, aged } = this;
     let count = 0;
     for (let edge = 0; edge < AGE_EDGES.length; edge++) {

@@ -1,5 +1,5 @@
 import type { Trace } from '../../traces/trace.js';
-import type { Column, RunTable } from './run-table.js';
+import type { RunTable, SplitObserver } from './run-table.js';
 
 /** Buckets per feature. */
 export const BUCKETS = 32;
@@ -25,52 +25,57 @@ export const FEATURES = [
 ] as const;
 export const FEATURE_COUNT = FEATURES.length;
 
-/** Computes the features of the runs of the walked path, in one row of `values` per run of the path. */
-export class FeatureReader {
-  values = new Uint8Array(256 * FEATURE_COUNT);
-  private readonly gapSum: Column<Int32Array>;
-  private readonly lastGap: Column<Int32Array>;
-  private readonly output: Column<Int32Array>;
+/** Computes the features that every run has at its last use. */
+export class FeatureReader implements SplitObserver {
+  /** Layout: run · FEATURE_COUNT + feature. */
+  readonly values: Uint8Array;
+  private readonly gapSum: Int32Array;
+  private readonly output: Int32Array;
 
   constructor(
     private readonly trace: Trace,
     private readonly runs: RunTable,
   ) {
     this.gapSum = runs.int32();
-    this.lastGap = runs.int32();
     this.output = runs.int32();
+    this.values = new Uint8Array(runs.most * FEATURE_COUNT);
+    runs.observe(this);
+  }
+
+  onSplit(run: number, head: number): void {
+    const { values } = this;
+    const from = run * FEATURE_COUNT;
+    const to = head * FEATURE_COUNT;
+    for (let f = 0; f < FEATURE_COUNT; f++) values[to + f] = values[from + f]!;
   }
 
   /** Reads the path that was walked, before it is settled. */
   read(): void {
-    const { runs, trace } = this;
+    const { runs, trace, values } = this;
     const { path, pathLength, knownLength, length, lastUse, uses, now } = runs;
-    if (this.values.length < pathLength * FEATURE_COUNT)
-      this.values = new Uint8Array(2 * pathLength * FEATURE_COUNT);
     let total = 0;
-    for (let i = 0; i < pathLength; i++) total += length.data[path[i]!]!;
+    for (let i = 0; i < pathLength; i++) total += length[path[i]!]!;
     let known = 0;
-    for (let i = 0; i < knownLength; i++) known += length.data[path[i]!]!;
+    for (let i = 0; i < knownLength; i++) known += length[path[i]!]!;
     const outputTokens = trace.outputTokens[now]!;
     const output = octaves(outputTokens);
     const fresh = octaves(total - known);
     const deepest = knownLength > 0 ? path[knownLength - 1]! : -1;
-    const turnGap = deepest === -1 ? 0 : octaves(now - lastUse.data[deepest]!);
+    const turnGap = deepest === -1 ? 0 : octaves(now - lastUse[deepest]!);
     const turn = Math.min(knownLength, 7);
-    const outputBefore = deepest === -1 ? 0 : octaves(this.output.data[deepest]!);
+    const outputBefore = deepest === -1 ? 0 : octaves(this.output[deepest]!);
     const input = halfOctaves(trace.inputTokens[now]! / 64);
     const knownShare = total === 0 ? 0 : Math.round((15 * known) / total);
     let before = 0;
     for (let i = 0; i < pathLength; i++) {
       const run = path[i]!;
-      const used = i < knownLength ? uses.data[run]! : 0;
-      const gap = used === 0 ? 0 : now - lastUse.data[run]!;
-      const gapSum = used === 0 ? 0 : this.gapSum.data[run]! + gap;
-      const blocks = length.data[run]!;
+      const used = i < knownLength ? uses[run]! : 0;
+      const gap = used === 0 ? 0 : now - lastUse[run]!;
+      const gapSum = used === 0 ? 0 : this.gapSum[run]! + gap;
+      const blocks = length[run]!;
       const behind = total - before - blocks;
       const place = i >= knownLength ? 0 : i === knownLength - 1 ? 1 : 2;
-      const f = i * FEATURE_COUNT;
-      const { values } = this;
+      const f = run * FEATURE_COUNT;
       const usesBucket = Math.min(octaves(used), 7);
       values[f] = Math.min(9, smallCount(used)) * 3 + place;
       values[f + 1] = halfOctaves(gap);
@@ -89,9 +94,8 @@ export class FeatureReader {
       values[f + 14] = input;
       values[f + 15] = knownShare;
       before += blocks;
-      this.lastGap.data[run] = gap;
-      this.gapSum.data[run] = gapSum;
-      this.output.data[run] = outputTokens;
+      this.gapSum[run] = gapSum;
+      this.output[run] = outputTokens;
     }
   }
 }

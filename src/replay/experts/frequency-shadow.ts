@@ -1,6 +1,6 @@
 import { BitTree } from '../bit-tree.js';
-import { RunLists } from './growing-lists.js';
-import type { Column, RunTable } from './run-table.js';
+import { RunLists } from './run-lists.js';
+import type { RunTable } from './run-table.js';
 import { Shadow } from './shadow.js';
 
 /** Scores are told apart to this part of a half-life. */
@@ -18,14 +18,16 @@ const LOG2_OF_ONE_PLUS = Float64Array.from({ length: 24 * TABLE_STEPS + 2 }, (_,
  * from the start of the log, so that it changes only when the run is used: log2(sum of 2^(t / half-life)).
  */
 export class FrequencyShadow extends Shadow {
-  private readonly score: Column<Float64Array>;
-  private readonly list: Column<Int32Array>;
+  private readonly score: Float64Array;
+  private readonly list: Int32Array;
   private readonly lists: RunLists;
   private readonly filled: BitTree;
+  /** No list below this one holds anything. */
+  private lowest = 0;
 
   constructor(
     runs: RunTable,
-    blockBytes: Column<Float64Array>,
+    blockBytes: Float64Array,
     capacityBytes: number,
     private readonly halfLife: number,
     requests: number,
@@ -41,26 +43,28 @@ export class FrequencyShadow extends Shadow {
   protected touch(run: number, known: boolean): void {
     if (known) this.forget(run);
     const now = this.runs.now / this.halfLife;
-    const before = this.runs.uses.data[run] === 1 ? Number.NEGATIVE_INFINITY : this.score.data[run]!;
+    const before = this.runs.uses[run] === 1 ? Number.NEGATIVE_INFINITY : this.score[run]!;
     const score = Math.max(before, now) + log2OfOnePlus(Math.abs(before - now));
-    this.score.data[run] = score;
+    this.score[run] = score;
     const list = Math.floor(score * STEPS_PER_HALF_LIFE);
-    this.list.data[run] = list;
+    this.list[run] = list;
     this.lists.pushFront(list, run);
     this.filled.add(list);
+    if (list < this.lowest) this.lowest = list;
   }
 
   protected cut(run: number, head: number): void {
-    this.lists.insertAhead(this.list.data[run]!, head, run);
-    if (this.resident.data[run] === 0) this.forget(run);
+    this.lists.insertAhead(this.list[run]!, head, run);
+    if (this.resident[run] === 0) this.forget(run);
   }
 
   protected victim(): number {
-    return this.lists.back(this.filled.min());
+    if (this.lists.isEmpty(this.lowest)) this.lowest = this.filled.min();
+    return this.lists.back(this.lowest);
   }
 
   protected forget(run: number): void {
-    const list = this.list.data[run]!;
+    const list = this.list[run]!;
     this.lists.remove(list, run);
     if (this.lists.isEmpty(list)) this.filled.delete(list);
   }

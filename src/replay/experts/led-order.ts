@@ -18,6 +18,8 @@ export class LedOrder implements EvictionOrder {
   constructor(
     private readonly runs: RunTable,
     private readonly mix: Mix,
+    /** The trace's blocks. */
+    private readonly blocks: Int32Array,
     /** By block: its tier. */
     private readonly tierOf: Int8Array,
     private readonly tier: number,
@@ -25,12 +27,13 @@ export class LedOrder implements EvictionOrder {
     this.lists = new Lists(tierOf.length, 2);
     this.listOf = new Uint8Array(tierOf.length);
     this.stamp = new Float64Array(tierOf.length);
-    for (const expert of mix.experts) {
-      expert.onEvict = (run, held, kept) => {
-        if (expert === mix.leader) this.release(run, held, kept);
-      };
-    }
-    mix.onSwitch = () => this.sortAnew();
+    const release = (run: number, held: number, kept: number) => this.release(run, held, kept);
+    mix.leader.onEvict = release;
+    mix.onSwitch = (before) => {
+      before.onEvict = undefined;
+      mix.leader.onEvict = release;
+      this.sortAnew();
+    };
   }
 
   insert(block: number): void {
@@ -45,6 +48,30 @@ export class LedOrder implements EvictionOrder {
     this.insert(block);
   }
 
+  /** Blocks that lie in a list one behind the other, and that the leader holds all or none of, move as they lie. */
+  touchRun(position: number, start: number): number {
+    const { blocks, lists, listOf, stamp } = this;
+    const { previous } = lists;
+    const last = blocks[position]!;
+    const run = this.runs.runOf[last]!;
+    const end = this.runs.first[run]! + this.mix.leader.resident[run]!;
+    const list = last < end ? 1 : 0;
+    const least = list === 1 ? this.runs.first[run]! : end;
+    let first = last;
+    listOf[first] = list;
+    stamp[first] = this.clock++;
+    while (position > start && first > least) {
+      const before = blocks[position - 1]!;
+      if (previous[first] !== before) break;
+      first = before;
+      position--;
+      listOf[first] = list;
+      stamp[first] = this.clock++;
+    }
+    lists.moveToFront(list, first, last);
+    return position;
+  }
+
   remove(block: number): void {
     this.lists.remove(block);
   }
@@ -57,12 +84,12 @@ export class LedOrder implements EvictionOrder {
   private isHeld(block: number): boolean {
     const { runs } = this;
     const run = runs.runOf[block]!;
-    return run !== -1 && block - runs.first.data[run]! < this.mix.leader.resident.data[run]!;
+    return run !== -1 && block - runs.first[run]! < this.mix.leader.resident[run]!;
   }
 
   /** The leader has given up blocks of a run: those that lie here go before all that it still holds. */
   private release(run: number, held: number, kept: number): void {
-    const first = this.runs.first.data[run]!;
+    const first = this.runs.first[run]!;
     for (let block = first + held - 1; block >= first + kept; block--) {
       if (this.tierOf[block] !== this.tier || this.listOf[block] === 0) continue;
       this.lists.remove(block);

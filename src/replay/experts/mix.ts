@@ -5,7 +5,7 @@ import { FeatureReader } from './features.js';
 import { FrequencyShadow } from './frequency-shadow.js';
 import { PriceShadow } from './price-shadow.js';
 import { RecencyShadow } from './recency-shadow.js';
-import type { Column, RunTable } from './run-table.js';
+import type { RunTable } from './run-table.js';
 import type { Shadow } from './shadow.js';
 import { Worth } from './worth.js';
 
@@ -16,15 +16,16 @@ const CHOOSE_EVERY = 50;
 const LEAD = 0.03;
 /** The price of room is measured over this share of more room. */
 const PRICE_STEP = 0.25;
-/** Half-life of what is remembered of the experts' hits, in requests. */
+/** Half-life of what is remembered of the experts' hits, in requests, and what is kept of it by the next one. */
 const MEMORY_HALF_LIFE = 1000;
+const KEPT = 2 ** (-1 / MEMORY_HALF_LIFE);
 
 /** The experts of one cache size, and which of them is followed. */
 export class Mix {
   readonly experts: readonly Shadow[];
   leader: Shadow;
-  /** Called after another expert has taken the lead. */
-  onSwitch: (() => void) | undefined;
+  /** Called after another expert has taken the lead, with the one that had it before. */
+  onSwitch: ((before: Shadow) => void) | undefined;
   /** By expert: tokens it has served, decayed. */
   private readonly scores: Float64Array;
   /** Tokens of the walked path that recency would have served, here and with more room. */
@@ -49,11 +50,10 @@ export class Mix {
 
   /** Credits every expert with the tokens it would have served of the walked path. */
   score(prefix: boolean): void {
-    const keep = 2 ** (-1 / MEMORY_HALF_LIFE);
     for (let e = 0; e < this.experts.length; e++) {
       const hits = this.experts[e]!.hitTokens(prefix);
       if (e === 0) this.recencyHits = hits;
-      this.scores[e] = keep * this.scores[e]! + hits;
+      this.scores[e] = KEPT * this.scores[e]! + hits;
     }
     if (this.larger !== undefined) this.largerHits = this.larger.hitTokens(prefix);
   }
@@ -69,8 +69,9 @@ export class Mix {
     let best = 0;
     for (let e = 1; e < experts.length; e++) if (scores[e]! > scores[best]!) best = e;
     if (scores[best]! <= (1 + LEAD) * scores[experts.indexOf(this.leader)]!) return;
+    const before = this.leader;
     this.leader = experts[best]!;
-    this.onSwitch?.();
+    this.onSwitch?.(before);
   }
 }
 
@@ -87,14 +88,14 @@ export class ExpertBoard {
 
   /**
    * @param capacities bytes of the caches to play, one mix for each.
-   * @param pricesRoom whether `roomSeconds` will be asked for.
+   * @param pricesRoom whether `priceRoom` will be asked for.
    */
   constructor(
     trace: Trace,
     private readonly runs: RunTable,
-    private readonly blockBytes: Column<Float64Array>,
+    private readonly blockBytes: Float64Array,
     capacities: readonly number[],
-    private readonly pricesRoom: boolean,
+    pricesRoom: boolean,
   ) {
     this.reader = new FeatureReader(trace, runs);
     const worths = HORIZONS.map((tau) => new Worth(runs, this.reader, tau));
@@ -129,22 +130,22 @@ export class ExpertBoard {
     for (const mix of this.mixes) for (const shadow of mix.shadows) shadow.resize(run, before, after);
   }
 
-  /**
-   * Credits the experts with what they would have served of the walked path, and measures what room is worth.
-   * @param bytesPerSecond of the tiers; @param worthOf seconds of prefill that so many hit tokens save.
-   */
-  score(prefix: boolean, bytesPerSecond: readonly number[], worthOf: (tokens: number) => number): void {
+  /** Credits the experts with what they would have served of the walked path. */
+  score(prefix: boolean): void {
     for (const mix of this.mixes) mix.score(prefix);
-    if (this.pricesRoom) this.priceRoom(bytesPerSecond, worthOf);
   }
 
-  private priceRoom(bytesPerSecond: readonly number[], worthOf: (tokens: number) => number): void {
+  /**
+   * Measures what room is worth, by the scores of the walked path.
+   * @param bytesPerSecond of the tiers; @param worthOf seconds of prefill that so many hit tokens save.
+   */
+  priceRoom(bytesPerSecond: readonly number[], worthOf: (tokens: number) => number): void {
     const { path, knownLength, length } = this.runs;
     let tokens = 0;
     let bytes = 0;
     for (let i = 0; i < knownLength; i++) {
-      tokens += length.data[path[i]!]! * this.runs.tokensPerBlock(path[i]!);
-      bytes += length.data[path[i]!]! * this.blockBytes.data[path[i]!]!;
+      tokens += length[path[i]!]! * this.runs.tokensPerBlock(path[i]!);
+      bytes += length[path[i]!]! * this.blockBytes[path[i]!]!;
     }
     let saved = 0;
     if (tokens > 0) {
@@ -161,9 +162,8 @@ export class ExpertBoard {
       };
       saved = seconds((mix) => mix.recencyHits) - seconds((mix) => mix.largerHits);
     }
-    const keep = 2 ** (-1 / MEMORY_HALF_LIFE);
-    this.saved = keep * this.saved + saved;
-    this.scored = keep * this.scored + 1;
+    this.saved = KEPT * this.saved + saved;
+    this.scored = KEPT * this.scored + 1;
   }
 
   /** Seconds a request would save by an e-fold of more room, as far as a little more of it tells. */

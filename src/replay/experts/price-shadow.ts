@@ -1,7 +1,7 @@
 import { AGE_BINS, ageBin } from './ages.js';
 import type { Aged } from './aging.js';
-import { RunLists } from './growing-lists.js';
-import type { Column, RunTable } from './run-table.js';
+import { RunLists } from './run-lists.js';
+import type { RunTable } from './run-table.js';
 import { Shadow } from './shadow.js';
 import { CLASSES, type Worth } from './worth.js';
 
@@ -11,17 +11,17 @@ import { CLASSES, type Worth } from './worth.js';
  */
 export class PriceShadow extends Shadow {
   /** By run: 1 + the list it stands in; 0 for what is not held or no leaf. */
-  private readonly list: Column<Int32Array>;
+  private readonly list: Int32Array;
   private readonly lists: RunLists;
   /** By run: held runs right behind it. */
-  private readonly children: Column<Int32Array>;
+  private readonly children: Int32Array;
   /** No list of a lower rank holds anything. */
   private lowest = 0;
 
   constructor(
     name: string,
     runs: RunTable,
-    blockBytes: Column<Float64Array>,
+    blockBytes: Float64Array,
     capacityBytes: number,
     private readonly worth: Worth,
   ) {
@@ -38,7 +38,7 @@ export class PriceShadow extends Shadow {
 
   /** Runs have entered age bins. */
   grow({ runs, bins, count }: Aged): void {
-    const list = this.list.data;
+    const list = this.list;
     for (let i = 0; i < count; i++) {
       const run = runs[i]!;
       if (list[run] === 0) continue;
@@ -49,17 +49,17 @@ export class PriceShadow extends Shadow {
 
   protected touch(run: number, known: boolean): void {
     if (!known) this.countChild(run, 1);
-    if (this.children.data[run]! > 0) return;
+    if (this.children[run]! > 0) return;
     if (known) this.leave(run);
     this.enter(run, 0);
   }
 
   protected cut(run: number, head: number): void {
-    if (this.resident.data[run]! > 0) {
-      this.children.data[head] = 1;
-      this.list.data[head] = 0;
-    } else if (this.list.data[run] !== 0) {
-      this.lists.insertAhead(this.list.data[run]! - 1, head, run);
+    if (this.resident[run]! > 0) {
+      this.children[head] = 1;
+      this.list[head] = 0;
+    } else if (this.list[run] !== 0) {
+      this.lists.insertAhead(this.list[run]! - 1, head, run);
       this.leave(run);
     }
   }
@@ -77,25 +77,25 @@ export class PriceShadow extends Shadow {
   }
 
   private enter(run: number, bin: number): void {
-    const list = this.worth.classOf.data[run]! * AGE_BINS + bin;
-    this.list.data[run] = list + 1;
+    const list = this.worth.classOf[run]! * AGE_BINS + bin;
+    this.list[run] = list + 1;
     this.lists.pushFront(list, run);
     this.lowest = Math.min(this.lowest, this.worth.rankOf[list]!);
   }
 
   private leave(run: number): void {
-    this.lists.remove(this.list.data[run]! - 1, run);
-    this.list.data[run] = 0;
+    this.lists.remove(this.list[run]! - 1, run);
+    this.list[run] = 0;
   }
 
   private countChild(run: number, by: number): void {
-    const parent = this.runs.parent.data[run]!;
+    const parent = this.runs.parent[run]!;
     if (parent === -1) return;
-    const children = this.children.data;
+    const children = this.children;
     const before = children[parent]!;
     children[parent] = before + by;
-    if (this.resident.data[parent] === 0) return;
+    if (this.resident[parent] === 0) return;
     if (before === 0) this.leave(parent);
-    else if (before + by === 0) this.enter(parent, ageBin(this.runs.now - this.runs.lastUse.data[parent]!));
+    else if (before + by === 0) this.enter(parent, ageBin(this.runs.now - this.runs.lastUse[parent]!));
   }
 }

@@ -1,12 +1,12 @@
-import { RunLists } from './growing-lists.js';
-import type { Column, RunTable } from './run-table.js';
+import { RunLists } from './run-lists.js';
+import type { RunTable } from './run-table.js';
 import { Shadow } from './shadow.js';
 
 /** Least recently used. */
 export class RecencyShadow extends Shadow {
   private readonly lists: RunLists;
 
-  constructor(runs: RunTable, blockBytes: Column<Float64Array>, capacityBytes: number) {
+  constructor(runs: RunTable, blockBytes: Float64Array, capacityBytes: number) {
     super('lru', runs, blockBytes, capacityBytes);
     this.lists = new RunLists(runs, 1);
   }
@@ -18,7 +18,7 @@ export class RecencyShadow extends Shadow {
 
   protected cut(run: number, head: number): void {
     this.lists.insertAhead(0, head, run);
-    if (this.resident.data[run] === 0) this.lists.remove(0, run);
+    if (this.resident[run] === 0) this.lists.remove(0, run);
   }
 
   protected victim(): number {

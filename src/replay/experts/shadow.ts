@@ -1,4 +1,4 @@
-import type { Column, RunTable, SplitObserver } from './run-table.js';
+import type { RunTable, SplitObserver } from './run-table.js';
 
 /**
  * A cache of its own that holds no data, only which blocks it would hold: of every run a part from its head.
@@ -6,7 +6,7 @@ import type { Column, RunTable, SplitObserver } from './run-table.js';
  */
 export abstract class Shadow implements SplitObserver {
   /** By run: how many of its blocks, from the head, the shadow holds. */
-  readonly resident: Column<Int32Array>;
+  readonly resident: Int32Array;
   usedBytes = 0;
   /** Hears of blocks that the shadow gives up: from `held` of the run's blocks it goes down to `kept`. */
   onEvict: ((run: number, held: number, kept: number) => void) | undefined;
@@ -15,17 +15,17 @@ export abstract class Shadow implements SplitObserver {
     readonly name: string,
     protected readonly runs: RunTable,
     /** By run: bytes of one block. */
-    protected readonly blockBytes: Column<Float64Array>,
+    protected readonly blockBytes: Float64Array,
     protected readonly capacityBytes: number,
   ) {
-    this.resident = runs.int32();
+    this.resident = new Int32Array(runs.most);
     runs.observe(this);
   }
 
   /** Tokens of the walked path that the shadow holds, as a prefix or anywhere; asked before `update`. */
   hitTokens(prefix: boolean): number {
     const { path, pathBlocks, pathTokens, knownLength } = this.runs;
-    const resident = this.resident.data;
+    const resident = this.resident;
     let hits = 0;
     for (let i = 0; i < knownLength; i++) {
       const held = resident[path[i]!]!;
@@ -37,20 +37,20 @@ export abstract class Shadow implements SplitObserver {
 
   /** A run's blocks have changed their size. */
   resize(run: number, before: number, after: number): void {
-    this.usedBytes += this.resident.data[run]! * (after - before);
+    this.usedBytes += this.resident[run]! * (after - before);
   }
 
   /** Takes in the walked path, tail first, and makes room. */
   update(): void {
     const { path, pathBlocks, pathLength } = this.runs;
-    const resident = this.resident.data;
+    const resident = this.resident;
     for (let i = pathLength - 1; i >= 0; i--) {
       const run = path[i]!;
       const held = resident[run]!;
       const missing = pathBlocks[i]! - held;
       if (missing > 0) {
         resident[run] = held + missing;
-        this.usedBytes += missing * this.blockBytes.data[run]!;
+        this.usedBytes += missing * this.blockBytes[run]!;
       }
       this.touch(run, held > 0);
     }
@@ -58,7 +58,7 @@ export abstract class Shadow implements SplitObserver {
   }
 
   onSplit(run: number, head: number, length: number): void {
-    const resident = this.resident.data;
+    const resident = this.resident;
     const held = resident[run]!;
     resident[head] = Math.min(held, length);
     resident[run] = held - resident[head]!;
@@ -68,10 +68,10 @@ export abstract class Shadow implements SplitObserver {
   private makeRoom(): void {
     while (this.usedBytes > this.capacityBytes) {
       const run = this.victim();
-      const each = this.blockBytes.data[run]!;
-      const held = this.resident.data[run]!;
+      const each = this.blockBytes[run]!;
+      const held = this.resident[run]!;
       const blocks = Math.min(held, Math.ceil((this.usedBytes - this.capacityBytes) / each));
-      this.resident.data[run] = held - blocks;
+      this.resident[run] = held - blocks;
       this.usedBytes -= blocks * each;
       if (blocks === held) this.forget(run);
       this.onEvict?.(run, held, held - blocks);

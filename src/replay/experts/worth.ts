@@ -2,7 +2,7 @@ import { AGE_BINS, AGE_EDGES, ageBin } from './ages.js';
 import type { Aged } from './aging.js';
 import { FEATURE_COUNT, type FeatureReader } from './features.js';
 import { ReturnModel } from './return-model.js';
-import type { Column, RunTable } from './run-table.js';
+import type { RunTable } from './run-table.js';
 
 const RETURN_BINS = 16;
 const GAP_BINS = 4;
@@ -12,7 +12,7 @@ export const CLASSES = RETURN_BINS * GAP_BINS;
 const PRIOR_WEIGHT = 20;
 /** Every so many requests counts are decayed and the worth is computed anew. */
 const REFRESH_EVERY = 64;
-/** Values are told apart to this part when lists are ordered; with the list's number a double holds the key. */
+/** Values are told apart to this part when lists are ordered; those that are equal, by the list's number. */
 const VALUE_STEPS = 2 ** 40;
 /** Half-life of the counts, in requests. */
 const COUNT_HALF_LIFE = 4000;
@@ -24,14 +24,13 @@ const COUNT_HALF_LIFE = 4000;
  */
 export class Worth {
   /** By run: its class at its last use. */
-  readonly classOf: Column<Uint8Array>;
+  readonly classOf: Uint8Array;
   /** Lists (class · AGE_BINS + bin) of the classes that any run was in, from the least worth to the most; the rank of each. */
   readonly order = new Int32Array(CLASSES * AGE_BINS);
   readonly rankOf = new Int32Array(CLASSES * AGE_BINS);
   readonly value = new Float64Array(CLASSES * AGE_BINS);
   private readonly model = new ReturnModel();
-  private readonly features: Column<Uint8Array>;
-  private readonly learned: Column<Uint8Array>;
+  private readonly learned: Uint8Array;
   /** Blocks that entered an age, and of these those used within it. */
   private readonly entered = new Float64Array(CLASSES * AGE_BINS);
   private readonly used = new Float64Array(CLASSES * AGE_BINS);
@@ -55,7 +54,6 @@ export class Worth {
     readonly tau: number,
   ) {
     this.classOf = runs.uint8();
-    this.features = runs.uint8(FEATURE_COUNT);
     this.learned = runs.uint8();
     this.halfway = Float64Array.from({ length: AGE_BINS }, (_, bin) => Math.exp(-widthOf(bin) / 2 / tau));
     this.across = this.halfway.map((discount) => discount * discount);
@@ -68,12 +66,12 @@ export class Worth {
     const { path, knownLength, lastUse, length, now } = this.runs;
     for (let i = 0; i < knownLength; i++) {
       const run = path[i]!;
-      const gap = now - lastUse.data[run]!;
-      const blocks = length.data[run]!;
-      this.used[this.classOf.data[run]! * AGE_BINS + ageBin(gap)]! += blocks;
-      if (this.learned.data[run] === 0 && this.isTaught(run)) {
+      const gap = now - lastUse[run]!;
+      const blocks = length[run]!;
+      this.used[this.classOf[run]! * AGE_BINS + ageBin(gap)]! += blocks;
+      if (this.learned[run] === 0 && this.isTaught(run)) {
         const discount = Math.exp(-gap / this.tau);
-        this.model.learn(this.features.data, run * FEATURE_COUNT, discount, gap, 1);
+        this.model.learn(this.reader.values, run * FEATURE_COUNT, discount, gap);
       }
     }
   }
@@ -82,20 +80,18 @@ export class Worth {
   classify(): void {
     const { path, pathLength, length } = this.runs;
     const { values } = this.reader;
-    const features = this.features.data;
+    const { model } = this;
     let deeper = Number.NEGATIVE_INFINITY;
     for (let i = pathLength - 1; i >= 0; i--) {
       const run = path[i]!;
-      const at = i * FEATURE_COUNT;
       // What lies deeper is of no use without this run, which is therefore worth at least as much.
-      deeper = Math.max(deeper, this.model.logit(values, at));
-      const logGap = this.model.logGap(values, at);
-      const group = returnBin(deeper) * GAP_BINS + gapBin(logGap);
+      model.predict(values, run * FEATURE_COUNT);
+      deeper = Math.max(deeper, model.logit);
+      const group = returnBin(deeper) * GAP_BINS + gapBin(model.logGap);
       if (this.isKnown[group] === 0) this.meet(group);
-      this.classOf.data[run] = group;
-      this.learned.data[run] = 0;
-      for (let f = 0; f < FEATURE_COUNT; f++) features[run * FEATURE_COUNT + f] = values[at + f]!;
-      this.entered[group * AGE_BINS]! += length.data[run]!;
+      this.classOf[run] = group;
+      this.learned[run] = 0;
+      this.entered[group * AGE_BINS]! += length[run]!;
     }
     if (this.runs.now % REFRESH_EVERY === 0) this.refresh();
   }
@@ -103,9 +99,9 @@ export class Worth {
   /** Runs enter age bins unused. */
   grow({ runs, bins, count }: Aged): void {
     const { entered, censorBin } = this;
-    const classOf = this.classOf.data;
-    const learned = this.learned.data;
-    const length = this.runs.length.data;
+    const classOf = this.classOf;
+    const learned = this.learned;
+    const length = this.runs.length;
     for (let i = 0; i < count; i++) {
       const run = runs[i]!;
       const bin = bins[i]!;
@@ -113,7 +109,7 @@ export class Worth {
       if (bin !== censorBin || learned[run] !== 0) continue;
       learned[run] = 1;
       if (this.isTaught(run))
-        this.model.learn(this.features.data, run * FEATURE_COUNT, 0, Number.POSITIVE_INFINITY, 1);
+        this.model.learn(this.reader.values, run * FEATURE_COUNT, 0, Number.POSITIVE_INFINITY);
     }
   }
 
@@ -169,23 +165,23 @@ export class Worth {
   }
 
   private sort(): void {
-    const { groups, value, order, rankOf } = this;
-    const lists = order.length;
-    const { keys } = this;
+    const { groups, value, order, rankOf, keys } = this;
     const count = groups.length * AGE_BINS;
     // Little has changed since the lists were sorted last: each moves a few places.
     for (let i = 0; i < count; i++) {
-      const key = Math.floor(value[order[i]!]! * VALUE_STEPS) * lists + order[i]!;
+      const list = order[i]!;
+      const key = Math.floor(value[list]! * VALUE_STEPS);
       let rank = i;
-      for (; rank > 0 && keys[rank - 1]! > key; rank--) keys[rank] = keys[rank - 1]!;
+      for (; rank > 0; rank--) {
+        const before = keys[rank - 1]!;
+        if (before < key || (before === key && order[rank - 1]! < list)) break;
+        keys[rank] = before;
+        order[rank] = order[rank - 1]!;
+      }
       keys[rank] = key;
-    }
-    for (let rank = 0; rank < count; rank++) {
-      // The remainder of the division; `%` of doubles takes many times as long.
-      const list = keys[rank]! - Math.floor(keys[rank]! / lists) * lists;
       order[rank] = list;
-      rankOf[list] = rank;
     }
+    for (let rank = 0; rank < count; rank++) rankOf[order[rank]!] = rank;
     this.onNewOrder?.();
   }
 }

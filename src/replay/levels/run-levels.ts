@@ -55,7 +55,7 @@ export class RunLevels {
   }
 
   levelOf(block: number): number {
-    return this.stored.level.data[this.runs.runOf[block]!]!;
+    return this.stored.level[this.runs.runOf[block]!]!;
   }
 
   /** Notes what the walked path found in the caches. */
@@ -78,18 +78,18 @@ export class RunLevels {
     this.loaded.fill(0);
     for (let i = 0; i < runs.knownLength; i++) {
       const run = runs.path[i]!;
-      const block = runs.first.data[run]!;
+      const block = runs.first[run]!;
       const tier = store.tierOf[block]!;
       if (tier === -1) {
         if (trace.reuse === 'prefix') break;
         continue;
       }
-      const length = runs.length.data[run]!;
+      const length = runs.length[run]!;
       bytes += length * store.blocks.fullBytes[block]!;
-      this.loaded[tier]! += length * stored.blockBytes.data[run]!;
+      this.loaded[tier]! += length * stored.blockBytes[run]!;
       quality = Math.min(quality, stored.qualityOf(run));
-      if (stored.size.data[run]! > size) {
-        size = stored.size.data[run]!;
+      if (stored.size[run]! > size) {
+        size = stored.size[run]!;
         curve = store.blocks.curveOf[block]!;
       }
     }
@@ -124,7 +124,7 @@ export class RunLevels {
     let worst = 1;
     for (let i = 0; i < runs.pathLength; i++) {
       const run = runs.path[i]!;
-      const block = runs.first.data[run]!;
+      const block = runs.first[run]!;
       const known = i < runs.knownLength;
       const planned = this.planned?.[block] ?? UNPLANNED;
       if (!known || stored.tierOf(run) === -1) {
@@ -132,8 +132,8 @@ export class RunLevels {
         stored.set(run, known, { level, size, byClass: false });
       } else if (planned !== UNPLANNED) {
         // What the plan names stays as it asks.
-      } else if (stored.level.data[run] === 0) {
-        if (stored.shared.data[run] === 1 || !continued) stored.size.data[run] = 0;
+      } else if (stored.level[run] === 0) {
+        if (stored.shared[run] === 1 || !continued) stored.size[run] = 0;
         else this.compressWhole(run, stored.levelAt(run, Math.min(wanted, worst)), size);
       } else {
         this.regretOf(request, run, Math.min(meant, worst));
@@ -155,7 +155,7 @@ export class RunLevels {
       const run = runs.path[i]!;
       const known = i < runs.knownLength;
       if (!known || stored.tierOf(run) === -1)
-        stored.setLevel(run, known, rule.levelFor(request, runs.first.data[run]!));
+        stored.setLevel(run, known, rule.levelFor(request, runs.first[run]!));
     }
   }
 
@@ -166,8 +166,8 @@ export class RunLevels {
     while (kept >= 0 && stored.tierOf(runs.path[kept]!) === -1) kept--;
     if (kept < 0) return this.lead.byClassRule;
     const deepest = runs.path[kept]!;
-    if (stored.shared.data[deepest] === 1) return this.lead.byClassRule;
-    return stored.byClass.data[deepest] === 1;
+    if (stored.shared[deepest] === 1) return this.lead.byClassRule;
+    return stored.byClass[deepest] === 1;
   }
 
   /** What has to be stored gets its class's level, unless the plan names it; what is kept stays as it is. */
@@ -177,7 +177,7 @@ export class RunLevels {
       const run = runs.path[i]!;
       const known = i < runs.knownLength;
       if (known && stored.tierOf(run) !== -1) continue;
-      const planned = this.planned?.[runs.first.data[run]!] ?? UNPLANNED;
+      const planned = this.planned?.[runs.first[run]!] ?? UNPLANNED;
       stored.set(run, known, { level: planned !== UNPLANNED ? planned : level, size, byClass: true });
     }
   }
@@ -192,15 +192,15 @@ export class RunLevels {
     const deepest = runs.knownLength > 0 ? runs.path[runs.knownLength - 1]! : -1;
     for (let i = 0; i < runs.pathLength; i++) {
       const run = runs.path[i]!;
-      const block = runs.first.data[run]!;
-      const bytes = runs.length.data[run]! * store.blocks.fullBytes[block]!;
+      const block = runs.first[run]!;
+      const bytes = runs.length[run]! * store.blocks.fullBytes[block]!;
       this.pathBytes += bytes;
       if (i >= runs.knownLength) continue;
       // Somebody else has used it since the path's end was used last.
-      if (runs.lastUse.data[run] !== runs.lastUse.data[deepest]) stored.shared.data[run] = 1;
+      if (runs.lastUse[run] !== runs.lastUse[deepest]) stored.shared[run] = 1;
       if (store.tierOf[block] === -1) continue;
       this.keptBytes += bytes;
-      if (stored.level.data[run] !== 0) this.lossyBytes += bytes;
+      if (stored.level[run] !== 0) this.lossyBytes += bytes;
     }
   }
 
@@ -242,13 +242,13 @@ export class RunLevels {
     if (missing <= 1e-9) return;
     const { model, trace, charge } = this.setting;
     const lost = missing * Math.min(LARGEST_ALPHA, this.adaptive.alpha) - this.savedBy(run, wanted);
-    stored.regret.data[run] = Math.max(0, stored.regret.data[run]! + lost);
+    stored.regret[run] = Math.max(0, stored.regret[run]! + lost);
     let tokensBefore = 0;
     for (let i = 0; runs.path[i] !== run; i++)
-      tokensBefore += runs.length.data[runs.path[i]!]! * trace.blockTokens;
-    const tokens = runs.length.data[run]! * runs.tokensPerBlock(run);
+      tokensBefore += runs.length[runs.path[i]!]! * trace.blockTokens;
+    const tokens = runs.length[run]! * runs.tokensPerBlock(run);
     const seconds = recomputeSeconds(model, tokensBefore, tokens);
-    if (stored.regret.data[run]! < seconds) return;
+    if (stored.regret[run]! < seconds) return;
     stored.storeAnew(run, 0, 0);
     charge(request, seconds);
   }
@@ -257,25 +257,25 @@ export class RunLevels {
   private savedBy(run: number, quality: number): number {
     const { runs, stored } = this;
     const { blocks, compression } = this.setting.store;
-    const block = runs.first.data[run]!;
-    const level = stored.shared.data[run] === 1 ? 0 : stored.levelAt(run, quality);
+    const block = runs.first[run]!;
+    const level = stored.shared[run] === 1 ? 0 : stored.levelAt(run, quality);
     const curve = blocks.curveOf[block]! * compression.levels.length;
     const { secondsPerByte } = this.adaptive;
-    const bytes = runs.length.data[run]! * blocks.fullBytes[block]!;
-    return bytes * (secondsPerByte[curve + level]! - secondsPerByte[curve + stored.level.data[run]!]!);
+    const bytes = runs.length[run]! * blocks.fullBytes[block]!;
+    return bytes * (secondsPerByte[curve + level]! - secondsPerByte[curve + stored.level[run]!]!);
   }
 
   /** What is kept whole can still be compressed where it lies, once its path has grown long enough. */
   private compressWhole(run: number, level: number, size: number): void {
     if (level !== 0) this.stored.storeAnew(run, level, size);
-    this.stored.size.data[run] = size;
+    this.stored.size[run] = size;
   }
 
   /** A factor near 1 that depends on nothing but where the walked path begins. */
   private spread(): number {
     const { runs } = this;
     if (runs.pathLength === 0) return 1;
-    const block = runs.first.data[runs.path[Math.min(1, runs.pathLength - 1)]!]!;
+    const block = runs.first[runs.path[Math.min(1, runs.pathLength - 1)]!]!;
     return 2 ** (SIZE_SPREAD * (drawOf(block) - 0.5));
   }
 }

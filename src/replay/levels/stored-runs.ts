@@ -1,4 +1,4 @@
-import type { Column, RunTable } from '../experts/run-table.js';
+import type { RunTable } from '../experts/run-table.js';
 import { smallestLevel } from '../level-rule.js';
 import type { TieredStore } from '../store.js';
 
@@ -13,16 +13,16 @@ export interface StoredFor {
 /** How every run is stored. */
 export class StoredRuns {
   /** By run: bytes of one block at its level. */
-  readonly blockBytes: Column<Float64Array>;
-  readonly level: Column<Int32Array>;
+  readonly blockBytes: Float64Array;
+  readonly level: Int32Array;
   /** By run: bytes of the whole path for which it was stored; 0 where it is kept whole for all. */
-  readonly size: Column<Float64Array>;
+  readonly size: Float64Array;
   /** By run: 1 where several sessions use it. */
-  readonly shared: Column<Uint8Array>;
+  readonly shared: Uint8Array;
   /** By run: seconds' worth of quality that requests have lost to it beyond what they were meant to lose, less what its size saved them. */
-  readonly regret: Column<Float64Array>;
+  readonly regret: Float64Array;
   /** By run: 1 where the class rule chose its level. */
-  readonly byClass: Column<Uint8Array>;
+  readonly byClass: Uint8Array;
   /** Hears of a run whose blocks change their size. */
   onResize: ((run: number, before: number, after: number) => void) | undefined;
 
@@ -40,48 +40,48 @@ export class StoredRuns {
 
   /** The tier of a run's blocks, as far as its first one tells; −1 where it is not kept. */
   tierOf(run: number): number {
-    return this.store.tierOf[this.runs.first.data[run]!]!;
+    return this.store.tierOf[this.runs.first[run]!]!;
   }
 
   /** Quality of the answers from a run. */
   qualityOf(run: number): number {
     const { compression, blocks } = this.store;
-    const curve = blocks.curveOf[this.runs.first.data[run]!]!;
-    return compression.quality[curve * compression.levels.length + this.level.data[run]!]!;
+    const curve = blocks.curveOf[this.runs.first[run]!]!;
+    return compression.quality[curve * compression.levels.length + this.level[run]!]!;
   }
 
   /** The level of a run's curve that takes the fewest bytes and is no worse than so. */
   levelAt(run: number, quality: number): number {
     const { compression, blocks } = this.store;
     if (quality >= 1) return 0;
-    return smallestLevel(compression, blocks.curveOf[this.runs.first.data[run]!]!, quality);
+    return smallestLevel(compression, blocks.curveOf[this.runs.first[run]!]!, quality);
   }
 
   /** A run that is not kept will be stored so; `known` says whether it ever was. */
   set(run: number, known: boolean, { level, size, byClass }: StoredFor): void {
     this.setLevel(run, known, level);
-    this.size.data[run] = size;
-    this.regret.data[run] = 0;
-    this.byClass.data[run] = byClass ? 1 : 0;
+    this.size[run] = size;
+    this.regret[run] = 0;
+    this.byClass[run] = byClass ? 1 : 0;
   }
 
   setLevel(run: number, known: boolean, level: number): void {
-    const before = this.blockBytes.data[run]!;
-    if (known && level === this.level.data[run]) return;
-    const bytes = this.store.bytesAt(this.runs.first.data[run]!, level);
-    this.level.data[run] = level;
-    this.blockBytes.data[run] = bytes;
+    const before = this.blockBytes[run]!;
+    if (known && level === this.level[run]) return;
+    const bytes = this.store.bytesAt(this.runs.first[run]!, level);
+    this.level[run] = level;
+    this.blockBytes[run] = bytes;
     if (known) this.onResize?.(run, before, bytes);
   }
 
   /** Stores what is kept of a run anew, where it lies. */
   storeAnew(run: number, level: number, size: number): void {
     const { runs, store } = this;
-    const first = runs.first.data[run]!;
-    for (let block = first; block < first + runs.length.data[run]!; block++)
+    const first = runs.first[run]!;
+    for (let block = first; block < first + runs.length[run]!; block++)
       if (store.tierOf[block] !== -1) store.restore(block, level);
     this.setLevel(run, true, level);
-    this.size.data[run] = size;
-    this.regret.data[run] = 0;
+    this.size[run] = size;
+    this.regret[run] = 0;
   }
 }

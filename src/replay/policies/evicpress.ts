@@ -33,6 +33,7 @@ class Evicpress implements Policy {
   private readonly choice: LevelChoice | undefined;
   private readonly board: ExpertBoard;
   private readonly cascade: Cascade;
+  private readonly bytesPerSecond: readonly number[];
   /** Whether there is anything to choose but the uncompressed cache. */
   private readonly lossy: boolean;
 
@@ -43,6 +44,7 @@ class Evicpress implements Policy {
     if (this.lossy && setting.objective.meanQuality !== undefined && setting.levelRule === undefined)
       this.choice = new LevelChoice(setting, this.runs);
     this.levels = new RunLevels(setting, this.runs, this.choice ?? BY_SIZE);
+    this.bytesPerSecond = setting.tiers.map((tier) => tier.read.bytesPerSecond);
     const cumulative = cumulativeCapacities(store.capacityBytes);
     this.board = new ExpertBoard(trace, this.runs, this.levels.stored.blockBytes, cumulative, this.lossy);
     this.levels.stored.onResize = (run, before, after) => this.board.resize(run, before, after);
@@ -51,14 +53,14 @@ class Evicpress implements Policy {
       const mix = this.board.mixes[tier];
       return mix === undefined
         ? new RecencyOrder(lists, tier)
-        : new LedOrder(this.runs, mix, store.tierOf, tier);
+        : new LedOrder(this.runs, mix, trace.blocks, store.tierOf, tier);
     });
     const levelRule = { levelFor: (_: number, block: number) => this.levels.levelOf(block) };
     this.cascade = new Cascade({ ...setting, levelRule }, orders);
   }
 
   serve(request: number): void {
-    const { trace, model, tiers } = this.setting;
+    const { trace } = this.setting;
     const { runs, board, levels } = this;
     board.arrive();
     runs.walk(request);
@@ -70,19 +72,22 @@ class Evicpress implements Policy {
     } else {
       levels.storeWhole();
     }
-    const inputTokens = trace.inputTokens[request]!;
-    const prefix = trace.reuse === 'prefix';
-    board.score(
-      prefix,
-      tiers.map((tier) => tier.read.bytesPerSecond),
-      (tokens) => prefillSeconds(model, Math.min(inputTokens, tokens)),
-    );
+    board.score(trace.reuse === 'prefix');
+    if (this.lossy) this.priceRoom(request);
     board.update(request);
     if (this.lossy && this.replansAfter(request)) {
       levels.replan(board.roomSeconds);
       this.choice?.replan();
     }
     this.cascade.serve(request);
+  }
+
+  private priceRoom(request: number): void {
+    const { trace, model } = this.setting;
+    const inputTokens = trace.inputTokens[request]!;
+    this.board.priceRoom(this.bytesPerSecond, (tokens) =>
+      prefillSeconds(model, Math.min(inputTokens, tokens)),
+    );
   }
 
   private replansAfter(request: number): boolean {

@@ -20,7 +20,7 @@ export function bestExpertRate(trace: Trace, facts: LogFacts, blocks: number): n
     board.arrive();
     runs.walk(request);
     for (let i = runs.knownLength; i < runs.pathLength; i++)
-      blockBytes.data[runs.path[i]!] = runs.tokensPerBlock(runs.path[i]!) * BYTES_PER_TOKEN;
+      blockBytes[runs.path[i]!] = runs.tokensPerBlock(runs.path[i]!) * BYTES_PER_TOKEN;
     if (request >= scoredFrom) {
       tokens += trace.inputTokens[request]!;
       experts.forEach((expert, e) => {

@@ -19,7 +19,7 @@ describe('aging', () => {
         expect(aged.bins[i]).toBe(binOf.get(run)! + 1);
         binOf.set(run, aged.bins[i]!);
       }
-      for (const [run, bin] of binOf) expect(bin).toBe(ageBin(request - runs.lastUse.data[run]!));
+      for (const [run, bin] of binOf) expect(bin).toBe(ageBin(request - runs.lastUse[run]!));
       runs.walk(request);
       runs.settle();
       aging.record();
