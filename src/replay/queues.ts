@@ -33,7 +33,9 @@ export class Queues {
     private readonly tiers: readonly Tier[],
     options: QueueOptions,
   ) {
-    this.engineFreeAt = options.engines === undefined ? undefined : new Float64Array(options.engines);
+    // Engines beyond one per request have nothing to do.
+    this.engineFreeAt =
+      options.engines === undefined ? undefined : new Float64Array(Math.min(options.engines, trace.requests));
     this.links = tiers.map((tier) => new Link(tier.read));
     this.load = options.load ?? 1;
     this.overlap = options.overlap ?? false;

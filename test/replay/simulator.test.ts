@@ -109,6 +109,8 @@ describe('queues', () => {
       (engines) => run('full-prefill', { trace, tiers: [], warm: 0, engines }).result.ttft.mean,
     );
     expect(means[0]).toBeCloseTo(1.5 * prefill, 12);
+    const many = run('full-prefill', { trace, tiers: [], warm: 0, engines: 1e12 }).result;
+    expect(many.ttft.mean).toBe(means[1]);
     expect(means[1]).toBeCloseTo(prefill, 12);
   });
 
