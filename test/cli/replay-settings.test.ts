@@ -52,3 +52,19 @@ describe('what is wrong with a replay is said before its log is read', () => {
     expect(JSON.parse(stdout).policies).toHaveLength(1);
   });
 });
+
+describe('--warm', () => {
+  it('takes the share of the requests that it says, whatever its product is in binary', async () => {
+    const inputs = writeSamples(box);
+    const requests = Array.from({ length: 100 }, (_, i) => ({
+      timestamp: 1000 * i,
+      input_length: 512,
+      output_length: 1,
+      hash_ids: [i % 7],
+    }));
+    box.write('requests.jsonl', requests);
+    const flags = ['--policies', 'lru', '--warm', '0.29', '-o', '-'];
+    const { stdout } = await box.evicpress('replay', 'requests.jsonl', ...inputs, ...flags);
+    expect(JSON.parse(stdout).warm).toBe(29);
+  });
+});
