@@ -83,7 +83,7 @@ const FAULTS: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'connection refused',
   ECONNRESET: 'the connection was closed',
   ENOTFOUND: 'no such host',
-  ERR_INVALID_URL: 'no URL',
+  ERR_INVALID_URL: 'not a URL; write it like http://127.0.0.1:8000',
   UND_ERR_SOCKET: 'the connection was closed',
   TimeoutError: 'no answer in time',
   'bad port': 'HTTP clients refuse this port',

@@ -120,7 +120,7 @@ export function turnOptions(flags: TurnFlags, config: Config): TurnOptions {
     ...optional('confidence'),
     solver: text('solver', 'dual')!,
     ...optionalText('engine', text('engine')),
-    ...optionalText('engineUrl', text('engineUrl')),
+    ...optionalText('engineUrl', expectUrl(text('engineUrl'), '--engine-url')),
     minGain: number('minGain', DEFAULTS.minGain),
     migrationSecondsPerByte: number('migrationCost', DEFAULTS.migrationCost) / 1e9,
     thresholds: thresholds(text('threshold')),
@@ -161,4 +161,12 @@ function positiveSeconds(text: string, flag: string): number {
   if (!(value > 0))
     throw new EvicpressError(`${flag}: "${printable(text)}" is no time to speak of. Write it like 10m.`);
   return value;
+}
+
+/** @throws EvicpressError naming the flag. */
+function expectUrl(text: string | undefined, flag: string): string | undefined {
+  if (text === undefined || (/^https?:/.test(text) && URL.canParse('/', text))) return text;
+  throw new EvicpressError(
+    `${flag}: "${printable(text)}" is not a URL. Write it like http://127.0.0.1:8000.`,
+  );
 }
