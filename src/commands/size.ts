@@ -22,7 +22,15 @@ import {
   sizeTable,
 } from '../report/size-text.js';
 import { openTerminal, type TerminalFlags } from '../report/terminal.js';
-import { formatBytes, formatSeconds, lacksUnit, parseBytes, parseNumber, parseSeconds } from '../units.js';
+import {
+  formatBytes,
+  formatSeconds,
+  lacksUnit,
+  parseBytes,
+  parseCount,
+  parseNumber,
+  parseSeconds,
+} from '../units.js';
 import { ranksOf } from './inputs.js';
 import { collect } from './options.js';
 import { addProblemOptions, type ProblemFlags, readProblem } from './problem-inputs.js';
@@ -82,7 +90,9 @@ async function run(flags: SizeFlags): Promise<void> {
     );
   // A varied tier must be on offer whatever its profile says: its largest size stands in while options are built.
   const capacity = [...(flags.capacity ?? []), ...given.map(({ tier, high }) => `${tier}=${high}B`)];
-  const { problem: read, inputs } = await readProblem({ ...flags, capacity });
+  const { problem: read, inputs } = await readProblem({ ...flags, capacity }).catch((error) => {
+    throw ofVary(error, given);
+  });
   const target = targetOf(flags, inputs.config.meanQuality);
   const { problem } = target === undefined ? { problem: read } : await solveForTarget(read, target, dual);
   for (const warning of [...inputs.warnings, ...(flags.vary ?? []).flatMap(unitWarning)])
@@ -198,7 +208,8 @@ function defaultRange({ tiers, demand }: Problem, ranks: readonly number[]): Var
 function sweep(setup: Setup, flags: SizeFlags, onPoint: (done: number, total: number) => void): Solved[] {
   const { varied } = setup;
   const wanted = flags.points ?? String(varied.length === 1 ? POINTS.one : POINTS.two);
-  const points = Math.round(parseNumber(wanted, '--points', RANGES.points));
+  parseNumber(wanted, '--points', RANGES.points);
+  const points = parseCount(wanted, '--points');
   const sizes = varied.map(({ low, high }) => logSpaced(low, high, points));
   const grid =
     sizes.length === 1
@@ -285,6 +296,13 @@ async function paretoOf(problem: Problem, list: string): Promise<ParetoPoint[]> 
   return [...planned, ...fixed];
 }
 
+/** The error by the flag that was given: a varied tier goes to the problem as a capacity. */
+function ofVary(error: unknown, given: readonly Varied[]): unknown {
+  if (!(error instanceof EvicpressError)) return error;
+  const isVaried = given.some(({ tier }) => error.message.startsWith(`--capacity ${tier}: `));
+  return isVaried ? new EvicpressError(error.message.replace('--capacity', '--vary'), error.exitCode) : error;
+}
+
 type Wish = { readonly what: keyof typeof WISHES; readonly most: boolean; readonly value: number };
 
 const WISHES = {
@@ -309,7 +327,10 @@ function wishesOf(text: string): Wish[] {
       throw new EvicpressError(
         `--for: "${printable(part)}" is not a wish. Write it like ttft<=0.3 or quality>=0.95.`,
       );
-    if (!(match[1]! in WISHES)) throw errors.unknownName('wish', match[1]!, Object.keys(WISHES));
+    if (!(match[1]! in WISHES))
+      naming('--for', () => {
+        throw errors.unknownName('wish', match[1]!, Object.keys(WISHES));
+      });
     const what = match[1] as keyof typeof WISHES;
     return { what, most: match[2] === '<=' || match[2] === '≤', value: WISHES[what].parse(match[3]!) };
   });
