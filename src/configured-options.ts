@@ -14,19 +14,26 @@ import {
 
 type Values = Readonly<Record<string, unknown>>;
 
+const IS_EMPTY = 'is empty. Is a variable of the shell not set? Give a value, or leave it out.';
+
 /** What is said of one run only: no default for every command. */
 const NEVER_SHARED = ['output'];
 
 /**
- * Refuses values on the command line that their options cannot have, before any work is done with the others.
+ * Refuses values on the command line that their options cannot have, before any work is done with the others; empty
+ * ones are those of variables that the shell does not know.
  * @throws EvicpressError naming the flag.
  */
 export function checkGiven(action: Command): void {
+  if (action.args.includes('')) throw new EvicpressError(`An argument ${IS_EMPTY}`);
   for (const option of action.options) {
     const key = option.attributeName();
     const value: unknown = isGiven(action, key) ? action.getOptionValue(key) : undefined;
+    if (option.long == null) continue;
+    if (value === '' || (Array.isArray(value) && value.includes('')))
+      throw new EvicpressError(`${option.long}: the value ${IS_EMPTY}`);
     // Lists and pairs are for the commands to take apart.
-    if (typeof value !== 'string' || option.long == null) continue;
+    if (typeof value !== 'string') continue;
     try {
       checkOptionValue(key, value);
     } catch (error) {
