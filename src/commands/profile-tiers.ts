@@ -59,6 +59,13 @@ export function addProfileTiers(command: Command): Command {
     .option('--chart', 'draw bandwidth by size and streams, with the fit')
     .option('--strict', 'exit 3 when a tier cannot be trusted')
     .option('-o, --output <file>', 'where to write the profile (default: .evicpress/tiers.json)')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  evicpress profile tiers --tier dram=dram --tier ssd=file:/mnt/nvme
+  evicpress profile tiers --tier ssd=file:/mnt/nvme --quick --chart`,
+    )
     .action(async (_, action: Command) => profileTiers(action.optsWithGlobals<Flags>()));
 }
 

@@ -9,6 +9,15 @@ export default function profile(command: Command): void {
   const tiers = addProfileTiers(command.command('tiers'));
   const methods = addProfileMethods(command.command('methods'));
   command.option('--list', 'show the bundled machines and models, with their sources');
+  command.addHelpText(
+    'after',
+    `
+Without a command both are measured, the tiers first.
+
+Examples:
+  evicpress profile --list
+  evicpress profile tiers --tier dram=dram --tier ssd=file:/mnt/nvme`,
+  );
   command.action(async (_, action: Command) => {
     const flags = action.optsWithGlobals<TerminalFlags & { list?: boolean }>();
     if (flags.list === true) return listProfiles(openTerminal(flags));
