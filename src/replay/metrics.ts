@@ -42,6 +42,7 @@ export function summarise(summary: Summary): PolicyResult {
   const scored = Math.max(1, n - warm);
   const unlimited = sum(summary.unlimitedTokens);
   const input = sum(trace.inputTokens);
+  const hits = sum(scores.hitTokens);
   const byTier = (of: (t: number) => number) =>
     Object.fromEntries([
       ...tiers.map((tier, t) => [tier.name, of(t)] as const),
@@ -58,7 +59,7 @@ export function summarise(summary: Summary): PolicyResult {
   return {
     policy: summary.policy,
     hitShare: byTier((t) => share(ofTier(scores.hitTokensOfTier, t), unlimited)),
-    prefixHitRate: share(sum(scores.hitTokens), input),
+    prefixHitRate: share(hits, input),
     ...(trace.reuse === 'documents' && {
       documentHitRate: share(sum(scores.documentsHit), sum(scores.documentsAsked)),
     }),
@@ -76,7 +77,7 @@ export function summarise(summary: Summary): PolicyResult {
     bytesWritten: byTier(written),
     bytesWrittenPerDay: byTier((t) => (seconds > 0 ? (written(t) / seconds) * 86_400 : 0)),
     bytesMoved: after.movedBytes - before.movedBytes,
-    recomputedHitShare: share(sum(scores.hitTokens) - sum(scores.loadedTokens), sum(scores.hitTokens)),
+    recomputedHitShare: share(hits - sum(scores.loadedTokens), hits),
     utilization,
     series: seriesOf(trace, scores, summary.unlimitedTokens, warm),
     ...(summary.engines !== undefined && utilization > SATURATED && { saturated: true }),

@@ -81,7 +81,8 @@ export class RunLru implements Policy {
   private settle(tier: number): void {
     const { cuts, oldest, tiers } = this;
     const { store } = this.setting;
-    let excess = store.excessOf(tier);
+    const all = store.excessOf(tier);
+    let excess = all;
     while (excess > 0) {
       const user = oldest[tier]!;
       const at = user * (tiers + 1) + tier;
@@ -92,11 +93,11 @@ export class RunLru implements Policy {
         continue;
       }
       const count = Math.min(end - from, excess);
-      if (tier + 1 === tiers) store.dropEach(count, tier);
-      else store.moveEach(count, tier, tier + 1);
       cuts[at + 1] = end - count;
       excess -= count;
     }
+    if (tier + 1 === tiers) store.dropEach(all, tier);
+    else store.moveEach(all, tier, tier + 1);
   }
 
   finish(): void {

@@ -19,6 +19,12 @@ describe('numbers in order', () => {
     expect(isSame(ascending(sorted), sorted)).toBe(true);
   });
 
+  it('are those of sort where many differ in the last bits only', () => {
+    const random = seededRandom(1);
+    const values = Float64Array.from({ length: 50_000 }, (_, i) => 1 + (i % 3) + 1e-12 * random());
+    expect(isSame(ascending(values), values.slice().sort())).toBe(true);
+  });
+
   it('are those of a part of a column', () => {
     const column = Float64Array.from({ length: 80_000 }, (_, i) => (i * 7919) % 80_021);
     expect(isSame(ascending(column.subarray(40_000)), column.slice(40_000).sort())).toBe(true);
