@@ -28,6 +28,8 @@ export interface EvictionOrder {
  */
 export class Cascade implements Policy {
   private readonly levelRule: LevelRule;
+  /** Blocks are of one size and nothing is compressed: bytes are counted once for many. */
+  private readonly uniform: boolean;
 
   constructor(
     private readonly setting: PolicySetting,
@@ -35,6 +37,7 @@ export class Cascade implements Policy {
     private readonly admits: (position: number) => boolean = () => true,
   ) {
     this.levelRule = setting.levelRule ?? fixedLevel(0);
+    this.uniform = setting.store.bytesOfEach !== undefined;
   }
 
   serve(request: number): void {
@@ -44,6 +47,7 @@ export class Cascade implements Policy {
     const { tierOf } = store;
     const first = this.orders[0]!;
     const start = blockOffsets[request]!;
+    let added = 0;
     for (let k = blockOffsets[request + 1]! - 1; k >= start; k--) {
       const block = blocks[k]!;
       const tier = tierOf[block]!;
@@ -55,10 +59,16 @@ export class Cascade implements Policy {
         store.move(block, 0);
         first.insert(block, k);
       } else if (this.admits(k)) {
-        store.add(block, 0, levelRule.levelFor(request, block));
+        if (this.uniform) {
+          tierOf[block] = 0;
+          added++;
+        } else {
+          store.add(block, 0, levelRule.levelFor(request, block));
+        }
         first.insert(block, k);
       }
     }
+    if (this.uniform) store.addEach(added, 0);
     this.settle();
   }
 
@@ -66,6 +76,10 @@ export class Cascade implements Policy {
     const { store } = this.setting;
     const { orders } = this;
     for (let tier = 0; tier < orders.length; tier++) {
+      if (this.uniform) {
+        if (store.overflows(tier)) this.settleUniform(tier);
+        continue;
+      }
       const order = orders[tier]!;
       while (store.overflows(tier)) {
         const victim = order.victim();
@@ -78,5 +92,22 @@ export class Cascade implements Policy {
         }
       }
     }
+  }
+
+  /** How many blocks of one size have to leave is known at once. */
+  private settleUniform(tier: number): void {
+    const { store } = this.setting;
+    const { tierOf } = store;
+    const order = this.orders[tier]!;
+    const below = this.orders[tier + 1];
+    const count = store.excessOf(tier);
+    for (let i = 0; i < count; i++) {
+      const victim = order.victim();
+      order.remove(victim);
+      tierOf[victim] = below === undefined ? -1 : tier + 1;
+      below?.insert(victim, -1);
+    }
+    if (below === undefined) store.dropEach(count, tier);
+    else store.moveEach(count, tier, tier + 1);
   }
 }
