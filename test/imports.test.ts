@@ -24,6 +24,7 @@ const ROWS: readonly (readonly string[])[] = [
     'package-root.ts',
     'processes.ts',
     'make-folder.ts',
+    'shell-word.ts',
   ],
   ['errors.ts'],
 ];
@@ -79,7 +80,7 @@ describe('imports', () => {
 
   it('of the commands are what the library exports; of their own they have what is printed and asked', () => {
     const shown =
-      /^(commands|report)\/|^(errors|make-folder|registry|units)\.ts$|^formats\/(files|option-values|schema)\.ts$|^workflows\/config-names\.ts$/;
+      /^(commands|report)\/|^(errors|make-folder|registry|shell-word|units)\.ts$|^formats\/(files|option-values|schema)\.ts$|^workflows\/config-names\.ts$/;
     const exported = new Set(valuesOf('index.ts', 'export').map(({ name }) => name));
     const missing = files
       .filter((file) => part(file) === 'commands')

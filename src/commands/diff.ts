@@ -13,8 +13,8 @@ import {
   type TierPair,
 } from '../report/diff-text.js';
 import { openTerminal, type TerminalFlags } from '../report/terminal.js';
+import { shellWord } from '../shell-word.js';
 import { ChangeTally, type Placed, placeOf } from '../workflows/plan-difference.js';
-import { shellWord } from './options.js';
 
 interface DiffFlags extends TerminalFlags {
   readonly all?: boolean;

@@ -1,3 +1,5 @@
+import { shellWord } from '../shell-word.js';
+
 /** The flags that say what a command worked from, in the order of the help. */
 const INPUT_FLAGS = {
   format: '--format',
@@ -21,11 +23,6 @@ export function sameInputs(flags: object): string {
     return values.flatMap((each) => [flag, shellWord(String(each))]);
   });
   return words.map((word) => ` ${word}`).join('');
-}
-
-/** A word as a shell reads it: quoted where it must be. */
-export function shellWord(word: string): string {
-  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
 
 /** Collects a repeatable flag. */

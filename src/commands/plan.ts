@@ -11,12 +11,13 @@ import { planContexts } from '../plan/plan-contexts.js';
 import type { Target } from '../plan/targets.js';
 import { planSummaryText, planTable } from '../report/plan-summary.js';
 import { openTerminal, type TerminalFlags } from '../report/terminal.js';
+import { shellWord } from '../shell-word.js';
 import { formatBytes, formatCount, parseNumber, parseSeconds } from '../units.js';
 import { PUBLISH_FOLDER, planInForce } from '../workflows/generations.js';
 import { type PlanDifference, rowDifference } from '../workflows/plan-difference.js';
 import type { DemandSource } from './demand.js';
 import { fingerprints } from './inputs.js';
-import { sameInputs, shellWord } from './options.js';
+import { sameInputs } from './options.js';
 import { costOfEngine, enginesText, withEngineKeys } from './plan-engine.js';
 import { addProblemOptions, offeredRequest, type ProblemFlags, readRequest } from './problem-inputs.js';
 

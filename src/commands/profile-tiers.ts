@@ -11,12 +11,12 @@ import { readTiers, type Tier } from '../formats/tiers.js';
 import { pick } from '../registry.js';
 import { openTerminal, type Terminal, type TerminalFlags } from '../report/terminal.js';
 import { tierChart } from '../report/tier-chart.js';
+import { shellWord } from '../shell-word.js';
 import { describeHost } from '../tiers/host.js';
 import { besideKinds, tierKinds } from '../tiers/index.js';
 import type { BesideFigures, MeasureSettings, TierTarget } from '../tiers/kind.js';
 import { parseTargets } from '../tiers/targets.js';
 import { parseBytes, parseNumber } from '../units.js';
-import { shellWord } from './options.js';
 import { listProfiles } from './profile-list.js';
 import { printTiers } from './tiers-table.js';
 

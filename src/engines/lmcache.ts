@@ -1,5 +1,6 @@
 import { isAbsolute } from 'node:path';
 import { type Placement, type Plan, RECOMPUTE, UNCOMPRESSED } from '../formats/plan.js';
+import { shellWord } from '../shell-word.js';
 import { formatBytes } from '../units.js';
 import { LMCACHE_CHUNK_TOKENS } from './chunk-hashes.js';
 import type { EngineTarget, ExportSetting } from './engine.js';
@@ -13,7 +14,6 @@ import {
   plannedTiers,
   script,
   shellCommand,
-  shellWord,
 } from './places.js';
 
 /** The methods the adapter in python/ has a serde for. */

@@ -1,6 +1,7 @@
 import { type PlacementGroup, PlacementGroups } from '../formats/placement-groups.js';
 import { type Placement, type PlanHeader, RECOMPUTE, UNCOMPRESSED } from '../formats/plan.js';
 import type { Tier } from '../formats/tiers.js';
+import { shellWord } from '../shell-word.js';
 
 /** Everything a plan keeps in one tier with one method. */
 export interface Place {
@@ -95,11 +96,6 @@ export function folderOf({ name, location }: PlannedTier): string {
 /** Bytes as GiB with three decimals, rounded down: a budget is never exceeded by rounding. */
 export function gibibytes(bytes: number): number {
   return Math.floor((bytes / 2 ** 30) * 1000) / 1000;
-}
-
-/** A word for a POSIX shell, quoted where it must be. */
-export function shellWord(word: string): string {
-  return /^[A-Za-z0-9_@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
 
 /** A command over several lines: the program, then one flag with its values a line. */

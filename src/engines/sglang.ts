@@ -1,6 +1,7 @@
+import { shellWord } from '../shell-word.js';
 import type { EngineTarget } from './engine.js';
 import { instanceMethod } from './instance-method.js';
-import { budgetBytes, folderOf, placesOf, plannedTiers, script, shellCommand, shellWord } from './places.js';
+import { budgetBytes, folderOf, placesOf, plannedTiers, script, shellCommand } from './places.js';
 
 /** SGLang's HiCache: one host pool per rank, one storage backend behind it, its own eviction. */
 export const sglang: EngineTarget = {

@@ -5,7 +5,14 @@ import { type ContextRow, contextRowSchema, contextsHeaderSchema } from '../form
 import { readLines, readText, systemFault } from '../formats/files.js';
 import { methodRowSchema, methodsHeaderSchema, readMethods } from '../formats/methods.js';
 import { modelSchema } from '../formats/model.js';
-import { endSchema, placementSchema, planHeaderSchema, scanPlan } from '../formats/plan.js';
+import {
+  endSchema,
+  type Placement,
+  type PlanHeader,
+  placementSchema,
+  planHeaderSchema,
+  scanPlan,
+} from '../formats/plan.js';
 import { replaySchema } from '../formats/replay.js';
 import { checkFormat, type FormatKind, LIST_NOT_LINES, parseJson } from '../formats/schema.js';
 import { sizeSchema } from '../formats/size.js';
@@ -15,6 +22,7 @@ import { checkConfig } from './check/config.js';
 import { checkContexts } from './check/contexts.js';
 import { addIssues, type Fault, Faults } from './check/faults.js';
 import { checkLog } from './check/log.js';
+import { PlanCheck } from './check/plan.js';
 import type { Surroundings } from './check/surroundings.js';
 
 /** What a file is, and all that is wrong with it. */
@@ -152,6 +160,7 @@ async function checkLines(path: string, faults: Faults, surroundings: Surroundin
   let kind: (typeof LINE_KINDS)[number] | undefined;
   const lineOf = new Map<string, number>();
   const contexts: ContextRow[] = [];
+  let plan: PlanCheck | undefined;
   let first = true;
   for await (const { firstLine, lines } of readLines(path)) {
     for (const [k, text] of lines.entries()) {
@@ -174,6 +183,7 @@ async function checkLines(path: string, faults: Faults, surroundings: Surroundin
         if (kind === undefined) return checkLog(path, faults);
         if ('format' in fields) {
           if (addIssues(kind.header, value, faults, () => line)) {
+            if (kind.kind === 'plan') plan = new PlanCheck(value as PlanHeader, faults);
             try {
               checkFormat(value, kind.kind, path, line);
             } catch (error) {
@@ -188,6 +198,7 @@ async function checkLines(path: string, faults: Faults, surroundings: Surroundin
         continue;
       }
       const isSound = addIssues(kind!.row, value, faults, () => line);
+      if (isSound) plan?.row(value as Placement, line);
       const key = kind!.key?.(fields);
       const earlier = key === undefined ? undefined : lineOf.get(key);
       if (key !== undefined && earlier === undefined) lineOf.set(key, line);
@@ -201,5 +212,6 @@ async function checkLines(path: string, faults: Faults, surroundings: Surroundin
   checkContexts(contexts, lineOf, surroundings, faults);
   if (faults.none && kind?.read !== undefined)
     await kind.read(path).catch((error) => faults.caught(error, path));
+  plan?.end();
   return kind?.kind ?? 'unknown';
 }

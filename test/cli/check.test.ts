@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { samples, sandbox, writeSamples } from '../support/cli.js';
@@ -162,5 +163,42 @@ refresh:
     box.write('requests.jsonl', [{ timestamp: 0, input_length: 512, output_length: 1, hash_ids: [1] }]);
     expect((await box.evicpress('init')).exitCode).toBe(0);
     expect(await faultsOf('evicpress.yaml')).toEqual({ exitCode: 0, faults: [] });
+  });
+});
+
+describe('evicpress check of a plan', () => {
+  it('finds what no planner writes: foreign tiers, bytes for nothing, lost prefixes, wrong sums', async () => {
+    const contexts = ['a', 'b', 'c'].map((context, i) => ({
+      ...{ context, tokens: 800, startTokens: 800 * i, accesses: 9 },
+      ...(i > 0 && { parent: 'ab'[i - 1] }),
+    }));
+    const flags = writeSamples(box);
+    box.write('contexts.ndjson', contexts);
+    await box.evicpress('plan', ...flags, '--contexts', 'contexts.ndjson', '-o', 'plan.ndjson');
+    expect(await faultsOf('plan.ndjson')).toEqual({ exitCode: 0, faults: [] });
+
+    const lines = readFileSync(box.path('plan.ndjson'), 'utf8').trim().split('\n').slice(0, -1);
+    const rows = lines.map((line) => JSON.parse(line));
+    const faultsWith = (row: number, more: object) => {
+      const changed = rows.map((value, i) => JSON.stringify(i === row ? { ...value, ...more } : value));
+      const body = `${changed.join('\n')}\n`;
+      const sha256 = createHash('sha256').update(body).digest('hex');
+      box.write('changed.ndjson', `${body}${JSON.stringify({ end: true, rows: 3, sha256 })}\n`);
+      return faultsOf('changed.ndjson');
+    };
+    const at = (name: string) => rows.findIndex(({ context }) => context === name);
+    const nothing = { tier: 'recompute', method: 'none', compressionRatio: 0, storedBytes: 0, quality: 1 };
+    expect((await faultsWith(at('c'), { tier: 'nvme' })).faults).toEqual([
+      `${at('c') + 1}: tier "nvme" is none of the plan's: dram, ssd, recompute.`,
+    ]);
+    expect((await faultsWith(at('c'), { ...nothing, storedBytes: 7 })).faults).toEqual([
+      `${at('c') + 1}: what is recomputed has method none, ratio 0, 0 bytes and quality 1, and nothing else.`,
+    ]);
+    expect((await faultsWith(at('a'), nothing)).faults).toContain(
+      `${at('b') + 1}: context "b" is kept, but its parent "a" is not: nothing can reach it.`,
+    );
+    const { tier, storedBytes } = rows[at('c')];
+    const { faults } = await faultsWith(at('c'), { storedBytes: storedBytes + 1 });
+    expect(faults).toEqual([expect.stringMatching(`^1: tier ${tier} is said to hold`)]);
   });
 });
