@@ -108,7 +108,10 @@ function navigation(evidence: Evidence, figures: readonly Figure[]): string {
 const SHORT_TITLES: Readonly<Record<string, string>> = {
   policies: 'Policies',
   ttft: 'TTFT',
+  distribution: 'Distribution',
+  load: 'Load',
   hits: 'Hits',
+  'lru-curve': 'LRU',
   time: 'Over time',
   capacity: 'Room',
   stored: 'Stored',

@@ -32,6 +32,10 @@ export async function resultsFolder(options: { contexts?: number; hostile?: bool
     requests: 200,
     warm: 100,
     policies: [policy('lru', 0.4, 1), policy('evicpress', 0.3, 0.98), policy('belady', 0.25, 1)],
+    lruCurve: [0.1, 0.2, 0.38, 0.4].map((prefixHitRate, i) => ({
+      capacityBytes: 10 ** i * 1e9,
+      prefixHitRate,
+    })),
   });
   await json('size.json', {
     format: 'evicpress.size',
@@ -147,11 +151,13 @@ function header(rows: readonly Placement[]): PlanHeader {
 }
 
 function policy(name: string, meanTtft: number, quality: number): PolicyResult {
+  const percentiles = Array.from({ length: 101 }, (_, percent) => (meanTtft * percent) / 50);
+  const atLoad = (load: number) => ({ mean: meanTtft * load, p50: load, p90: load, p99: load });
   return {
     policy: name,
     hitShare: { dram: 0.3, ssd: 0.4 },
     prefixHitRate: 0.35,
-    ttft: { mean: meanTtft, p50: meanTtft * 0.8, p90: meanTtft * 2, p99: meanTtft * 4 },
+    ttft: { mean: meanTtft, p50: meanTtft * 0.8, p90: meanTtft * 2, p99: meanTtft * 4, percentiles },
     meanQuality: quality,
     p10Quality: quality - 0.02,
     bytesRead: { dram: 1e9, ssd: 1e9 },
@@ -165,5 +171,11 @@ function policy(name: string, meanTtft: number, quality: number): PolicyResult {
       meanTtftSeconds: meanTtft * (1 + i / 20),
       meanQuality: quality,
     })),
+    sweep: {
+      target: { statistic: 'mean', seconds: 1 },
+      maxLoad: 1 / meanTtft,
+      maxRequestsPerSecond: 3 / meanTtft,
+      points: [0.5, 1, 2, 4, 1024].map((load) => ({ load, requestsPerSecond: 3 * load, ttft: atLoad(load) })),
+    },
   };
 }

@@ -95,7 +95,10 @@ describe('the page', () => {
     expect(drawFigures(evidence).map((figure) => figure.id)).toEqual([
       'policies',
       'ttft',
+      'distribution',
+      'load',
       'hits',
+      'lru-curve',
       'time',
       'capacity',
       'stored',

@@ -1,7 +1,7 @@
 import type { ReplayResult } from '../../formats/replay.js';
 import { formatCount } from '../../units.js';
 import type { FigureKind, Panel } from '../figure.js';
-import { logName, secondsLabel } from './words.js';
+import { logName, policyLines, secondsLabel } from './words.js';
 
 /** Windows of a long log are merged down to this many: more than a screen has room for says no more. */
 const MAX_WINDOWS = 240;
@@ -48,12 +48,6 @@ function panelsOf(replay: ReplayResult, name: string): Panel[] {
       : []),
   ];
 }
-
-/** Lines are told apart by colour and dash; the legend shows both on a stroke. */
-const LINE_LEGEND = {
-  title: 'policy',
-  legend: { symbolType: 'stroke', symbolSize: 500, symbolStrokeWidth: 2 },
-} as const;
 
 type Series = NonNullable<ReplayResult['policies'][number]['series']>;
 
@@ -110,8 +104,7 @@ function timePanel(
       encoding: {
         x: { field: 'minutes', type: 'quantitative', title: 'minutes into the log', scale: { zero: false } },
         y: { field, type: 'quantitative', title, ...y },
-        color: { field: 'policy', type: 'nominal', scale: { domain: policies }, ...LINE_LEGEND },
-        strokeDash: { field: 'policy', type: 'nominal', scale: { domain: policies }, ...LINE_LEGEND },
+        ...policyLines(policies),
         tooltip: [
           { field: 'policy', title: 'policy' },
           { field: 'minutes', title: 'minute', format: '.1f' },

@@ -2,6 +2,7 @@ import type { MethodRow } from '../../formats/methods.js';
 import { UNCOMPRESSED } from '../../formats/plan.js';
 import type { ReplayResult } from '../../formats/replay.js';
 import { fileName } from '../answer.js';
+import type { Spec } from '../figure.js';
 
 /** Vega expression that shows seconds for people, as units.ts does. */
 export function secondsLabel(value: string): string {
@@ -56,3 +57,15 @@ export const ROLE_SHAPE = {
   scale: { domain: ['evicpress', 'other', 'bound'], range: ['circle', 'square', 'triangle-up'] },
   legend: null,
 } as const;
+
+/** Lines of policies are told apart by colour and dash; the legend shows both on a stroke. */
+export function policyLines(policies: readonly string[]): Spec {
+  const channel = {
+    field: 'policy',
+    type: 'nominal',
+    scale: { domain: policies },
+    title: 'policy',
+    legend: { symbolType: 'stroke', symbolSize: 500, symbolStrokeWidth: 2 },
+  };
+  return { color: channel, strokeDash: channel };
+}
