@@ -73,7 +73,7 @@ function panelsOf({ policies }: ReplayResult, name: string): { reading: string; 
           ],
         },
       },
-      { mark: { type: 'rule', strokeDash: [4, 4] }, encoding: { y: { datum: seconds, ...y } } },
+      { mark: { type: 'rule', strokeDash: [4, 4], aria: false }, encoding: { y: { datum: seconds, ...y } } },
     ],
   };
   const description = `${statistic} TTFT against requests per second on ${name}. ${reading}`;
