@@ -20,11 +20,12 @@ export function planFit(
   { header, rows }: Plan,
   { trace, model, tiers, compression }: Pick<ReplaySetting, 'trace' | 'model' | 'tiers' | 'compression'>,
 ): PlanFit {
-  const inLog = new Set(trace.blockIds);
+  const absent = new Set(rows.map(({ context }) => context));
+  for (const id of trace.blockIds) absent.delete(id);
   const tierNames = new Set([RECOMPUTE, ...tiers.map((tier) => tier.name)]);
   return {
     contexts: rows.length,
-    contextsInLog: rows.reduce((sum, { context }) => sum + (inLog.has(context) ? 1 : 0), 0),
+    contextsInLog: rows.length - absent.size,
     ...(header.model !== null && header.model !== model.name && { otherModel: header.model }),
     elsewhere: rows.filter(({ tier }) => !tierNames.has(tier)),
     unknownForms: rows.filter((row) => levelOfRow(compression, row) === -1),
