@@ -76,9 +76,13 @@ export function parseNumber(text: string, what: string, range: { min?: number; m
   return value;
 }
 
-/** Reads a whole number of at least 1. @param what names the flag or field in the message. @throws EvicpressError */
-export function parseCount(text: string, what: string): number {
-  const value = parseNumber(text, what, { min: 1 });
+/** Reads a whole number, of at least 1 where no range is given. @param what names the flag or field in the message. @throws EvicpressError */
+export function parseCount(
+  text: string,
+  what: string,
+  range: { min?: number; max?: number } = { min: 1 },
+): number {
+  const value = parseNumber(text, what, range);
   if (!Number.isInteger(value))
     throw new EvicpressError(`${what}: "${printable(text)}" is not a whole number.`);
   return value;

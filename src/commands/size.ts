@@ -22,18 +22,11 @@ import {
   sizeTable,
 } from '../report/size-text.js';
 import { openTerminal, type TerminalFlags } from '../report/terminal.js';
-import {
-  formatBytes,
-  formatSeconds,
-  lacksUnit,
-  parseBytes,
-  parseCount,
-  parseNumber,
-  parseSeconds,
-} from '../units.js';
+import { formatBytes, lacksUnit, parseBytes, parseCount, parseNumber } from '../units.js';
 import { ranksOf } from './inputs.js';
 import { collect } from './options.js';
 import { addProblemOptions, type ProblemFlags, readProblem } from './problem-inputs.js';
+import { answerSentence, fulfilled, reached, wishesOf } from './size-wishes.js';
 
 interface SizeFlags extends ProblemFlags, TerminalFlags {
   readonly vary?: readonly string[];
@@ -208,8 +201,7 @@ function defaultRange({ tiers, demand }: Problem, ranks: readonly number[]): Var
 function sweep(setup: Setup, flags: SizeFlags, onPoint: (done: number, total: number) => void): Solved[] {
   const { varied } = setup;
   const wanted = flags.points ?? String(varied.length === 1 ? POINTS.one : POINTS.two);
-  parseNumber(wanted, '--points', RANGES.points);
-  const points = parseCount(wanted, '--points');
+  const points = parseCount(wanted, '--points', RANGES.points);
   const sizes = varied.map(({ low, high }) => logSpaced(low, high, points));
   const grid =
     sizes.length === 1
@@ -303,44 +295,6 @@ function ofVary(error: unknown, given: readonly Varied[]): unknown {
   return isVaried ? new EvicpressError(error.message.replace('--capacity', '--vary'), error.exitCode) : error;
 }
 
-type Wish = { readonly what: keyof typeof WISHES; readonly most: boolean; readonly value: number };
-
-const WISHES = {
-  ttft: { of: (point: SizePoint) => point.meanTtftSeconds, parse: time, word: 'mean TTFT' },
-  quality: { of: (point: SizePoint) => point.meanQuality, parse: plain, word: 'mean quality' },
-  hit: { of: (point: SizePoint) => point.hitShare, parse: plain, word: 'hit share' },
-  money: { of: (point: SizePoint) => point.moneyPerMonth, parse: plain, word: 'money per month' },
-};
-
-function time(text: string): number {
-  return naming('--for', () => parseSeconds(text));
-}
-
-function plain(text: string): number {
-  return parseNumber(text, '--for');
-}
-
-function wishesOf(text: string): Wish[] {
-  return text.split(',').map((part) => {
-    const match = /^\s*(\w+)\s*(<=|>=|≤|≥)\s*(\S+)\s*$/.exec(part);
-    if (match === null)
-      throw new EvicpressError(
-        `--for: "${printable(part)}" is not a wish. Write it like ttft<=0.3 or quality>=0.95.`,
-      );
-    if (!(match[1]! in WISHES))
-      naming('--for', () => {
-        throw errors.unknownName('wish', match[1]!, Object.keys(WISHES));
-      });
-    const what = match[1] as keyof typeof WISHES;
-    return { what, most: match[2] === '<=' || match[2] === '≤', value: WISHES[what].parse(match[3]!) };
-  });
-}
-
-function fulfilled({ what, most, value }: Wish, point: SizePoint): boolean {
-  const is = WISHES[what].of(point);
-  return is !== undefined && (most ? is <= value : is >= value);
-}
-
 /** The least size of the varied tier that fulfils every wish. @throws EvicpressError where none in the range does. */
 function smallest(setup: Setup, text: string): SizePoint {
   const wishes = wishesOf(text);
@@ -355,23 +309,11 @@ function smallest(setup: Setup, text: string): SizePoint {
     },
     (point) => wishes.every((wish) => fulfilled(wish, point)),
     (most) => {
-      const missed = wishes
-        .filter((wish) => !fulfilled(wish, most))
-        .map(({ what }) => `${WISHES[what].word} is ${valueText(what, most)}`);
+      const missed = wishes.filter((wish) => !fulfilled(wish, most)).map((wish) => reached(wish, most));
       return new EvicpressError(
         `Even ${formatBytes(high)} of ${tier} do not give ${printable(text)}: ${missed.join(', ')}. Ask for less, widen --vary, or change --alpha.`,
       );
     },
   );
   return found;
-}
-
-function valueText(what: keyof typeof WISHES, point: SizePoint): string {
-  const value = WISHES[what].of(point);
-  if (value === undefined) return 'unknown (no tier has a pricePerGbMonth)';
-  return what === 'ttft' ? formatSeconds(value) : value.toFixed(what === 'money' ? 2 : 4);
-}
-
-function answerSentence(wishes: string, tier: string, point: SizePoint): string {
-  return `You need ${formatBytes(point.capacities[tier]!)} of ${tier} for ${printable(wishes)}: mean TTFT ${formatSeconds(point.meanTtftSeconds)}, quality ${point.meanQuality.toFixed(4)}.`;
 }
