@@ -1,7 +1,7 @@
 import type { ReplayResult } from '../../formats/replay.js';
 import { formatBytes, formatShare } from '../../units.js';
 import type { FigureKind, Panel } from '../figure.js';
-import { bytesLabel, logName } from './words.js';
+import { bytesLabel, logAxis, logName } from './words.js';
 
 type Curve = NonNullable<ReplayResult['lruCurve']>;
 
@@ -42,13 +42,7 @@ function panel(curve: Curve, name: string): Panel {
       transform: [{ calculate: bytesLabel('datum.capacityBytes'), as: 'roomText' }],
       mark: { type: 'line', color: '$accent', ...(curve.length <= 60 ? { point: { size: 14 } } : {}) },
       encoding: {
-        x: {
-          field: 'capacityBytes',
-          type: 'quantitative',
-          title: 'room for caches',
-          scale: { type: 'log', nice: false },
-          axis: { labelExpr: bytesLabel('datum.value'), tickCount: 6 },
-        },
+        x: { field: 'capacityBytes', title: 'room for caches', ...logAxis(bytesLabel('datum.value')) },
         y: {
           field: 'prefixHitRate',
           type: 'quantitative',

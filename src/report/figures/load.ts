@@ -1,7 +1,7 @@
 import type { ReplayResult } from '../../formats/replay.js';
 import { formatSeconds } from '../../units.js';
 import type { FigureKind, Panel } from '../figure.js';
-import { logName, policyLines, roleOf, secondsLabel } from './words.js';
+import { logAxis, logName, policyLines, roleOf, secondsLabel } from './words.js';
 
 /** Of loads that break the target only those near it are drawn: waiting grows without end beyond. */
 const FAR_BEYOND = 10;
@@ -43,11 +43,7 @@ function panelsOf({ policies }: ReplayResult, name: string): { reading: string; 
     b.sweep.maxRequestsPerSecond > a.sweep.maxRequestsPerSecond ? b : a,
   );
   const reading = `On ${name} ${best.policy} bears the most, the bound aside: ${best.sweep.maxRequestsPerSecond.toPrecision(3)} requests a second with a ${statistic} TTFT of at most ${formatSeconds(seconds)}.`;
-  const y = {
-    type: 'quantitative',
-    scale: { type: 'log', nice: false },
-    axis: { labelExpr: secondsLabel('datum.value'), tickCount: 5 },
-  };
+  const y = logAxis(secondsLabel('datum.value'));
   const spec = {
     height: 260,
     data: { values },
@@ -56,13 +52,7 @@ function panelsOf({ policies }: ReplayResult, name: string): { reading: string; 
       {
         mark: { type: 'line', point: { size: 14 } },
         encoding: {
-          x: {
-            field: 'rate',
-            type: 'quantitative',
-            title: 'requests per second',
-            scale: { type: 'log', nice: false },
-            axis: { format: '~g', tickCount: 6 },
-          },
+          x: { field: 'rate', title: 'requests per second', ...logAxis("format(datum.value, '~g')") },
           y: { field: 'ttft', title: `${statistic} TTFT`, ...y },
           ...policyLines(swept.map(({ policy }) => policy)),
           tooltip: [

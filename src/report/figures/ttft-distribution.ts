@@ -1,6 +1,6 @@
 import type { ReplayResult } from '../../formats/replay.js';
 import type { FigureKind, Panel } from '../figure.js';
-import { logName, policyLines, secondsLabel } from './words.js';
+import { logAxis, logName, policyLines, secondsLabel } from './words.js';
 
 /** The share of requests answered within a time, policy by policy: what means and a few quantiles leave out. */
 export const ttftDistribution: FigureKind = {
@@ -38,13 +38,7 @@ function panelsOf({ policies }: ReplayResult, name: string): Panel[] {
         transform: [{ calculate: secondsLabel('datum.seconds'), as: 'secondsText' }],
         mark: { type: 'line', interpolate: 'linear' },
         encoding: {
-          x: {
-            field: 'seconds',
-            type: 'quantitative',
-            title: 'TTFT',
-            scale: { type: 'log', nice: false },
-            axis: { labelExpr: secondsLabel('datum.value'), tickCount: 6 },
-          },
+          x: { field: 'seconds', title: 'TTFT', ...logAxis(secondsLabel('datum.value')) },
           y: {
             field: 'share',
             type: 'quantitative',

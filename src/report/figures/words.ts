@@ -69,3 +69,12 @@ export function policyLines(policies: readonly string[]): Spec {
   };
   return { color: channel, strokeDash: channel };
 }
+
+/** A logarithmic axis of positive numbers. @param labelExpr a Vega expression for the marks on it. */
+export function logAxis(labelExpr: string): Spec {
+  return {
+    type: 'quantitative',
+    scale: { type: 'log', nice: false },
+    axis: { labelExpr, tickCount: 6 },
+  };
+}
