@@ -16,6 +16,8 @@ const read = samples.tiers.tiers[0].read;
 const [header, row] = [samples.methods[0], samples.methods[1]];
 const [a, b] = samples.contexts;
 const [first, second] = samples.log;
+/** A size command on the samples. */
+const SIZE = ['size', '--contexts', 'contexts.ndjson', '--model', 'model.json', '--tiers', 'tiers.json'];
 
 const spoiltFiles: readonly Spoil[] = [
   ['empty', 'tiers.json', '', /^evicpress: tiers\.json: the file is empty; expected a tier profile\.$/],
@@ -322,33 +324,11 @@ const mistypedFlags: readonly (readonly [args: readonly string[], message: RegEx
     /^evicpress: --engine-url: "abc" is not a URL\. Write it like http:/,
   ],
   [
-    [
-      'size',
-      '--contexts',
-      'contexts.ndjson',
-      '--model',
-      'model.json',
-      '--tiers',
-      'tiers.json',
-      '--vary',
-      'ddram=1GB..2GB',
-    ],
+    [...SIZE, '--vary', 'ddram=1GB..2GB'],
     /^evicpress: --vary ddram: Unknown tier "ddram"\. Did you mean dram\?/,
   ],
   [
-    [
-      'size',
-      '--contexts',
-      'contexts.ndjson',
-      '--model',
-      'model.json',
-      '--tiers',
-      'tiers.json',
-      '--vary',
-      'dram=1GB..2GB',
-      '--points',
-      '1.5',
-    ],
+    [...SIZE, '--vary', 'dram=1GB..2GB', '--points', '1.5'],
     /^evicpress: --points: "1\.5" is not a whole number/,
   ],
   [['plan', '--solver', 'dula'], /Unknown solver "dula"\. Did you mean dual\? Pick one of: /],
