@@ -23,6 +23,8 @@ describe('the spinner', () => {
     const plain = { isTTY: true, cursorTo: () => true, clearLine: () => true, moveCursor: () => true };
     const kept = Object.fromEntries(Object.keys(plain).map((key) => [key, Reflect.get(process.stderr, key)]));
     Object.assign(process.stderr, plain);
+    // Where CI is set, the spinner takes no terminal for one.
+    vi.stubEnv('CI', undefined);
     for (const [name, value] of Object.entries(env)) vi.stubEnv(name, value);
     const write = vi.spyOn(process.stderr, 'write').mockImplementation((chunk) => {
       text.push(String(chunk));
