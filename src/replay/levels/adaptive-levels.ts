@@ -17,6 +17,8 @@ import { type Found, SeenReuses, sum } from './seen-reuses.js';
  */
 const AIM_IN_HISTORY = 0.8;
 const CAUTION_PER_OCTAVE = 0.05;
+/** Contexts that grow by fewer octaves till they are reused lose later what they lose now. */
+const NO_GROWTH = 0.2;
 /** Reuses that are taken to be still to come: that few requests have reused anything so far promises nothing. */
 const CAUTION = 300;
 /** Reuses to have seen before sizes and classes are judged by them. */
@@ -96,6 +98,26 @@ export class AdaptiveLevels {
     const bySize = seen.bySize();
     const demands = this.forms.map((forms, curve) => ({ forms, reuses: bySize[curve]! }));
     this.alpha = alphaForLoss(demands, seen.sizes(), lossPerReuse * total);
+  }
+
+  /**
+   * Whether what is kept whole may be compressed further. Levels are chosen as if what is lossy could be chosen anew
+   * with them; where contexts do not grow, what requests lose of late tells whether that would be too much.
+   */
+  get mayLoseMore(): boolean {
+    return this.ledger === undefined || !this.isSteady || this.ledger.hasRoom(this.aim());
+  }
+
+  /**
+   * Whether what loses more than it is meant to may have to be recomputed: not while the quality asked for is held
+   * by contexts that do not grow. The history's quality is nobody's loss, but tells what its contexts will lose.
+   */
+  get mayHaveToRestore(): boolean {
+    return !this.ledger?.scoring || !this.isSteady || !this.ledger.hasRoom();
+  }
+
+  private get isSteady(): boolean {
+    return this.seen.growthOctaves < NO_GROWTH;
   }
 
   private aim(): number {

@@ -2,6 +2,8 @@
 const REPAY_OVER = 1000;
 /** Half-life, in requests, of what the history has missed or spared: it tells how far off the choice is, no more. */
 const HISTORY_HALF_LIFE = 1000;
+/** Half-life, in requests, of what they have lost of late. */
+const LATE_HALF_LIFE = 300;
 /** What a request may lose stays within these multiples of what is asked for, however much is owed or to spare. */
 const LEAST_LOSS = 0.25;
 const MOST_LOSS = 2;
@@ -11,6 +13,9 @@ export class QualityLedger {
   /** Units of quality lost beyond what was allowed; negative: to spare. */
   private overdrawn = 0;
   private inHistory = 0;
+  /** What requests have lost of late, and their number, both decayed. */
+  private lostOfLate = 0;
+  private requestsOfLate = 0;
   /** Whether requests are scored by now. */
   scoring = false;
 
@@ -26,6 +31,14 @@ export class QualityLedger {
     this.scoring = request >= this.history;
     if (request < this.history) this.inHistory += lost;
     else this.overdrawn += lost;
+    const keep = 2 ** (-1 / LATE_HALF_LIFE);
+    this.lostOfLate = keep * this.lostOfLate + 1 - quality;
+    this.requestsOfLate = keep * this.requestsOfLate + 1;
+  }
+
+  /** Whether requests have lost less of late than they may. @param aim which share of the loss asked for. */
+  hasRoom(aim = 1): boolean {
+    return this.lostOfLate < this.lossAllowed(aim) * this.requestsOfLate;
   }
 
   /** Units of quality that a request may lose in the mean from now on. @param aim which share of the loss asked for. */

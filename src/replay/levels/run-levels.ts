@@ -134,7 +134,8 @@ export class RunLevels {
         // What the plan names stays as it asks.
       } else if (stored.level[run] === 0) {
         if (stored.shared[run] === 1 || !continued) stored.size[run] = 0;
-        else this.compressWhole(run, stored.levelAt(run, Math.min(wanted, worst)), size);
+        else if (this.adaptive.mayLoseMore)
+          this.compressWhole(run, stored.levelAt(run, Math.min(wanted, worst)), size);
       } else {
         this.regretOf(request, run, Math.min(meant, worst));
       }
@@ -248,7 +249,7 @@ export class RunLevels {
       tokensBefore += runs.length[runs.path[i]!]! * trace.blockTokens;
     const tokens = runs.length[run]! * runs.tokensPerBlock(run);
     const seconds = recomputeSeconds(model, tokensBefore, tokens);
-    if (stored.regret[run]! < seconds) return;
+    if (stored.regret[run]! < seconds || !this.adaptive.mayHaveToRestore) return;
     stored.storeAnew(run, 0, 0);
     charge(request, seconds);
   }
