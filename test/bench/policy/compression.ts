@@ -19,7 +19,7 @@ const QUALITIES = (process.env.BENCH_QUALITIES ?? '0.95,0.97').split(',').map(Nu
 const SEEDS = (process.env.BENCH_SEEDS ?? '1,2').split(',').map(Number);
 const wanted = (process.env.BENCH_PROFILES ?? PROFILES.map(([name]) => name).join()).split(',');
 /** Qualities this near to each other count as equal. */
-const EQUAL = 0.002;
+const EQUAL = 0.0005;
 /** How far a held quality may be from the one asked for. */
 const HELD = 0.005;
 
@@ -73,9 +73,11 @@ export async function printCompression(chosen: readonly Case[]): Promise<void> {
             const first = at(rule.quality);
             let equal = first;
             let asked = rule.quality;
-            for (let i = 0; i < 3 && Math.abs(equal.quality - rule.quality) > EQUAL; i++) {
-              asked = Math.min(1, asked + rule.quality - equal.quality);
-              equal = at(asked);
+            let last = first;
+            for (let i = 0; i < 4 && offBy(equal, rule) > EQUAL; i++) {
+              asked = Math.min(1, asked + rule.quality - last.quality);
+              last = at(asked);
+              if (offBy(last, rule) < offBy(equal, rule)) equal = last;
             }
             const ratio = equal.seconds / rule.seconds;
             ratios.push(ratio);
@@ -120,6 +122,10 @@ interface Figures {
 
 function figuresOf(result: PolicyResult): Figures {
   return { seconds: result.ttft.mean, quality: result.meanQuality, series: result.series ?? [] };
+}
+
+function offBy(a: Figures, b: Figures): number {
+  return Math.abs(a.quality - b.quality);
 }
 
 function ms({ seconds }: Figures): string {
