@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { assignClasses } from '../../src/traces/assign-classes.js';
 import { THREE_CLASSES, TWO_CLASSES } from '../bench/policy/profile.js';
-import { retrieval, zipfWithDrift, zipfWithScans } from '../bench/policy/synthetic.js';
+import { replayed, tierOf } from '../bench/policy/setting.js';
+import { loop, retrieval, zipfWithDrift, zipfWithScans } from '../bench/policy/synthetic.js';
 import { bundledLog } from '../traces/logs.js';
 import { row, run, tier } from './setting.js';
 
@@ -73,6 +74,17 @@ describe('policy evicpress', () => {
     const objective = { alpha: 1, meanQuality: rule.meanQuality };
     const { result } = run('evicpress', { ...setting, objective });
     expect(Math.abs(result.meanQuality - rule.meanQuality)).toBeLessThanOrEqual(0.002);
+    expect(result.ttft.mean).toBeLessThanOrEqual(rule.ttft.mean);
+  });
+
+  it('holds the quality asked for in a loop that fits whole, where nothing lossy is ever chosen anew', () => {
+    const names = [...new Set(THREE_CLASSES.map((r) => r.class!))].sort();
+    const trace = assignClasses(loop(220), names, 1);
+    const setting = { trace, rows: THREE_CLASSES, tiers: [tierOf('dram', 4900), tierOf('ssd', 49_000)] };
+    const rule = replayed('lru+class-rule@0.95', setting);
+    const objective = { alpha: 1, meanQuality: rule.meanQuality };
+    const result = replayed('evicpress', { ...setting, objective });
+    expect(Math.abs(result.meanQuality - rule.meanQuality)).toBeLessThanOrEqual(0.005);
     expect(result.ttft.mean).toBeLessThanOrEqual(rule.ttft.mean);
   });
 });

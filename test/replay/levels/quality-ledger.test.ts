@@ -43,6 +43,15 @@ describe('the account of a mean quality', () => {
     expect(good.lossAllowed()).toBeCloseTo(0.04);
   });
 
+  it('has room while requests lose less of late than they may', () => {
+    const ledger = new QualityLedger(0.98, 400);
+    for (let request = 0; request < 400; request++) ledger.note(request, 0.99);
+    expect(ledger.hasRoom()).toBe(true);
+    expect(ledger.hasRoom(0.3)).toBe(false);
+    for (let request = 400; request < 1000; request++) ledger.note(request, 0.96);
+    expect(ledger.hasRoom()).toBe(false);
+  });
+
   it('aims at a share of the loss where it is told so', () => {
     expect(new QualityLedger(0.98, 0).lossAllowed(0.5)).toBeCloseTo(0.01);
   });
