@@ -103,7 +103,12 @@ async function run(logs: readonly string[], flags: ReplayFlags): Promise<void> {
   const settings = await readReplaySettings(paths, flags, config);
   const results: ReplayResult[] = [];
   for (const path of paths) {
-    const content = await loadTrace(path, { ...settings.loading, onProgress: terminal.progress });
+    const keeping: Promise<string | undefined>[] = [];
+    const content = await loadTrace(path, {
+      ...settings.loading,
+      onProgress: terminal.progress,
+      onKeeping: (kept) => keeping.push(kept),
+    });
     const inputs = await replayInputs(flags, config, content.blockTokens);
     const trace = prepared(content, inputs, settings);
     for (const warning of trace.warnings) terminal.warn(`${path}: ${warning}`);
@@ -122,6 +127,8 @@ async function run(logs: readonly string[], flags: ReplayFlags): Promise<void> {
     }
     if (flags.chart === true) terminal.say(`\n${replayCharts(result.policies)}`);
     results.push(result);
+    for (const warning of await Promise.all(keeping))
+      if (warning !== undefined) terminal.warn(`${path}: ${warning}`);
   }
   const [first] = results;
   const all = results.length === 1 ? first! : { ...first!, logs: results };

@@ -1,5 +1,5 @@
 import { createHash, webcrypto } from 'node:crypto';
-import { open, readdir, readFile, realpath, rename, stat, unlink, utimes } from 'node:fs/promises';
+import { type FileHandle, open, readdir, readFile, realpath, rename, stat, unlink, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { printable } from '../errors.js';
 import { makeFolder } from '../make-folder.js';
@@ -11,7 +11,7 @@ import { type Trace, withBlockIds, withoutBlockIds } from './trace.js';
 const WORTH_CACHING_BYTES = 1 << 19;
 /** All cached logs together; those used longest ago go first. */
 const CACHE_BYTES = 4 * 2 ** 30;
-/** The system reads and writes less than 2 GiB at once. */
+/** The system reads less than 2 GiB at once. */
 const LARGEST_TRANSFER = 2 ** 30;
 /** Logs are hashed in pieces of so many bytes. */
 const HASHED_PIECE_BYTES = 4 << 20;
@@ -62,21 +62,39 @@ export class TraceCache {
     try {
       const [trace, content] = await Promise.all([parse(), known ?? this.hashAnew(file, parsing.signal)]);
       // What changed meanwhile may have been hashed as it was and parsed as it is.
-      if (content !== undefined && (await this.fileAt(path))?.state === file.state)
-        return this.kept(this.entryOf(file, content, options), trace);
-      return trace;
+      if (content === undefined || (await this.fileAt(path))?.state !== file.state) return trace;
+      return this.kept(this.entryOf(file, content, options), trace, options.onKeeping);
     } finally {
       parsing.abort();
     }
   }
 
-  /** Writes a trace into the cache. @returns the trace, with a warning where that failed for the first time. */
-  private async kept(entry: string, trace: Trace): Promise<Trace> {
-    const code = await this.write(entry, trace);
-    if (code === undefined || unwritable.has(this.folder)) return trace;
+  /**
+   * Writes a trace into the cache, beside what is done with it where `onKeeping` is there to be told how that went.
+   * @returns the trace; without `onKeeping`, with a warning where it could not be written.
+   */
+  private async kept(entry: string, trace: Trace, onKeeping?: LoadOptions['onKeeping']): Promise<Trace> {
+    if (onKeeping === undefined) {
+      const warning = this.warningOf(await this.write(entry, trace));
+      if (warning === undefined) return trace;
+      return withBlockIds({ ...withoutBlockIds(trace), warnings: [...trace.warnings, warning] });
+    }
+    let begin = () => {};
+    const begun = new Promise<void>((resolve) => {
+      begin = resolve;
+    });
+    const kept = this.write(entry, trace, begin).then((code) => this.warningOf(code));
+    onKeeping(kept);
+    // Another thread writes, but this one has to begin it: a replay leaves it no time to.
+    await Promise.race([begun, kept]);
+    return trace;
+  }
+
+  /** What to say of a failure to write, the first time. */
+  private warningOf(code: string | undefined): string | undefined {
+    if (code === undefined || unwritable.has(this.folder)) return undefined;
     unwritable.add(this.folder);
-    const warning = `Parsed logs are not kept for the next time: ${printable(this.folder)} cannot be written (${code}). Name another folder with EVICPRESS_CACHE.`;
-    return withBlockIds({ ...withoutBlockIds(trace), warnings: [...trace.warnings, warning] });
+    return `Parsed logs are not kept for the next time: ${printable(this.folder)} cannot be written (${code}). Name another folder with EVICPRESS_CACHE.`;
   }
 
   /** Undefined where caching is not worth it, or the log is no plain file. */
@@ -150,24 +168,31 @@ export class TraceCache {
 
   /**
    * Writes an entry, whole or not at all, and makes room where the cache outgrows its limit.
+   * @param onBegun is told when other threads write all the rest.
    * @returns the system's error code where it cannot be written.
    */
-  async write(entry: string, trace: Trace): Promise<string | undefined> {
+  async write(entry: string, trace: Trace, onBegun?: () => void): Promise<string | undefined> {
     const pieces = columnsToBytes(trace);
     const size = pieces.reduce((sum, piece) => sum + piece.length, 0);
     if (size > this.limitBytes / 2) return undefined;
     await this.makeRoom(size);
-    return this.put(entry, pieces);
+    return this.put(entry, pieces, onBegun);
   }
 
   /** Writes a file whole or not at all. @returns the system's error code where it cannot be written. */
-  private async put(path: string, pieces: readonly Buffer[]): Promise<string | undefined> {
+  private async put(
+    path: string,
+    pieces: readonly Buffer[],
+    onBegun?: () => void,
+  ): Promise<string | undefined> {
     const temporary = `${path}.${process.pid}.tmp`;
     try {
       await makeFolder(this.folder);
       const file = await open(temporary, 'w', 0o600);
       try {
-        for (const piece of pieces) await writeAll(file, piece);
+        const written = writeAll(file, pieces);
+        onBegun?.();
+        await written;
       } finally {
         await file.close();
       }
@@ -199,9 +224,18 @@ export class TraceCache {
   }
 }
 
-async function writeAll(file: Awaited<ReturnType<typeof open>>, piece: Buffer): Promise<void> {
-  for (let at = 0; at < piece.length; )
-    at += (await file.write(piece, at, Math.min(piece.length - at, LARGEST_TRANSFER))).bytesWritten;
+/** Writes pieces one behind the other, all at once where the system takes so many bytes. */
+async function writeAll(file: FileHandle, pieces: readonly Buffer[]): Promise<void> {
+  let left = pieces.filter((piece) => piece.length > 0);
+  while (left.length > 0) {
+    let { bytesWritten: written } = await file.writev(left);
+    const rest: Buffer[] = [];
+    for (const piece of left) {
+      if (written < piece.length) rest.push(piece.subarray(written));
+      written = Math.max(0, written - piece.length);
+    }
+    left = rest;
+  }
 }
 
 /**

@@ -26,6 +26,11 @@ export interface LoadOptions extends FormatOptions {
   readonly onProgress?: OnProgress;
   /** Folder for parsed logs, so that the second reading skips parsing; none without it. */
   readonly cacheFolder?: string;
+  /**
+   * Is handed the writing of the parsed log into that folder, to be awaited when the trace is done with; it comes to
+   * a warning where the log could not be kept. Without it, reading ends when the log is kept.
+   */
+  readonly onKeeping?: (kept: Promise<string | undefined>) => void;
 }
 
 /**
