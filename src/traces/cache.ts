@@ -1,5 +1,15 @@
 import { createHash, webcrypto } from 'node:crypto';
-import { type FileHandle, open, readdir, readFile, realpath, rename, stat, unlink, utimes } from 'node:fs/promises';
+import {
+  type FileHandle,
+  open,
+  readdir,
+  readFile,
+  realpath,
+  rename,
+  stat,
+  unlink,
+  utimes,
+} from 'node:fs/promises';
 import { join } from 'node:path';
 import { printable } from '../errors.js';
 import { makeFolder } from '../make-folder.js';

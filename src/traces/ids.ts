@@ -7,9 +7,12 @@ const LARGEST_TABLE = 1 << 26;
 
 /**
  * Gives the ids of a log dense numbers in order of first appearance. Small whole numbers go through a direct
- * table, everything else through hash maps; ids that a double cannot hold exactly are kept as text.
+ * table, everything else through hash maps; ids that a double cannot hold exactly are kept as text. Most published
+ * logs are numbered in that order already: as far as every id is its own number, nothing is looked up or kept.
  */
 export class DenseIds {
+  /** Whether every id met so far is its own dense number; the table and the columns are then empty. */
+  private isInOrder = true;
   /** By id: its dense number plus 1, 0 where it has none yet; memory that nobody wrote to costs nothing. */
   private table = new Int32Array(FIRST_TABLE);
   private readonly large = new Map<number, number>();
@@ -21,6 +24,11 @@ export class DenseIds {
 
   /** The dense number of a whole, non-negative id below 2^53. */
   ofNumber(id: number): number {
+    if (this.isInOrder) {
+      if (id < this.size) return id;
+      if (id === this.size) return this.size++;
+      this.leaveOrder();
+    }
     if (id < this.table.length) {
       const known = this.table[id]!;
       if (known > 0) return known - 1;
@@ -37,9 +45,21 @@ export class DenseIds {
 
   /** The dense numbers of the ids `ids[from .. to)`, whole numbers below 2^31, into a column from a place on. */
   ofNumbers(ids: Int32Array, from: number, to: number, column: Int32Array, at: number): void {
-    this.makeRoom(to - from);
+    let i = from;
+    if (this.isInOrder) {
+      let next = this.size;
+      for (; i < to && ids[i]! <= next; i++) {
+        const id = ids[i]!;
+        if (id === next) next++;
+        column[at++] = id;
+      }
+      this.size = next;
+      if (i === to) return;
+      this.leaveOrder();
+    }
+    this.makeRoom(to - i);
     let { table, numbers, size } = this;
-    for (let i = from; i < to; i++) {
+    for (; i < to; i++) {
       const id = ids[i]!;
       if (id < table.length) {
         let number = table[id]!;
@@ -61,6 +81,7 @@ export class DenseIds {
   /** The dense number of an id given as text; `"17"` and 17 are one id. */
   ofText(text: string): number {
     if (/^(?:0|[1-9]\d{0,14})$/.test(text)) return this.ofNumber(Number(text));
+    if (this.isInOrder) this.leaveOrder();
     const known = this.texts.get(text);
     if (known !== undefined) return known;
     this.texts.set(text, this.size);
@@ -70,7 +91,7 @@ export class DenseIds {
 
   /** The ids in columns, the id with dense number i at place `renumbered[i]`, at i itself without it. */
   toColumns(renumbered?: Int32Array): IdColumns {
-    let numbers = this.numbers.subarray(0, this.size);
+    let numbers = this.isInOrder ? ascending(this.size) : this.numbers.subarray(0, this.size);
     if (renumbered !== undefined) {
       const placed = numbers.slice();
       for (let i = 0; i < this.size; i++) placed[renumbered[i]!] = numbers[i]!;
@@ -83,7 +104,15 @@ export class DenseIds {
 
   /** The id with a dense number, as text. */
   toText(dense: number): string {
-    return this.textOf.get(dense) ?? String(this.numbers[dense]!);
+    return this.textOf.get(dense) ?? String(this.isInOrder ? dense : this.numbers[dense]!);
+  }
+
+  /** From now on ids are looked up, those met so far too. */
+  private leaveOrder(): void {
+    const met = this.size;
+    this.isInOrder = false;
+    this.size = 0;
+    for (let id = 0; id < met; id++) this.ofNumber(id);
   }
 
   private ofLargeNumber(id: number): number {
@@ -128,6 +157,13 @@ export class DenseIds {
     larger.set(this.numbers);
     this.numbers = larger;
   }
+}
+
+/** 0, 1, 2 and so on. */
+function ascending(count: number): Int32Array {
+  const numbers = new Int32Array(count);
+  for (let i = 0; i < count; i++) numbers[i] = i;
+  return numbers;
 }
 
 /**
