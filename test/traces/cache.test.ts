@@ -93,6 +93,22 @@ describe('the cache of parsed logs', () => {
     expect(readFileSync(entry!).equals(written)).toBe(true);
   });
 
+  it('is written beside what is done with a log, where somebody waits for it later', async () => {
+    const path = writeLog();
+    const keeping: Promise<string | undefined>[] = [];
+    const parsed = await loadTrace(path, { cacheFolder, onKeeping: (kept) => keeping.push(kept) });
+    expect(await Promise.all(keeping)).toEqual([undefined]);
+    const [entry] = entries();
+    expect(readFileSync(entry!).equals(bytesOf(parsed))).toBe(true);
+    // Read from the cache, nothing is to be kept.
+    expectSame(await loadTrace(path, { cacheFolder, onKeeping: (kept) => keeping.push(kept) }), parsed);
+    expect(keeping).toHaveLength(1);
+    const inFile = join(path, 'cache');
+    const other = await loadTrace(path, { cacheFolder: inFile, onKeeping: (kept) => keeping.push(kept) });
+    expect(other.warnings).toEqual([]);
+    expect(await keeping[1]).toMatch(/cannot be written \(E[A-Z]+\)/);
+  });
+
   it('knows logs by content and by how they are read, not by name', async () => {
     const path = writeLog();
     await loadTrace(path, { cacheFolder });
