@@ -2,7 +2,13 @@ import { describe, expect, it } from 'vitest';
 import { assignClasses } from '../../src/traces/assign-classes.js';
 import { THREE_CLASSES, TWO_CLASSES } from '../bench/policy/profile.js';
 import { replayed, tierOf } from '../bench/policy/setting.js';
-import { loop, retrieval, zipfWithDrift, zipfWithScans } from '../bench/policy/synthetic.js';
+import {
+  loop,
+  popularAmongOnce,
+  retrieval,
+  zipfWithDrift,
+  zipfWithScans,
+} from '../bench/policy/synthetic.js';
 import { bundledLog } from '../traces/logs.js';
 import { row, run, tier } from './setting.js';
 
@@ -28,6 +34,7 @@ describe('policy evicpress', () => {
       [bundled, [200, 1000, 5000]],
       [zipfWithScans(4, 3000), [300, 1500]],
       [retrieval(4, 0.9, 60, 2500), [60, 300]],
+      [popularAmongOnce(3, 30), [700, 1500]],
     ] as const;
     for (const [trace, sizes] of cases) {
       for (const blocks of sizes) {

@@ -11,9 +11,13 @@ import { Worth } from './worth.js';
 
 /** Horizons of the price experts, in requests. */
 const HORIZONS = [10, 300];
-/** How often the leader is chosen, and by which share of its own hits a rival must be ahead of it. */
+/**
+ * How often the leader is chosen, and by which share of its own hits a rival must be ahead of it; or by which share of
+ * all input, where nearly everything is served and few hits more are all there is to be won.
+ */
 const CHOOSE_EVERY = 50;
 const LEAD = 0.03;
+const LEAD_OF_INPUT = 0.005;
 /** The price of room is measured over this share of more room. */
 const PRICE_STEP = 0.25;
 /** Half-life of what is remembered of the experts' hits, in requests, and what is kept of it by the next one. */
@@ -28,6 +32,8 @@ export class Mix {
   onSwitch: ((before: Shadow) => void) | undefined;
   /** By expert: tokens it has served, decayed. */
   private readonly scores: Float64Array;
+  /** Tokens that requests came with, decayed. */
+  private inputTokens = 0;
   /** Tokens of the walked path that recency would have served, here and with more room. */
   recencyHits = 0;
   largerHits = 0;
@@ -48,8 +54,9 @@ export class Mix {
     return this.larger === undefined ? this.experts : [...this.experts, this.larger];
   }
 
-  /** Credits every expert with the tokens it would have served of the walked path. */
-  score(prefix: boolean): void {
+  /** Credits every expert with the tokens it would have served of the walked path, of so many of its request's input. */
+  score(prefix: boolean, inputTokens: number): void {
+    this.inputTokens = KEPT * this.inputTokens + inputTokens;
     for (let e = 0; e < this.experts.length; e++) {
       const hits = this.experts[e]!.hitTokens(prefix);
       if (e === 0) this.recencyHits = hits;
@@ -68,8 +75,9 @@ export class Mix {
     const { experts, scores } = this;
     let best = 0;
     for (let e = 1; e < experts.length; e++) if (scores[e]! > scores[best]!) best = e;
-    if (scores[best]! <= (1 + LEAD) * scores[experts.indexOf(this.leader)]!) return;
     const before = this.leader;
+    const led = scores[experts.indexOf(before)]!;
+    if (scores[best]! - led <= Math.min(LEAD * led, LEAD_OF_INPUT * this.inputTokens)) return;
     this.leader = experts[best]!;
     this.onSwitch?.(before);
   }
@@ -130,9 +138,9 @@ export class ExpertBoard {
     for (const mix of this.mixes) for (const shadow of mix.shadows) shadow.resize(run, before, after);
   }
 
-  /** Credits the experts with what they would have served of the walked path. */
-  score(prefix: boolean): void {
-    for (const mix of this.mixes) mix.score(prefix);
+  /** Credits the experts with what they would have served of the walked path, of so many of its request's input. */
+  score(prefix: boolean, inputTokens: number): void {
+    for (const mix of this.mixes) mix.score(prefix, inputTokens);
   }
 
   /**

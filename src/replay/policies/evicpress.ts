@@ -72,7 +72,7 @@ class Evicpress implements Policy {
     } else {
       levels.storeWhole();
     }
-    board.score(trace.reuse === 'prefix');
+    board.score(trace.reuse === 'prefix', trace.inputTokens[request]!);
     if (this.lossy) this.priceRoom(request);
     board.update(request);
     if (this.lossy && this.replansAfter(request)) {

@@ -36,6 +36,13 @@ export function zipfWithScans(seed: number, requests = 8000): Trace {
   return documentLog({ requests, seed }, (r) => (r % 1000 < 400 ? fresh++ : draw()));
 }
 
+/** A few popular documents, one request in five about one that is read once: nearly all tokens can be served. */
+export function popularAmongOnce(seed: number, documents: number, requests = 3000): Trace {
+  const draw = zipf(documents, 0.6, randomFrom(seed + 1));
+  let fresh = documents;
+  return documentLog({ requests, seed }, (_, random) => (random() < 0.8 ? draw() : fresh++));
+}
+
 /** The same documents over and over. */
 export function loop(documents: number): Trace {
   return documentLog({ requests: 6000, seed: 1 }, (r) => r % documents);
