@@ -46,7 +46,7 @@ export class ReplayBound {
   prefixHitRate(): number {
     if (this.inputTokens === 0) return 0;
     const { tokens } = this.reuses;
-    return Math.min(1, this.maximise({ worthOf: (i) => tokens[i]! }) / this.inputTokens);
+    return Math.min(1, this.maximise({ worths: tokens }) / this.inputTokens);
   }
 
   /** No policy of at least this mean quality has a smaller mean TTFT. */
@@ -92,7 +92,7 @@ export class ReplayBound {
 
   /** Every reuse takes its best option at these prices, or none. */
   private chooseAll(
-    { worthOf, qualityLoss, leastQuality = 0 }: Question,
+    { worths, qualityLoss, leastQuality = 0 }: Question,
     rowOfTier: readonly number[],
     prices: Float64Array,
     use: Float64Array,
@@ -121,7 +121,7 @@ export class ReplayBound {
         const loss = share * (1 - quality[at]!) * lossPrice;
         for (let t = 0; t < tiers.length; t++) {
           let worth: number;
-          if (worthOf !== undefined) worth = worthOf(i);
+          if (worths !== undefined) worth = worths[i]!;
           else if (overlap) worth = reuses.savedSeconds[i]!;
           else
             worth =
@@ -149,7 +149,8 @@ export class ReplayBound {
 
 /** What is maximised: seconds saved, or what each reuse is worth wherever it comes from. */
 interface Question {
-  readonly worthOf?: (reuse: number) => number;
+  /** By reuse. */
+  readonly worths?: Float64Array;
   /** Sum over requests of quality that may be lost, above 0; no limit without it. */
   readonly qualityLoss?: number;
   readonly leastQuality?: number;
