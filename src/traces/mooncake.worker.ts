@@ -32,7 +32,10 @@ class RequestColumns implements IdSink {
   }
 
   pushIds(ids: Int32Array, from: number, to: number): void {
-    for (let i = from; i < to; i++) this.ids[this.idCount++] = ids[i]!;
+    const { ids: column } = this;
+    let count = this.idCount;
+    for (let i = from; i < to; i++) column[count++] = ids[i]!;
+    this.idCount = count;
   }
 
   pushDigits(): void {
