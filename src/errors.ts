@@ -107,13 +107,17 @@ export function systemFault(error: unknown, path: string): unknown {
   }
 }
 
-/** Text from outside made safe for a terminal: control characters escaped, overlong text cut. */
+/** Control characters, separators of lines, and what is invisible or turns the direction of the text around it. */
+const UNPRINTABLE =
+  /[\u0000-\u001f\u007f-\u009f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060\u2066-\u2069\ufeff]/g;
+
+/** Text from outside made safe for a terminal: what would steer it is escaped, overlong text cut. */
 export function printable(text: string, limit = 200): string {
   const cut = text.length > limit ? `${text.slice(0, limit)}…` : text;
-  return cut.replace(
-    /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g,
-    (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`,
-  );
+  return cut.replace(UNPRINTABLE, (c) => {
+    const code = c.charCodeAt(0).toString(16);
+    return code.length > 2 ? `\\u${code.padStart(4, '0')}` : `\\x${code.padStart(2, '0')}`;
+  });
 }
 
 /** The known name with the smallest edit distance, if it is near enough to be a slip of the finger. */

@@ -34,6 +34,7 @@ export { CONFIG_NAME, readConfig } from './formats/config.js';
 export { type ContextRow, type ContextsFile, type ContextsHeader, readContexts } from './formats/contexts.js';
 export type { Demand } from './formats/demand.js';
 export {
+  METRICS,
   type MethodProfile,
   type MethodRow,
   type MethodsHeader,
@@ -66,7 +67,6 @@ export { type ProfileRun, runProfile } from './methods/profile-run.js';
 export { installedPython, installKvpress } from './methods/python-environment.js';
 export { completeQueries, shuffleQueries } from './methods/queries.js';
 export { readQueryLog } from './methods/query-log.js';
-export { METRICS } from './methods/rows.js';
 export type { Runner } from './methods/runner.js';
 export { type ServedModel, servedModel } from './openai-client.js';
 export { learnClassRules } from './plan/class-rules.js';

@@ -147,6 +147,11 @@ export function formatCount(count: number): string {
   return String(Math.round(count)).replace(/(?<=\d)(?=(?:\d{3})+$)/g, ',');
 }
 
+/** A count with its noun: 1 context, 12,031 contexts. */
+export function formatCounted(count: number, noun: string): string {
+  return `${formatCount(count)} ${noun}${Math.round(count) === 1 ? '' : 's'}`;
+}
+
 /** A fraction as per cent with one decimal. */
 export function formatShare(fraction: number): string {
   return `${(100 * fraction).toFixed(1).replace(/^-(0\.0)$/, '$1')} %`;

@@ -1,18 +1,12 @@
 import { createInterface } from 'node:readline/promises';
-import { EvicpressError, errors } from '../errors.js';
+import { EvicpressError, errors, printable } from '../errors.js';
+import { isModelFile, loadModel } from '../formats/bundled.js';
+import { CONFIG_NAME, readConfig } from '../formats/config.js';
+import { changesTable, otherModelSentence } from '../report/diff-text.js';
 import type { Terminal } from '../report/terminal.js';
-import { formatBytes, formatCount } from '../units.js';
+import { formatCount, formatCounted } from '../units.js';
 import type { Change } from '../workflows/generations.js';
 import type { PlanDifference } from '../workflows/plan-difference.js';
-
-const SIGNS = { add: '+', move: '~', recompress: '~', 'make-whole': '~', drop: '-' } as const;
-const WORDS = {
-  add: 'store',
-  move: 'move',
-  recompress: 'compress',
-  'make-whole': 'prefill anew',
-  drop: 'drop',
-} as const;
 
 /** Shows a change, asks, and makes it. @throws EvicpressError where nobody can be asked or the answer is no. */
 export async function confirmAndCarryOut(
@@ -22,18 +16,8 @@ export async function confirmAndCarryOut(
 ): Promise<void> {
   for (const repair of change.repairs) terminal.warn(repair);
   const { difference } = change;
-  if (difference.changes.length > 0) {
-    terminal.table(
-      ['change', 'from', 'to', 'contexts', 'bytes'],
-      difference.changes.map(({ change: kind, from, to, contexts, bytes }) => [
-        `${SIGNS[kind]} ${WORDS[kind]}`,
-        from,
-        to,
-        formatCount(contexts),
-        formatBytes(bytes),
-      ]),
-    );
-  }
+  for (const warning of await modelWarnings(change)) terminal.warn(warning);
+  if (difference.changes.length > 0) terminal.table(...changesTable(difference.changes));
   terminal.say(summaryOf(change, difference));
   const carriedOut = flags.dryRun !== true;
   if (carriedOut) {
@@ -49,7 +33,31 @@ export async function confirmAndCarryOut(
 function summaryOf({ generation, inForce }: Change, { kept, changes }: PlanDifference): string {
   const changed = changes.reduce((sum, entry) => sum + entry.contexts, 0);
   const before = inForce === undefined ? 'No plan is in force.' : `Generation ${inForce} is in force.`;
-  return `${before} Generation ${generation} changes ${formatCount(changed)} contexts and leaves ${formatCount(kept)} where they are.`;
+  return `${before} Generation ${generation} changes ${formatCounted(changed, 'context')} and leaves ${formatCount(kept)} where ${kept === 1 ? 'it is' : 'they are'}.`;
+}
+
+/** Where the plan is of another model than the one in force, or than evicpress.yaml names. */
+async function modelWarnings({ models }: Change): Promise<string[]> {
+  const served = await configuredModel();
+  const before = otherModelSentence(models.inForce, models.plan);
+  return [
+    ...(before === undefined ? [] : [before]),
+    ...(models.plan === null || served === undefined || served === models.plan
+      ? []
+      : [
+          `The plan is for model ${printable(models.plan)}, ${CONFIG_NAME} names ${printable(served)}: make a plan for that model, or mend the name, before an engine follows this one.`,
+        ]),
+  ];
+}
+
+/** The name of the model in evicpress.yaml. A file of it that cannot be read is no reason not to go back to a plan. */
+async function configuredModel(): Promise<string | undefined> {
+  const { model } = await readConfig('.');
+  if (model === undefined || !isModelFile(model)) return model;
+  return loadModel(model).then(
+    ({ name }) => name,
+    () => undefined,
+  );
 }
 
 async function ask({ generation }: Change): Promise<void> {

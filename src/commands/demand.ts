@@ -5,7 +5,7 @@ import { readContexts } from '../formats/contexts.js';
 import type { Demand } from '../formats/demand.js';
 import type { Model } from '../formats/model.js';
 import { demandOfContexts } from '../plan/demand-of-contexts.js';
-import { loadTrace } from '../traces/load.js';
+import { expectFormat, loadTrace } from '../traces/load.js';
 import { segmentsOf } from '../traces/segments.js';
 import type { Trace } from '../traces/trace.js';
 import { parseCount } from '../units.js';
@@ -45,13 +45,22 @@ export async function openDemand(
       'Both --trace and --contexts are given. A plan is for one of them: leave the other out.',
     );
   const contexts = flags.contexts ?? (flags.trace === undefined ? config.contexts : undefined);
-  if (contexts !== undefined && flags.trace === undefined) return { kind: 'contexts', path: contexts };
+  if (contexts !== undefined && flags.trace === undefined) {
+    expectLogOptions(flags);
+    return { kind: 'contexts', path: contexts };
+  }
   const path = flags.trace ?? config.trace;
   if (path === undefined)
     throw new EvicpressError(
       'Nothing to plan for. Name a request log with --trace, or contexts with --contexts. Without either, `evicpress demo` plans for a bundled log.',
     );
   return { kind: 'trace', path, trace: await openTrace(path, flags) };
+}
+
+/** What is said of a log has to make sense where none is read too: a slip in it is as likely there. @throws EvicpressError */
+function expectLogOptions({ format, blockTokens }: DemandFlags): void {
+  if (format !== undefined) expectFormat(format);
+  if (blockTokens !== undefined) parseCount(blockTokens, '--block-tokens');
 }
 
 /** Loads a log with the flags that say how. @throws EvicpressError */

@@ -8,6 +8,7 @@ import {
   changeLine,
   changesTable,
   differenceSentence,
+  otherModelSentence,
   pairsTable,
   promiseSentence,
   type TierPair,
@@ -51,10 +52,8 @@ async function run(before: string, after: string, flags: DiffFlags): Promise<voi
   const terminal = openTerminal(flags);
   const found = await compare(before, after, flags.all === true ? Number.POSITIVE_INFINITY : SHOWN);
   const { changes, kept, pairs, largest, changed, models } = found;
-  if (models.old !== null && models.new !== null && models.old !== models.new)
-    terminal.warn(
-      `The plans are for different models, ${printable(models.old)} and ${printable(models.new)}: no cache of the one serves the other, and all that the new plan keeps is stored anew.`,
-    );
+  const otherModel = otherModelSentence(models.old, models.new);
+  if (otherModel !== undefined) terminal.warn(otherModel);
   if (changes.length > 0) {
     terminal.table(...changesTable(changes));
     if (pairs.length > 0) {
@@ -68,7 +67,12 @@ async function run(before: string, after: string, flags: DiffFlags): Promise<voi
       terminal.say(
         paint(
           COLOURS[CHANGE_SIGNS[change.change]],
-          changeLine({ ...change, context: printable(change.context, 80) }),
+          changeLine({
+            ...change,
+            context: printable(change.context, 80),
+            from: printable(change.from),
+            to: printable(change.to),
+          }),
         ),
       );
   }
@@ -77,7 +81,8 @@ async function run(before: string, after: string, flags: DiffFlags): Promise<voi
   if (changed > 0)
     terminal.next(`evicpress apply ${shellWord(after)}`, 'put the new plan in force; shows this first');
   terminal.result({ old: before, new: after, ...found });
-  if (flags.detailedExitcode === true && changed > 0) process.exitCode = DIFFERENT;
+  if (flags.detailedExitcode === true && (changed > 0 || models.old !== models.new))
+    process.exitCode = DIFFERENT;
 }
 
 /** Reads both plans row by row; of the old one only what is compared is kept. @throws EvicpressError */

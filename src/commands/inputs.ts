@@ -1,13 +1,14 @@
 import { createHash } from 'node:crypto';
 import { createReadStream, existsSync, statSync } from 'node:fs';
 import { join, relative } from 'node:path';
-import { type EvicpressError, errors, naming } from '../errors.js';
+import { type EvicpressError, errors, naming, printable } from '../errors.js';
 import { isModelFile, loadModel, PROFILES_FOLDER, profilePath, RESULTS_FOLDER } from '../formats/bundled.js';
 import { type Config, readConfig } from '../formats/config.js';
-import { type MethodProfile, type MethodRow, readMethods } from '../formats/methods.js';
+import { METRICS, type MethodProfile, type MethodRow, readMethods } from '../formats/methods.js';
 import type { Model } from '../formats/model.js';
 import { RANGES } from '../formats/option-values.js';
 import { readTiers, type Tier } from '../formats/tiers.js';
+import { pick } from '../registry.js';
 import { lacksUnit, parseBytes, parseNumber } from '../units.js';
 import { readPairs } from './constraints.js';
 import { expectKnownTiers } from './known-tiers.js';
@@ -18,6 +19,8 @@ export interface InputFlags {
   readonly methods?: string;
   readonly model?: string;
   readonly capacity?: readonly string[];
+  /** Bytes that stand in for the capacity of tiers whose sizes are tried out, by `size --vary`. */
+  readonly varied?: Readonly<Record<string, number>>;
   readonly price?: readonly string[];
   readonly metric?: string;
   readonly allowModelMismatch?: boolean;
@@ -69,7 +72,12 @@ export async function loadInputs(flags: InputFlags, blockBytes?: (model: Model) 
     config,
     profile.tiers.map((tier) => tier.name),
   );
-  const sized = overrideCapacities(profile.tiers, capacities, blockBytes?.(model));
+  const varied = flags.varied ?? {};
+  for (const tier of Object.keys(varied))
+    naming(`--vary ${printable(tier)}`, () => pick('tier', profile.tiers, tier));
+  const sized = overrideCapacities(profile.tiers, capacities, blockBytes?.(model)).map((tier) =>
+    Object.hasOwn(varied, tier.name) ? { ...tier, capacityBytes: varied[tier.name]! } : tier,
+  );
   for (const [tier, size] of Object.entries(capacities))
     if (lacksUnit(size))
       warnings.push(`${tier} is given ${size} bytes. Write the unit, if one was meant: ${tier}=${size}GB.`);
@@ -205,7 +213,8 @@ function ofOneMetric(
 ): readonly MethodRow[] {
   const metrics = [...new Set(rows.map((row) => row.metric ?? ''))];
   if (wanted !== undefined) {
-    if (rows.length > 0 && !metrics.includes(wanted)) throw errors.unknownName('metric', wanted, metrics);
+    const known = rows.length > 0 ? metrics.filter((name) => name !== '') : METRICS;
+    if (!known.some((name) => name === wanted)) throw errors.unknownName('metric', wanted, known);
     return rows.filter((row) => row.metric === wanted);
   }
   if (metrics.length > 1) {

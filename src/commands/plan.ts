@@ -9,10 +9,11 @@ import { learnClassRules } from '../plan/class-rules.js';
 import { demandsOf } from '../plan/demands.js';
 import { planContexts } from '../plan/plan-contexts.js';
 import type { Target } from '../plan/targets.js';
+import { otherModelSentence } from '../report/diff-text.js';
 import { planSummaryText, planTable } from '../report/plan-summary.js';
 import { openTerminal, type TerminalFlags } from '../report/terminal.js';
 import { shellWord } from '../shell-word.js';
-import { formatBytes, formatCount, parseNumber, parseSeconds } from '../units.js';
+import { formatBytes, formatCount, formatCounted, parseNumber, parseSeconds } from '../units.js';
 import { PUBLISH_FOLDER, planInForce } from '../workflows/generations.js';
 import { type PlanDifference, rowDifference } from '../workflows/plan-difference.js';
 import type { DemandSource } from './demand.js';
@@ -91,6 +92,8 @@ async function run(flags: PlanFlags): Promise<void> {
   await writePlan(output, header, groups.counting(rows()));
   const difference = before === undefined ? undefined : rowDifference(before.plan.rows, rows());
   for (const warning of inputs.warnings) terminal.warn(warning);
+  const otherModel = otherModelSentence(before?.plan.header.model ?? null, model.name);
+  if (otherModel !== undefined) terminal.warn(otherModel);
   if (output !== '-') {
     terminal.table(...planTable(header, groups));
     terminal.say(planSummaryText(header, solveSeconds, output));
@@ -109,7 +112,8 @@ async function run(flags: PlanFlags): Promise<void> {
     ...(difference === undefined ? {} : { difference }),
   });
   judge(flags, header);
-  if (flags.detailedExitcode === true && isChanged(rows(), before?.plan)) process.exitCode = CHANGED;
+  if (flags.detailedExitcode === true && isChanged(model.name, rows(), before?.plan))
+    process.exitCode = CHANGED;
 }
 
 /** The plan that a new one would replace: the one named, else the one that engines follow now. */
@@ -124,7 +128,7 @@ function differenceText(name: string, { kept, changes }: PlanDifference): string
   const written = changes.reduce((sum, { change, bytes }) => sum + (change === 'drop' ? 0 : bytes), 0);
   return changed === 0
     ? `Beside ${name}: nothing moves.`
-    : `Beside ${name}: ${formatCount(changed)} contexts move, change their form or go, ${formatBytes(written)} are written, ${formatCount(kept)} stay.`;
+    : `Beside ${name}: ${formatCounted(changed, 'context')} ${changed === 1 ? 'moves, changes its form or goes' : 'move, change their form or go'}, ${formatBytes(written)} are written, ${formatCount(kept)} ${kept === 1 ? 'stays' : 'stay'}.`;
 }
 
 /** What shows the plan's worth: a replay of its log; without a log, the page. */
@@ -135,17 +139,22 @@ function nextStep(source: DemandSource, flags: PlanFlags): [command: string, why
   return [`evicpress replay${log}${sameInputs(flags)}`, 'what it is worth on this log'];
 }
 
-/** Whether any context is placed otherwise than in the plan before; a first plan is a change. */
-function isChanged(rows: Iterable<Placement>, previous: Plan | undefined): boolean {
-  if (previous === undefined) return true;
+/** Whether the model or any context's place is another than in the plan before; a first plan is a change. */
+function isChanged(model: string, rows: Iterable<Placement>, previous: Plan | undefined): boolean {
+  if (previous === undefined || (previous.header.model ?? model) !== model) return true;
   const before = new Map(previous.rows.map((row) => [row.context, row]));
   for (const row of rows) {
     const old = before.get(row.context);
-    if (old?.tier !== row.tier || old.method !== row.method || old.compressionRatio !== row.compressionRatio)
-      return true;
+    if (old?.tier !== row.tier || !isSameForm(old, row)) return true;
     before.delete(row.context);
   }
   return before.size > 0;
+}
+
+function isSameForm(a: Placement, b: Placement): boolean {
+  return (
+    a.method === b.method && a.compressionRatio === b.compressionRatio && a.storedBytes === b.storedBytes
+  );
 }
 
 /** What alpha is solved for; an alpha on the command line wins over a target in evicpress.yaml. */

@@ -82,10 +82,8 @@ async function run(flags: SizeFlags): Promise<void> {
       '--for finds the size of one tier. Give one --vary, and set the others with --capacity.',
     );
   // A varied tier must be on offer whatever its profile says: its largest size stands in while options are built.
-  const capacity = [...(flags.capacity ?? []), ...given.map(({ tier, high }) => `${tier}=${high}B`)];
-  const { problem: read, inputs } = await readProblem({ ...flags, capacity }).catch((error) => {
-    throw ofVary(error, given);
-  });
+  const standIns = Object.fromEntries(given.map(({ tier, high }) => [tier, high]));
+  const { problem: read, inputs } = await readProblem({ ...flags, varied: standIns });
   const target = targetOf(flags, inputs.config.meanQuality);
   const { problem } = target === undefined ? { problem: read } : await solveForTarget(read, target, dual);
   for (const warning of [...inputs.warnings, ...(flags.vary ?? []).flatMap(unitWarning)])
@@ -286,13 +284,6 @@ async function paretoOf(problem: Problem, list: string): Promise<ParetoPoint[]> 
     };
   });
   return [...planned, ...fixed];
-}
-
-/** The error by the flag that was given: a varied tier goes to the problem as a capacity. */
-function ofVary(error: unknown, given: readonly Varied[]): unknown {
-  if (!(error instanceof EvicpressError)) return error;
-  const isVaried = given.some(({ tier }) => error.message.startsWith(`--capacity ${tier}: `));
-  return isVaried ? new EvicpressError(error.message.replace('--capacity', '--vary'), error.exitCode) : error;
 }
 
 /** The least size of the varied tier that fulfils every wish. @throws EvicpressError where none in the range does. */

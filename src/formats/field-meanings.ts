@@ -20,7 +20,8 @@ export const fieldMeanings: Readonly<Record<string, Readonly<Record<string, stri
     tiers: 'The storage tiers, fast to slow.',
     'tiers[].name': 'What plans, flags and tables call it.',
     'tiers[].kind': 'gpu, dram, file, redis or s3.',
-    'tiers[].location': 'Where it is: a folder, a URL; nothing for memory.',
+    'tiers[].location':
+      "Where it is: a folder (a relative one is meant from the profile's own), a URL; nothing for memory.",
     'tiers[].capacityBytes': 'Room for KV caches; null is unlimited.',
     'tiers[].reservedBytes': 'Room the engine needs for itself (staging); plans use the capacity less this.',
     'tiers[].scope':

@@ -55,22 +55,22 @@ export async function readNdjson(
 ): Promise<void> {
   await requireFile(path, what, remedy);
   let any = false;
-  const take = (text: string, line: number) => {
+  const take = (text: string, line: number, unfinished: boolean) => {
     if (text === '' || text.trim() === '') return;
     any = true;
-    onValue(parseJson(text, path, line), line, false);
+    onValue(parseJson(text, path, line, unfinished), line, false);
   };
   for await (const batch of readLineBatches(path)) {
     const { firstLine, bytes, ends } = batch;
     if (plain === undefined) {
       const lines = decodeLines(path, batch);
-      for (let i = 0; i < lines.length; i++) take(lines[i]!, firstLine + i);
+      for (let i = 0; i < lines.length; i++) take(lines[i]!, firstLine + i, ends[i] === bytes.length);
       continue;
     }
     for (let i = 0, start = 0; i < ends.length; start = ends[i]! + 1, i++) {
       const row = plain.parse(bytes, start, ends[i]!);
       if (row === undefined) {
-        take(decodeLine(path, batch, i), firstLine + i);
+        take(decodeLine(path, batch, i), firstLine + i, ends[i] === bytes.length);
       } else {
         any = true;
         onValue(row, firstLine + i, true);
@@ -80,13 +80,26 @@ export async function readNdjson(
   if (!any) throw errors.emptyFile(path, what);
 }
 
+/** Some lines of a file. */
+interface TextLines {
+  /** Number of the first one, from 1. */
+  readonly firstLine: number;
+  readonly lines: string[];
+  /** The last one is the file's, and has no newline. */
+  readonly unfinished: boolean;
+}
+
 /**
  * The lines of a text file in batches of about a megabyte, decompressed where it is gzip or zstd.
  * @throws EvicpressError on an overlong line, a truncated archive, or what is not UTF-8.
  */
-export async function* readLines(path: string): AsyncGenerator<{ firstLine: number; lines: string[] }> {
+export async function* readLines(path: string): AsyncGenerator<TextLines> {
   for await (const batch of readLineBatches(path))
-    yield { firstLine: batch.firstLine, lines: decodeLines(path, batch) };
+    yield {
+      firstLine: batch.firstLine,
+      lines: decodeLines(path, batch),
+      unfinished: batch.ends.at(-1) === batch.bytes.length,
+    };
 }
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });

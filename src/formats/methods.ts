@@ -15,6 +15,10 @@ import {
 /** The context name of pooled rows, which stand for every context (of their class) without rows of its own. */
 export const ANY_CONTEXT = '*';
 
+/** What `quality` means in the profiles we measure; those of others may have more. */
+export const METRICS = ['answer-similarity', 'token-agreement', 'calibrated-similarity'] as const;
+export type Metric = (typeof METRICS)[number];
+
 /** One measured point: what one method at one ratio does to one context. */
 export const methodRowSchema = z.looseObject({
   context: label,

@@ -299,7 +299,7 @@ export async function scanPlan(
         onPlacement(row, line);
         continue;
       }
-      const value = parseJson(decodeLine(path, batch, i), path, line);
+      const value = parseJson(decodeLine(path, batch, i), path, line, end === bytes.length);
       if (header === undefined) {
         checkFormat(value, 'plan', path, line);
         header = checkShape(planHeaderSchema, value, path, line);

@@ -155,16 +155,27 @@ export function isList(line: string): boolean {
   return /^\ufeff?\s*\[/.test(line);
 }
 
+/** What is said of a last line without a newline that ends before its JSON does. */
+const CUT_OFF = 'the file is cut off in the middle of this line. Write it again, or copy it again.';
+
+/** Whether the parser was at the end of the text, and missed nothing before it. */
+function endsEarly(text: string, { message }: Error): boolean {
+  const position = /at position (\d+)/.exec(message)?.[1];
+  return /^Unexpected end|^Unterminated string/.test(message) || Number(position) >= text.trimEnd().length;
+}
+
 /**
  * JSON.parse with a message that says where.
+ * @param unfinished the line is the last one and has no newline: it may be cut off.
  * @throws EvicpressError
  */
-export function parseJson(text: string, path: string, line?: number): unknown {
+export function parseJson(text: string, path: string, line?: number, unfinished = false): unknown {
   if (line !== undefined && isList(text)) throw errors.badFile(path, line, LIST_NOT_LINES);
   if (isTooDeep(text)) throw errors.badFile(path, line, `nested more than ${DEEPEST} levels deep.`);
   try {
     return JSON.parse(text);
   } catch (error) {
+    if (unfinished && endsEarly(text, error as Error)) throw errors.badFile(path, line, CUT_OFF);
     throw errors.badFile(path, line, `not valid JSON (${printable((error as Error).message, 120)}).`);
   }
 }

@@ -1,3 +1,5 @@
+import { statSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import * as z from 'zod';
 import { errors } from '../errors.js';
 import { readJson } from './files.js';
@@ -32,6 +34,7 @@ export type Transfer = z.infer<typeof transferSchema>;
 export const tierSchema = z.looseObject({
   name: tierName,
   kind: label,
+  /** Of a folder: as it is found from the profile's own folder. */
   location: z.string().optional(),
   /** null: unlimited. */
   capacityBytes: nonNegative.nullable(),
@@ -66,7 +69,21 @@ export type TierProfile = z.infer<typeof tiersSchema>;
  */
 export async function readTiers(path: string): Promise<TierProfile> {
   const value = await readJson(path, 'a tier profile', 'Measure one with `evicpress profile tiers`.');
-  return checkTiers(value, path);
+  const profile = checkTiers(value, path);
+  return { ...profile, tiers: profile.tiers.map((tier) => foundFrom(path, tier)) };
+}
+
+/** Kinds of tier whose location is a folder. */
+const FOLDERS: readonly string[] = ['file', 'lmcache'];
+
+/**
+ * A tier whose folder is named for good: a relative one, which only profiles written by hand have, is meant from where
+ * the profile lies. Of a profile that comes through a pipe, that is the working folder.
+ */
+function foundFrom(path: string, tier: Tier): Tier {
+  if (tier.location === undefined || tier.location === '' || !FOLDERS.includes(tier.kind)) return tier;
+  const base = statSync(path, { throwIfNoEntry: false })?.isFile() === true ? dirname(path) : '.';
+  return { ...tier, location: resolve(base, tier.location) };
 }
 
 /** Checks a tier profile that is already parsed. @throws EvicpressError */

@@ -1,10 +1,10 @@
-import type { MethodRow } from '../formats/methods.js';
+import type { MethodRow, Metric } from '../formats/methods.js';
 import type { Spender } from './budget/spender.js';
 import { type Calibration, calibrate } from './calibration.js';
 import { type ClassReport, reportClasses } from './classes.js';
 import type { JournalEntry } from './journal.js';
 import type { Profiled } from './profile-run.js';
-import { type Metric, measuredRows, pooledRows, type RowSettings, rounded } from './rows.js';
+import { measuredRows, pooledRows, type RowSettings, rounded } from './rows.js';
 import type { Configuration } from './runner.js';
 import { mean } from './statistics.js';
 

@@ -1,13 +1,9 @@
-import { ANY_CONTEXT, type MethodRow } from '../formats/methods.js';
+import { ANY_CONTEXT, type MethodRow, type Metric } from '../formats/methods.js';
 import type { Calibration } from './calibration.js';
 import type { JournalEntry } from './journal.js';
 import type { ProfiledContext, Runner } from './runner.js';
 import { mean, standardDeviation, standardError } from './statistics.js';
 import { taskScores } from './task-scores.js';
-
-/** What `quality` means in a profile. */
-export const METRICS = ['answer-similarity', 'token-agreement', 'calibrated-similarity'] as const;
-export type Metric = (typeof METRICS)[number];
 
 export interface RowSettings {
   readonly runner: Pick<Runner, 'name' | 'model'>;

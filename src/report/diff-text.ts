@@ -1,4 +1,5 @@
-import { formatBytes, formatCount, formatSeconds } from '../units.js';
+import { printable } from '../errors.js';
+import { formatBytes, formatCount, formatCounted, formatSeconds } from '../units.js';
 
 /** The sign in front of a change: added, changed, dropped. */
 export const CHANGE_SIGNS = {
@@ -6,6 +7,7 @@ export const CHANGE_SIGNS = {
   move: '~',
   recompress: '~',
   'make-whole': '~',
+  resize: '~',
   drop: '-',
 } as const;
 
@@ -14,6 +16,7 @@ const CHANGE_WORDS = {
   move: 'move',
   recompress: 'compress',
   'make-whole': 'prefill anew',
+  resize: 'resize',
   drop: 'drop',
 } as const;
 
@@ -52,8 +55,8 @@ export function changesTable(changes: readonly ChangeSum[]): [string[], string[]
     ['change', 'from', 'to', 'contexts', 'bytes'],
     changes.map(({ change, from, to, contexts, bytes }) => [
       `${CHANGE_SIGNS[change]} ${CHANGE_WORDS[change]}`,
-      from,
-      to,
+      printable(from),
+      printable(to),
       formatCount(contexts),
       formatBytes(bytes),
     ]),
@@ -64,13 +67,24 @@ export function changesTable(changes: readonly ChangeSum[]): [string[], string[]
 export function pairsTable(pairs: readonly TierPair[]): [string[], string[][]] {
   return [
     ['bytes moved', 'to', 'contexts', 'bytes'],
-    pairs.map(({ from, to, contexts, bytes }) => [from, to, formatCount(contexts), formatBytes(bytes)]),
+    pairs.map(({ from, to, contexts, bytes }) => [
+      printable(from),
+      printable(to),
+      formatCount(contexts),
+      formatBytes(bytes),
+    ]),
   ];
 }
 
 /** One context's change as a line: `~ doc-17  dram → ssd int4  1.20 GB`. */
 export function changeLine({ change, context, from, to, bytes }: ContextChange): string {
   return `${CHANGE_SIGNS[change]} ${context}  ${from} → ${to}  ${formatBytes(bytes)}`;
+}
+
+/** What plans of two models have to do with each other; undefined where they are of one, or do not say. */
+export function otherModelSentence(before: string | null, after: string | null): string | undefined {
+  if (before === null || after === null || before === after) return undefined;
+  return `The plans are for different models, ${printable(before)} and ${printable(after)}: no cache of the one serves the other, and all that the new plan keeps is stored anew.`;
 }
 
 /** What a plan's summary promises. */
@@ -91,13 +105,14 @@ export function promiseSentence(before: Promised, after: Promised): string {
 
 /** The whole difference in one sentence. */
 export function differenceSentence(changes: readonly ChangeSum[], kept: number): string {
-  if (changes.length === 0) return `The plans place all ${formatCount(kept)} contexts alike.`;
+  if (changes.length === 0)
+    return `The plans place ${kept === 1 ? 'the one context' : `all ${formatCount(kept)} contexts`} alike.`;
   const part = (sign: string, word: string) => {
     const these = changes.filter(({ change }) => CHANGE_SIGNS[change] === sign);
     const contexts = these.reduce((sum, entry) => sum + entry.contexts, 0);
     const bytes = these.reduce((sum, entry) => sum + entry.bytes, 0);
     return contexts === 0 ? [] : [`${word} ${formatCount(contexts)} (${formatBytes(bytes)})`];
   };
-  const parts = [...part('+', 'adds'), ...part('~', 'moves or recompresses'), ...part('-', 'drops')];
-  return `The new plan ${parts.join(', ')}; ${formatCount(kept)} contexts stay as they are.`;
+  const parts = [...part('+', 'adds'), ...part('~', 'changes'), ...part('-', 'drops')];
+  return `The new plan ${parts.join(', ')}; ${formatCounted(kept, 'context')} ${kept === 1 ? 'stays as it is' : 'stay as they are'}.`;
 }

@@ -1,5 +1,6 @@
 import { stripVTControlCharacters } from 'node:util';
 import Table from 'cli-table3';
+import { printable } from '../errors.js';
 import { paint } from './colour.js';
 
 /** Between two columns. */
@@ -20,16 +21,27 @@ type Row = readonly string[];
  * @param width columns of the terminal; undefined where nobody knows.
  */
 export function fittingTable(head: Row, rows: readonly Row[], width: number | undefined): string {
-  const wide = tableText(head, rows);
+  const safe = rows.map((row) => row.map(safeCell));
+  const wide = tableText(head, safe);
   if (width === undefined || widthOf(wide) <= width) return wide;
-  const wrapped = wrappedTable(head, rows, width);
+  const wrapped = wrappedTable(head, safe, width);
   if (wrapped !== undefined) return wrapped;
   const turned = tableText(
-    [head[0]!, ...rows.map((row) => row[0]!)],
-    head.slice(1).map((name, i) => [name, ...rows.map((row) => row[i + 1]!)]),
+    [head[0]!, ...safe.map((row) => row[0]!)],
+    head.slice(1).map((name, i) => [name, ...safe.map((row) => row[i + 1]!)]),
     true,
   );
-  return widthOf(turned) <= width ? turned : blocks(head, rows);
+  return widthOf(turned) <= width ? turned : blocks(head, safe);
+}
+
+/** Colours and line ends, which a cell may have of us; all else that would steer a terminal comes from a file. */
+const OURS = /(\u001b\[[\d;]*m|\n)/;
+
+function safeCell(cell: string): string {
+  return cell
+    .split(OURS)
+    .map((part, i) => (i % 2 === 1 ? part : printable(part, Number.POSITIVE_INFINITY)))
+    .join('');
 }
 
 /** The table at its natural width. @param turned every column but the first holds one thing's figures. */

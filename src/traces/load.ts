@@ -48,8 +48,13 @@ export async function loadTrace(path: string, options: LoadOptions = {}): Promis
  * @throws EvicpressError
  */
 export async function expectLog(path: string, format?: string): Promise<void> {
-  if (format !== undefined) pick('log format', [...formats, table], format);
+  if (format !== undefined) expectFormat(format);
   if (isOneFile(path)) await requireLog(path);
+}
+
+/** The format of this name. @throws EvicpressError on an unknown one. */
+export function expectFormat(name: string): TraceFormat | typeof table {
+  return pick('log format', [...formats, table], name);
 }
 
 async function parseTrace(path: string, options: LoadOptions): Promise<Trace> {
@@ -171,7 +176,7 @@ export async function formatOf(
   name: string | undefined,
   firstLine?: string,
 ): Promise<TraceFormat | typeof table> {
-  if (name !== undefined) return pick('log format', [...formats, table], name);
+  if (name !== undefined) return expectFormat(name);
   return isTable(path) ? table : recognise(path, firstLine ?? (await firstLineOf(path)));
 }
 

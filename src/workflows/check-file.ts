@@ -162,13 +162,13 @@ async function checkLines(path: string, faults: Faults, surroundings: Surroundin
   const contexts: ContextRow[] = [];
   let plan: PlanCheck | undefined;
   let first = true;
-  for await (const { firstLine, lines } of readLines(path)) {
+  for await (const { firstLine, lines, unfinished } of readLines(path)) {
     for (const [k, text] of lines.entries()) {
       if (text.trim() === '') continue;
       const line = firstLine + k;
       let value: unknown;
       try {
-        value = parseJson(text, path, line);
+        value = parseJson(text, path, line, unfinished && k === lines.length - 1);
       } catch (error) {
         if (first) return checkLog(path, faults);
         faults.caught(error, path);

@@ -16,6 +16,8 @@ export interface Change {
   readonly inForce: number | undefined;
   readonly inForcePath: string;
   readonly difference: PlanDifference;
+  /** What the plans are for; null where they do not say, or none is in force. */
+  readonly models: { readonly plan: string | null; readonly inForce: string | null };
   readonly repairs: readonly string[];
   /**
    * Makes exactly this change, under the folder's lock.
@@ -43,6 +45,7 @@ export async function reviewApply(folder: string, planPath: string): Promise<Cha
     inForce: inForce?.generation,
     inForcePath: store.inForcePath,
     difference: planDifference(before, plan),
+    models: { plan: plan.header.model, inForce: before?.header.model ?? null },
     repairs,
     carryOut: () =>
       underLock(folder, store, inForce?.record, async () => {
@@ -76,6 +79,7 @@ export async function reviewRollback(folder: string, to?: number): Promise<Chang
     inForce: inForce?.generation,
     inForcePath: store.inForcePath,
     difference: planDifference(before, plan),
+    models: { plan: plan.header.model, inForce: before?.header.model ?? null },
     repairs,
     carryOut: () =>
       underLock(folder, store, inForce?.record, () => store.goBack(target.generation, new Date())),

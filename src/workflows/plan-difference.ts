@@ -1,7 +1,7 @@
 import { type Placement, type Plan, RECOMPUTE, UNCOMPRESSED } from '../formats/plan.js';
 
 /** What happens to a context's cache when one plan follows another. */
-export type ChangeKind = 'add' | 'drop' | 'move' | 'recompress' | 'make-whole';
+export type ChangeKind = 'add' | 'drop' | 'move' | 'recompress' | 'make-whole' | 'resize';
 
 /** What a new plan does to what is stored, summed by kind of change and pair of places. */
 export interface PlanDifference {
@@ -36,7 +36,7 @@ export function rowDifference(before: readonly Placement[], after: Iterable<Plac
 /** What a difference needs to know of a placement. */
 export type Placed = Pick<Placement, 'tier' | 'method' | 'compressionRatio' | 'storedBytes'>;
 
-const CHANGE_ORDER: readonly ChangeKind[] = ['add', 'move', 'recompress', 'make-whole', 'drop'];
+const CHANGE_ORDER: readonly ChangeKind[] = ['add', 'move', 'recompress', 'make-whole', 'resize', 'drop'];
 
 /** Sums changes one context at a time, so that neither plan need be in memory. */
 export class ChangeTally {
@@ -86,7 +86,8 @@ function changeOf(was: Placed | undefined, is: Placed | undefined): ChangeKind |
     // What was compressed with loss cannot be compressed again: it is prefilled anew.
     return was.method === UNCOMPRESSED ? 'recompress' : 'make-whole';
   }
-  return was.tier === is.tier ? undefined : 'move';
+  if (was.tier !== is.tier) return 'move';
+  return was.storedBytes === is.storedBytes ? undefined : 'resize';
 }
 
 /** Where a context is and in what form; `recompute` where it is not kept. */

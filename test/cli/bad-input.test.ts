@@ -77,6 +77,12 @@ const spoiltFiles: readonly Spoil[] = [
     /^evicpress: methods\.ndjson:3: not valid JSON/,
   ],
   [
+    'a last line that is cut off',
+    'methods.ndjson',
+    `${[header, row].map((r) => JSON.stringify(r)).join('\n')}\n{"context": "a", "meth`,
+    /^evicpress: methods\.ndjson:3: the file is cut off in the middle of this line\./,
+  ],
+  [
     'a ratio of 1',
     'methods.ndjson',
     [header, { ...row, compressionRatio: 1 }],
@@ -344,6 +350,12 @@ const mistypedFlags: readonly (readonly [args: readonly string[], message: RegEx
   [['plan', '--capacity', 'dram=5blocks'], /is a size in blocks/],
   [['plan', '--forbid', 'sdd'], /Unknown tier "sdd"\. Did you mean ssd\?/],
   [['plan', '--metric', 'agreement'], /Unknown metric "agreement"/],
+  [
+    ['plan', '--methods', 'none', '--metric', 'agreement'],
+    /Unknown metric "agreement"\. .*Pick one of: answer-similarity/,
+  ],
+  [['plan', '--format', 'mooncak'], /Unknown log format "mooncak"\. Did you mean mooncake\?/],
+  [['plan', '--block-tokens', 'few'], /--block-tokens: "few" is not a number/],
   [['plan', '--max-gap', 'little'], /--max-gap: "little" is not a number of at least 0/],
   [['plan', '--chunk-tokens', '1.5'], /--chunk-tokens: "1\.5" is not a whole number/],
   [['plan', '--min-quality', 'chat=0.9'], /Unknown class "chat"\. There is none here\./],

@@ -106,8 +106,68 @@ describe('evicpress diff', () => {
   it('says that equal plans are equal, and exits with 0', async () => {
     box.write('a.ndjson', plan({ a: ['dram', 1] }));
     const { exitCode, stdout } = await box.evicpress('diff', 'a.ndjson', 'a.ndjson', '--detailed-exitcode');
-    expect(stdout).toBe('The plans place all 1 contexts alike.');
+    expect(stdout).toBe('The plans place the one context alike.');
     expect(exitCode).toBe(0);
+  });
+});
+
+describe('evicpress diff, of what is easily overlooked', () => {
+  it('counts what is stored in another size', async () => {
+    box.write('old.ndjson', plan({ a: ['dram', 10], b: ['dram', 10] }));
+    box.write('new.ndjson', plan({ a: ['dram', 30], b: ['dram', 10] }));
+    const { exitCode, stdout } = await box.evicpress(
+      'diff',
+      'old.ndjson',
+      'new.ndjson',
+      '--detailed-exitcode',
+    );
+    expect(stdout).toContain('~ a  dram → dram  30 B');
+    expect(stdout).toContain('The new plan changes 1 (30 B); 1 context stays as it is.');
+    expect(exitCode).toBe(10);
+  });
+
+  it('takes another model for a difference', async () => {
+    box.write('old.ndjson', plan({ a: ['dram', 10] }));
+    box.write('new.ndjson', plan({ a: ['dram', 10] }, 'large'));
+    const { exitCode } = await box.evicpress('diff', 'old.ndjson', 'new.ndjson', '--detailed-exitcode');
+    expect(exitCode).toBe(10);
+  });
+
+  it('shows no character that steers the terminal', async () => {
+    box.write('old.ndjson', plan({}));
+    box.write('new.ndjson', plan({ 'a\u202eb': ['dram', 10, 'x\u202ey\u001b[2J', 0.5] }));
+    const { stdout } = await box.evicpress('diff', 'old.ndjson', 'new.ndjson');
+    expect(stdout).toContain('a\\u202eb');
+    expect(stdout).toContain('x\\u202ey\\x1b[2J@0.5');
+    expect(stdout).not.toMatch(/[\u202e\u001b]/);
+  });
+});
+
+describe('a plan that is cut off', () => {
+  it.each(['diff', 'check', 'apply'])('is told to be so by %s', async (verb) => {
+    box.write('cut.ndjson', plan({ a: ['dram', 10], b: ['ssd', 5] }).slice(0, -150));
+    const args = verb === 'diff' ? ['cut.ndjson', 'cut.ndjson'] : ['cut.ndjson'];
+    const { exitCode, stdout, stderr } = await box.evicpress(verb, ...args);
+    expect(`${stdout}${stderr}`).toContain('cut.ndjson:3: the file is cut off in the middle of this line.');
+    expect(exitCode).toBe(1);
+  });
+});
+
+describe('evicpress apply', () => {
+  const warnings = async (name: string) =>
+    (await box.evicpress('apply', name, '--yes')).stderr.replace(/\s+/g, ' ');
+
+  it('says where the plan is of another model than the one in force, or than evicpress.yaml names', async () => {
+    box.write('small.ndjson', plan({ a: ['dram', 10] }));
+    box.write('large.ndjson', plan({ a: ['dram', 10] }, 'large'));
+    expect(await warnings('small.ndjson')).toBe('');
+    expect(await warnings('large.ndjson')).toContain('for different models, small and large');
+    expect(await warnings('large.ndjson')).toBe('');
+    box.write('model.json', { name: 'small', kvBytesPerToken: 1, prefill: { secondsPerToken: 1 } });
+    box.write('evicpress.yaml', 'model: ./model.json\n');
+    expect(await warnings('large.ndjson')).toContain(
+      'The plan is for model large, evicpress.yaml names small',
+    );
   });
 });
 

@@ -57,3 +57,24 @@ it('starts the LMCache server with the plan in force, wherever its script is sta
   await exported('--state', '/srv/plans');
   expect(planOf(box.path('.evicpress/export/lmcache/lmcache-server.sh'))).toBe('/srv/plans/in-force.ndjson');
 });
+
+it("finds a relative folder of a profile from the profile's own, wherever the files go", async () => {
+  writeSamples(box);
+  const [dram, ssd] = samples.tiers.tiers;
+  const tiers = [
+    { ...dram, capacityBytes: 1e6 },
+    { ...ssd, location: 'kv', read: dram.read },
+  ];
+  box.write('machines/a/tiers.json', { ...samples.tiers, tiers });
+  const profile = ['--tiers', 'machines/a/tiers.json'];
+  const planned = await box.evicpress(
+    'plan',
+    ...profile,
+    ...['--model', './model.json', '--contexts', 'contexts.ndjson', '--methods', 'none'],
+  );
+  expect(planned.exitCode).toBe(0);
+  expect((await box.evicpress('export', '--engine', 'sglang', '-o', 'deploy')).exitCode).toBe(0);
+  expect(readFileSync(box.path('deploy/sglang.sh'), 'utf8')).toContain(
+    `STORAGE_DIR=${box.path('machines/a/kv')}`,
+  );
+});

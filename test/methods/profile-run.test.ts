@@ -2,12 +2,11 @@ import { appendFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { readMethods, writeMethods } from '../../src/formats/methods.js';
+import { type Metric, readMethods, writeMethods } from '../../src/formats/methods.js';
 import { listConfigurations } from '../../src/methods/configurations.js';
 import { type JournalEntry, openJournal } from '../../src/methods/journal.js';
 import { buildProfile } from '../../src/methods/profile.js';
 import { type ProfileRun, runProfile } from '../../src/methods/profile-run.js';
-import type { Metric } from '../../src/methods/rows.js';
 import { ContextFailure } from '../../src/methods/runner.js';
 import { configurations, contexts, fakeRunner } from './fake-runner.js';
 
