@@ -53,9 +53,10 @@ export async function createProgram(
     // Loaded when something is done: a help text needs no configuration.
     .hook('preAction', async (_, action) => {
       onAction(action);
-      const { applyConfig, checkGiven } = await import('./configured-options.js');
+      const { applyConfig, checkGiven, refuseOverwriting } = await import('./configured-options.js');
       checkGiven(action);
       await applyConfig(action);
+      refuseOverwriting(action);
     });
   const called = calledVerb(argv);
   for (const verb of verbs) {
@@ -97,7 +98,7 @@ function enterFolder(folder: string): string {
   try {
     process.chdir(folder);
   } catch {
-    throw new EvicpressError(`${folder}: no such folder. Make it first, or leave -C out.`);
+    throw new EvicpressError(`${printable(folder)}: no such folder. Make it first, or leave -C out.`);
   }
   return folder;
 }
@@ -152,7 +153,7 @@ function usageMessage(error: CommanderError): string {
   const known = verbs.map((verb) => verb.name);
   if (unknown !== null) {
     const near = nearestName(unknown[1]!, known);
-    return `Unknown command "${unknown[1]!}".${near === undefined ? '' : ` Did you mean ${near}?`} Pick one of: ${known.join(', ')}.`;
+    return `Unknown command "${printable(unknown[1]!)}".${near === undefined ? '' : ` Did you mean ${near}?`} Pick one of: ${known.join(', ')}.`;
   }
   const sentence = message.charAt(0).toUpperCase() + message.slice(1);
   return `${sentence}${/[.!?)]$/.test(sentence) ? '' : '.'} See the command's --help.`;

@@ -1,5 +1,6 @@
+import { realpathSync, statSync } from 'node:fs';
 import type { Command, Option } from 'commander';
-import { EvicpressError } from './errors.js';
+import { EvicpressError, printable } from './errors.js';
 import { configFault, readConfig } from './formats/config.js';
 import { checkOptionValue } from './formats/option-values.js';
 import { openTerminal, type TerminalFlags } from './report/terminal.js';
@@ -39,6 +40,43 @@ export function checkGiven(action: Command): void {
     } catch (error) {
       throw new EvicpressError(`${option.long}${(error as EvicpressError).message.slice(key.length)}`);
     }
+  }
+}
+
+/** What may be written over: a plan by the one that follows it. */
+const REPLACED = ['previous'];
+
+/**
+ * Refuses an output that is one of the files the command reads: it would be gone, and with it what the result came from.
+ * @throws EvicpressError naming both.
+ */
+export function refuseOverwriting(action: Command): void {
+  const output: unknown = action.getOptionValue('output');
+  if (typeof output !== 'string' || !isGiven(action, 'output')) return;
+  const target = fileAt(output);
+  if (target === undefined) return;
+  const given = action.options.flatMap((option) => {
+    const key = option.attributeName();
+    return key === 'output' || REPLACED.includes(key)
+      ? []
+      : [action.getOptionValue(key)].flat().map((value) => ({ name: option.long ?? key, value }));
+  });
+  const read = [...given, ...action.args.map((value) => ({ name: 'an argument', value }))].find(
+    ({ value }) => typeof value === 'string' && fileAt(value) === target,
+  );
+  if (read !== undefined)
+    throw new EvicpressError(
+      `-o ${printable(output)}: this file is read too (${read.name}), and would be written over. Write to another.`,
+    );
+}
+
+/** The real path of an ordinary file; undefined where there is none. */
+function fileAt(path: string): string | undefined {
+  try {
+    return statSync(path).isFile() ? realpathSync(path) : undefined;
+  } catch {
+    // What is wrong with it is said by what reads or writes it.
+    return undefined;
   }
 }
 

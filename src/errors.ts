@@ -86,9 +86,9 @@ export function systemFault(error: unknown, path: string): unknown {
     case 'EROFS':
       return new EvicpressError(`${shown}: the file system is read-only. Choose ${ANOTHER_PLACE}.`);
     case 'ENOENT':
-    case 'ENOTDIR':
       return new EvicpressError(`${shown}: no such file or folder.`);
     case 'EEXIST':
+    case 'ENOTDIR':
       return new EvicpressError(`${shown}: a file is where a folder should be. Choose another path.`);
     case 'EISDIR':
       return new EvicpressError(`${shown}: this is a folder; expected a file.`);

@@ -112,7 +112,7 @@ export { assignClasses } from './traces/assign-classes.js';
 export { readConversations } from './traces/chat-prompts.js';
 export { formats as logFormats } from './traces/index.js';
 export { firstLineOf } from './traces/lines.js';
-export { expectLog, loadTrace } from './traces/load.js';
+export { expectFormat, expectLog, loadTrace } from './traces/load.js';
 export { segmentsOf } from './traces/segments.js';
 export type { Trace } from './traces/trace.js';
 export {

@@ -89,7 +89,8 @@ const FAULTS: Readonly<Record<string, string>> = {
   'bad port': 'HTTP clients refuse this port',
 };
 
-function whyNot({ cause, name }: Error): string {
+/** Why a server did not answer, of the error that `fetch` threw. */
+export function whyNot({ cause, name }: Error): string {
   const { code, message } = (cause ?? {}) as Partial<NodeJS.ErrnoException>;
   const fault = code ?? message ?? name;
   return FAULTS[fault] ?? printable(fault);

@@ -63,7 +63,19 @@ export function parseBytesPerSecond(text: string): number {
 /** Reads a duration such as `5ms`, `300s`, `10m`, `12h`. @returns seconds. @throws EvicpressError */
 export function parseSeconds(text: string): number {
   const { value, unit } = splitUnit(text.trim(), 'duration', '5ms, 300s, 10m or 12h');
-  return unit === '' ? value : value * unitFactor(unit, SECOND_UNITS, text, 'duration');
+  const seconds = unit === '' ? value : value * unitFactor(unit, SECOND_UNITS, text, 'duration');
+  return reckonable(seconds, undefined, text);
+}
+
+/**
+ * A number to which one can be added: sums with larger ones are of the large number alone, and plans made with them
+ * say nothing.
+ */
+function reckonable(value: number, what: string | undefined, text: string): number {
+  if (Math.abs(value) <= Number.MAX_SAFE_INTEGER) return value;
+  throw new EvicpressError(
+    `${what === undefined ? '' : `${what}: `}"${printable(text)}" is too large to reckon with. Write one below 2^53.`,
+  );
 }
 
 /** Reads a plain finite number. @param what names the flag or field in the message. @throws EvicpressError */
@@ -73,7 +85,7 @@ export function parseNumber(text: string, what: string, range: { min?: number; m
   if (!Number.isFinite(value) || value < min || value > max) {
     throw new EvicpressError(`${what}: "${printable(text)}" is not a number${describeRange(range)}.`);
   }
-  return value;
+  return reckonable(value, what, text);
 }
 
 /** Reads a whole number, of at least 1 where no range is given. @param what names the flag or field in the message. @throws EvicpressError */
@@ -99,7 +111,9 @@ function splitUnit(text: string, what: string, forms: string): { value: number; 
   const match = /^(\d+(?:\.\d+)?(?:e[+-]?\d+)?)\s*([a-zµ]*)$/i.exec(text);
   if (match === null)
     throw new EvicpressError(`"${printable(text)}" is not a ${what}. Write it like ${forms}.`);
-  return { value: Number(match[1]), unit: match[2]! };
+  const value = Number(match[1]);
+  if (!Number.isFinite(value)) throw new EvicpressError(`"${printable(text)}" is too large for a ${what}.`);
+  return { value, unit: match[2]! };
 }
 
 function unitFactor(

@@ -2,11 +2,13 @@ import { Command, type Option } from 'commander';
 import { engines } from '../engines/index.js';
 import { EvicpressError } from '../errors.js';
 import { bundledModels, bundledNames } from '../formats/bundled.js';
+import { jsonText } from '../formats/files.js';
 import { solvers } from '../plan/solvers/index.js';
 import { pick } from '../registry.js';
 import { policies } from '../replay/policies/index.js';
 import { completionShells } from '../report/completion/index.js';
 import type { CompletedCommand, CompletedOption } from '../report/completion/words.js';
+import type { TerminalFlags } from '../report/terminal.js';
 import { formats } from '../traces/index.js';
 import { verbs } from './index.js';
 
@@ -17,10 +19,12 @@ export default function completion(command: Command): void {
   command
     .argument('[shell]', NAMES.join(', '))
     .addHelpText('after', `\nExamples:\n${completionShells.map(({ install }) => `  ${install}`).join('\n')}`)
-    .action(async (shell: string | undefined) => {
-      const { install, script } = pick('shell', completionShells, shell ?? shellInUse());
+    .action(async (given: string | undefined, _, cmd: Command) => {
+      const { name, install, script } = pick('shell', completionShells, given ?? shellInUse());
       // The comment comes last: zsh asks for #compdef on the first line.
-      process.stdout.write(`${script(await everyCommand())}# ${install}\n`);
+      const text = `${script(await everyCommand())}# ${install}\n`;
+      const { json } = cmd.optsWithGlobals() as TerminalFlags;
+      process.stdout.write(json === true ? jsonText({ shell: name, script: text }) : text);
     });
 }
 

@@ -37,7 +37,9 @@ export async function exportKeyed(
       );
     await writePieces(output, keyedLog(log, rename));
   }
-  terminal.say(`Keyed copy of ${printable(trace ?? flags.plan)} written to ${output}.`);
+  // With `-o -` standard output is the copy and nothing else.
+  if (output === '-') return;
+  terminal.say(`Keyed copy of ${printable(trace ?? flags.plan)} written to ${printable(output)}.`);
   terminal.result({ source: trace ?? flags.plan, output, keyed: true });
 }
 

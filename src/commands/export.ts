@@ -5,7 +5,7 @@ import type { Command } from 'commander';
 import { carriedOut } from '../engines/carried-out.js';
 import { engineNamed, engines } from '../engines/index.js';
 import { carriedOutText } from '../engines/words.js';
-import { EvicpressError } from '../errors.js';
+import { EvicpressError, printable } from '../errors.js';
 import { bundledModels, loadModel, profilePath, RESULTS_FOLDER } from '../formats/bundled.js';
 import { readConfig } from '../formats/config.js';
 import { writeWhole } from '../formats/files.js';
@@ -79,6 +79,12 @@ function measuredTiers(): string | undefined {
 async function run(flags: ExportFlags): Promise<void> {
   const terminal = openTerminal(flags);
   if (flags.keyedIds !== undefined) return exportKeyed({ ...flags, keyedIds: flags.keyedIds }, terminal);
+  if (flags.output === '-')
+    throw new EvicpressError('-o -: export writes several files. Name a folder for them, e.g. -o deploy.');
+  if (flags.trace !== undefined)
+    throw new EvicpressError(
+      '--trace goes with --keyed-ids, which copies the log. An export is of a plan: leave --trace out.',
+    );
   const config = await readConfig('.');
   const name = flags.engine ?? config.engine;
   if (name === undefined)
@@ -97,6 +103,11 @@ async function run(flags: ExportFlags): Promise<void> {
     modelName === undefined
       ? await knownModel(plan.header.model ?? config.model)
       : await loadModel(modelName);
+  const planModel = plan.header.model;
+  if (flags.model !== undefined && planModel !== null && model !== undefined && model.name !== planModel)
+    terminal.warn(
+      `The plan is for model ${printable(planModel)}, --model names ${printable(model.name)}: make a plan for that model before an engine follows this one.`,
+    );
   const folder = flags.output ?? join(RESULTS_FOLDER, 'export', target.name);
   const setting = {
     tiers,

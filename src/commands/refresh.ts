@@ -1,12 +1,13 @@
 import type { Command } from 'commander';
 import { EvicpressError } from '../errors.js';
 import { readConfig } from '../formats/config.js';
+import { jsonText } from '../formats/files.js';
 import { openTerminal, type TerminalFlags } from '../report/terminal.js';
 import { type TurnResult, withoutTier } from '../workflows/refresh/outcome.js';
 import { schedules } from '../workflows/refresh/schedules/index.js';
 import { refreshTurn } from '../workflows/refresh/turn.js';
 import { addConstraintOptions } from './constraints.js';
-import { collect } from './options.js';
+import { collect, flagName } from './options.js';
 import { REFRESH_OPTIONS, TURN_OPTIONS, type TurnFlags, turnOptions } from './turn-options.js';
 import { teller, turnTools } from './turn-tools.js';
 
@@ -46,7 +47,7 @@ Examples:
 async function run(flags: RefreshFlags): Promise<void> {
   const printed = await textToPrint(flags);
   if (printed !== undefined) {
-    process.stdout.write(printed);
+    process.stdout.write(flags.json === true ? asObject(printed) : printed);
     return;
   }
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
@@ -59,8 +60,16 @@ async function run(flags: RefreshFlags): Promise<void> {
   terminal.result(summaryOf(result, options.dryRun));
 }
 
+/** A text as the one object of --json; the dashboard is one already. */
+function asObject(text: string): string {
+  return text.startsWith('{') ? text : jsonText({ text });
+}
+
 async function textToPrint(flags: RefreshFlags): Promise<string | undefined> {
   const asked = flags as unknown as Readonly<Record<string, unknown>>;
+  const given = Object.keys(asked).filter((key) => key.startsWith('print') && asked[key] === true);
+  if (given.length > 1)
+    throw new EvicpressError(`${given.map(flagName).join(', ')} are given together. Print one at a time.`);
   const schedule = schedules.find(
     ({ name }) => asked[`print${name[0]!.toUpperCase()}${name.slice(1)}`] === true,
   );
@@ -83,7 +92,8 @@ async function tellingOfFailure<T>(work: () => Promise<T>, tell: ReturnType<type
 
 function sentence({ outcome, generation, newRequests, reason }: TurnResult, dryRun: boolean): string {
   const would = dryRun ? ' (dry run: nothing was written)' : '';
-  const plan = generation === null ? 'no plan in force' : `generation ${generation} in force`;
+  const inForce = dryRun && outcome === 'published' ? 'would be in force' : 'in force';
+  const plan = generation === null ? 'no plan in force' : `generation ${generation} ${inForce}`;
   return `${outcome}: ${newRequests} new requests, ${plan}: ${reason}.${would}`;
 }
 

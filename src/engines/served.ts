@@ -1,4 +1,5 @@
 import { EvicpressError, printable } from '../errors.js';
+import { whyNot } from '../openai-client.js';
 
 /** What a running engine says of itself: equal again, it serves the same thing. */
 export interface ServedModel {
@@ -53,7 +54,11 @@ async function textOf(endpoint: string): Promise<string> {
     }
     return text;
   } catch (error) {
-    throw new EvicpressError(`${endpoint}: cannot be asked (${printable((error as Error).message)}).`);
+    const { cause, name, message } = error as Error;
+    const why = cause === undefined && name === 'Error' ? printable(message) : whyNot(error as Error);
+    throw new EvicpressError(
+      `${printable(endpoint)}: cannot be asked (${why}). Is the engine running, and is the address right?`,
+    );
   }
 }
 

@@ -150,6 +150,10 @@ function isTooDeep(text: string): boolean {
 export const LIST_NOT_LINES =
   "a JSON array begins here; expected one JSON object per line. Make lines of it: jq -c '.[]' FILE > NEW.jsonl.";
 
+/** What is said of one object over several lines where a file of lines is expected. */
+const OBJECT_NOT_LINES =
+  'a JSON object over several lines begins here; expected one object per line. If this is the right file, make lines of it: jq -c . FILE > NEW.ndjson.';
+
 /** Whether a line begins a JSON array, as files do that are written whole. */
 export function isList(line: string): boolean {
   return /^\ufeff?\s*\[/.test(line);
@@ -171,6 +175,7 @@ function endsEarly(text: string, { message }: Error): boolean {
  */
 export function parseJson(text: string, path: string, line?: number, unfinished = false): unknown {
   if (line !== undefined && isList(text)) throw errors.badFile(path, line, LIST_NOT_LINES);
+  if (line === 1 && /^\s*\{\s*$/.test(text)) throw errors.badFile(path, line, OBJECT_NOT_LINES);
   if (isTooDeep(text)) throw errors.badFile(path, line, `nested more than ${DEEPEST} levels deep.`);
   try {
     return JSON.parse(text);

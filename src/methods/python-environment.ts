@@ -57,6 +57,6 @@ async function run(program: string, args: readonly string[]): Promise<void> {
   const said = stderr?.trim().split('\n').at(-1) ?? '';
   const why = code === 'ENOENT' ? 'there is no such program' : `exit code ${exitCode}`;
   throw new EvicpressError(
-    `${printable(program)} ${args.slice(0, 3).join(' ')}: ${why}. ${printable(said, 300)} Name a Python of 3.10 or newer with --python, with access to a package index.`,
+    `${printable(program)} ${args.slice(0, 3).join(' ')}: ${why}.${said === '' ? '' : ` ${printable(said, 300)}`} Name a Python of 3.10 or newer with --python, with access to a package index.`,
   );
 }

@@ -1,4 +1,4 @@
-import { EvicpressError, errors, printable } from '../errors.js';
+import { EvicpressError, errors, naming, printable } from '../errors.js';
 import { profilePath } from '../formats/bundled.js';
 import { readTiers } from '../formats/tiers.js';
 import { formatBytes, formatBytesPerSecond } from '../units.js';
@@ -51,7 +51,8 @@ export const gpu: BesideKind = {
 };
 
 async function referenceLink(name: string, machine: string): Promise<BesideFigures> {
-  const profile = await readTiers(profilePath('tiers', machine));
+  const path = naming(`Tier ${name}`, () => profilePath('tiers', machine));
+  const profile = await readTiers(path);
   const dram = profile.tiers.find((tier) => tier.kind === 'dram');
   if (dram === undefined) {
     throw new EvicpressError(

@@ -69,6 +69,12 @@ const spoiltFiles: readonly Spoil[] = [
   ['a tier named twice', 'tiers.json', tiersWith({ name: 'ssd' }), /tiers\[1\]: tier "ssd" is named twice/],
   ['a tier named recompute', 'tiers.json', tiersWith({ name: 'recompute' }), /"recompute" is not a tier/],
 
+  [
+    'one object over several lines',
+    'methods.ndjson',
+    JSON.stringify(row, null, 2),
+    /^evicpress: methods\.ndjson:1: a JSON object over several lines begins here; expected one object per line\./,
+  ],
   ['empty', 'methods.ndjson', '', /methods\.ndjson: the file is empty/],
   [
     'broken on line 3',
@@ -340,6 +346,31 @@ const mistypedFlags: readonly (readonly [args: readonly string[], message: RegEx
   [['plan', '--solver', 'dula'], /Unknown solver "dula"\. Did you mean dual\? Pick one of: /],
   [['plan', '--alpha', 'lots'], /--alpha: "lots" is not a number of at least 0/],
   [['plan', '--alpha', '-1'], /--alpha: "-1" is not a number of at least 0/],
+  [['plan', '--alpha', '1e18'], /^evicpress: --alpha: "1e18" is too large to reckon with\./],
+  [['plan', '--capacity', 'dram=1e400GB'], /--capacity dram: "1e400GB" is too large for a size/],
+  [
+    ['refresh', '--trace', 'requests.jsonl', '--half-life', '1e12d'],
+    /--half-life: "1e12d" is too large to reckon with/,
+  ],
+  [
+    ['refresh', '--print-cron', '--print-alerts'],
+    /--print-cron, --print-alerts are given together\. Print one at a time\./,
+  ],
+  [
+    ['diff', 'tiers.json/x', 'tiers.json'],
+    /tiers\.json\/x: (a file is where a folder should be|no such file)/,
+  ],
+  [['plan', '-o', 'contexts.ndjson'], /-o contexts\.ndjson: this file is read too \(--contexts\)/],
+  [['plan', '-o', './tiers.json'], /-o \.\/tiers\.json: this file is read too \(--tiers\)/],
+  [['replay', 'requests.jsonl', '-o', 'requests.jsonl'], /this file is read too \(an argument\)/],
+  [['export', '--engine', 'vllm', '-o', '-'], /-o -: export writes several files\. Name a folder/],
+  [['export', '--engine', 'vllm', '--trace', 'requests.jsonl'], /--trace goes with --keyed-ids/],
+  [
+    ['export', '--keyed-ids', 'secretsecretsecret', '--trace', 'requests.jsonl', '-o', 'requests.jsonl'],
+    /-o requests\.jsonl: this file is read too \(--trace\), and would be written over\. Write to another\./,
+  ],
+  [['profile', 'tiers', '--tier', 'g=gpu:h10-host'], /^evicpress: Tier g: "h10-host" is neither/],
+  [['pl\u202ean'], /^evicpress: Unknown command "pl\\u202ean"/],
   [['plan', '--alpha', 'NaN'], /--alpha: "NaN" is not a number/],
   [['plan', '--min-quality', '1.5'], /--min-quality: "1\.5" is not a number from 0 to 1/],
   [['plan', '--capacity', 'dram'], /--capacity: "dram" is not TIER=SIZE/],

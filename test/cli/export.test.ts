@@ -78,3 +78,21 @@ it("finds a relative folder of a profile from the profile's own, wherever the fi
     `STORAGE_DIR=${box.path('machines/a/kv')}`,
   );
 });
+
+it('says where the plan is for another model than the one that is named', async () => {
+  const flags = writeSamples(box);
+  box.write('large.json', { ...samples.model, name: 'large' });
+  await box.evicpress('plan', ...flags, '--contexts', 'contexts.ndjson', '--methods', 'none');
+  const { exitCode, stderr } = await box.evicpress('export', '--engine', 'vllm', '--model', './large.json');
+  expect(exitCode).toBe(0);
+  expect(stderr.replace(/\s+/g, ' ')).toContain('The plan is for model small, --model names large');
+});
+
+it('writes a keyed copy to standard output, and nothing else', async () => {
+  const flags = writeSamples(box);
+  await box.evicpress('plan', ...flags, '--contexts', 'contexts.ndjson', '--methods', 'none');
+  const args = ['export', '--keyed-ids', 'secretsecretsecret', '-o'];
+  expect((await box.evicpress(...args, 'keyed.ndjson')).exitCode).toBe(0);
+  const { stdout } = await box.evicpress(...args, '-');
+  expect(`${stdout}\n`).toBe(readFileSync(box.path('keyed.ndjson'), 'utf8'));
+});

@@ -15,6 +15,7 @@ it('refreshes, shows drift and history, by evicpress.yaml alone', async () => {
   );
   const dry = await box.evicpress('refresh', '--dry-run');
   expect(dry).toMatchObject({ exitCode: 0, stdout: expect.stringContaining('dry run: nothing was written') });
+  expect(dry.stdout).toContain('generation 1 would be in force');
   const first = await box.evicpress('refresh', '--json', '--log-format', 'json');
   expect(first.exitCode).toBe(0);
   expect(JSON.parse(first.stdout)).toMatchObject({ outcome: 'published', generation: 1, newRequests: 300 });
@@ -52,6 +53,16 @@ it.each([
   );
   expect(outcome.exitCode).toBe(1);
   expect(outcome.stderr).toContain(message);
+});
+
+it.each([
+  ['refresh', '--print-cron'],
+  ['refresh', '--print-dashboard'],
+  ['completion', 'bash'],
+])('%s %s prints one object with --json', async (...args) => {
+  const { exitCode, stdout } = await box.evicpress(...args, '--json');
+  expect(exitCode).toBe(0);
+  expect(typeof JSON.parse(stdout)).toBe('object');
 });
 
 it.each(['--print-cron', '--print-systemd', '--print-k8s', '--print-alerts', '--print-dashboard'])(
