@@ -8,7 +8,7 @@ import { formatCount, formatCounted } from '../units.js';
 import type { Change } from '../workflows/generations.js';
 import type { PlanDifference } from '../workflows/plan-difference.js';
 
-/** Shows a change, asks, and makes it. @throws EvicpressError where nobody can be asked or the answer is no. */
+/** Shows a change, asks where that is not agreed to beforehand, and makes it. @throws EvicpressError where nobody can be asked or the answer is no. */
 export async function confirmAndCarryOut(
   change: Change,
   flags: { readonly yes?: boolean; readonly dryRun?: boolean },
@@ -17,12 +17,17 @@ export async function confirmAndCarryOut(
   for (const repair of change.repairs) terminal.warn(repair);
   const { difference } = change;
   for (const warning of await modelWarnings(change)) terminal.warn(warning);
+  const carriedOut = flags.dryRun !== true;
+  // Agreed to beforehand it is done before anything is shown: a reader of the table who goes away must not stop it.
+  const isAgreed = carriedOut && flags.yes === true;
+  if (isAgreed) await change.carryOut();
   if (difference.changes.length > 0) terminal.table(...changesTable(difference.changes));
   terminal.say(summaryOf(change, difference));
-  const carriedOut = flags.dryRun !== true;
   if (carriedOut) {
-    if (flags.yes !== true) await ask(change);
-    await change.carryOut();
+    if (!isAgreed) {
+      await ask(change);
+      await change.carryOut();
+    }
     terminal.say(`Generation ${change.generation} is in force: ${change.inForcePath}`);
     terminal.next('evicpress refresh --print-cron', 'keep it current; evicpress rollback goes back');
   }

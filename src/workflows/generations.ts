@@ -4,7 +4,7 @@ import { RESULTS_FOLDER } from '../formats/bundled.js';
 import { type Plan, readPlan } from '../formats/plan.js';
 import { type PlanDifference, planDifference } from './plan-difference.js';
 import { takeLock } from './refresh/lock.js';
-import { type GenerationRecord, PlanStore } from './refresh/plan-store.js';
+import { type GenerationRecord, PlanStore, type StoreState } from './refresh/plan-store.js';
 
 /** Where plans are published unless told otherwise: the folder `refresh` works in, so that both see one plan. */
 export const PUBLISH_FOLDER = join(RESULTS_FOLDER, 'state');
@@ -37,7 +37,8 @@ export async function planInForce(folder: string): Promise<Plan | undefined> {
 export async function reviewApply(folder: string, planPath: string): Promise<Change> {
   const plan = await readPlan(planPath);
   const store = new PlanStore(folder);
-  const { inForce, repairs } = await store.open(false);
+  const reviewed = await store.open(false);
+  const { inForce, repairs } = reviewed;
   const before = inForce === undefined ? undefined : await store.read(inForce);
   const generation = Math.max(plan.header.generation, await store.nextGeneration());
   return {
@@ -48,7 +49,7 @@ export async function reviewApply(folder: string, planPath: string): Promise<Cha
     models: { plan: plan.header.model, inForce: before?.header.model ?? null },
     repairs,
     carryOut: () =>
-      underLock(folder, store, inForce?.record, async () => {
+      underLock(folder, store, reviewed, async () => {
         await store.publish({ ...plan.header, generation }, plan.rows, {
           publishedAt: new Date().toISOString(),
           reason: 'apply',
@@ -64,7 +65,8 @@ export async function reviewApply(folder: string, planPath: string): Promise<Cha
  */
 export async function reviewRollback(folder: string, to?: number): Promise<Change> {
   const store = new PlanStore(folder);
-  const { inForce, repairs } = await store.open(false);
+  const reviewed = await store.open(false);
+  const { inForce, repairs } = reviewed;
   const records = await store.records();
   const current = inForce?.generation ?? Number.POSITIVE_INFINITY;
   const target =
@@ -81,21 +83,23 @@ export async function reviewRollback(folder: string, to?: number): Promise<Chang
     difference: planDifference(before, plan),
     models: { plan: plan.header.model, inForce: before?.header.model ?? null },
     repairs,
-    carryOut: () =>
-      underLock(folder, store, inForce?.record, () => store.goBack(target.generation, new Date())),
+    carryOut: () => underLock(folder, store, reviewed, () => store.goBack(target.generation, new Date())),
   };
 }
 
 async function underLock(
   folder: string,
   store: PlanStore,
-  reviewed: GenerationRecord | undefined,
+  reviewed: StoreState,
   act: () => Promise<void>,
 ): Promise<void> {
   const lock = await takeLock(folder);
   try {
     const { inForce } = await store.open(true);
-    if (reviewed !== undefined && inForce?.record.fileSha256 !== reviewed.fileSha256) {
+    const expected = reviewed.inForce?.record.fileSha256;
+    // Where the plan in force was damaged, none was seen in the review, and the one put back now is no news.
+    const wasDamaged = expected === undefined && reviewed.repairs.length > 0;
+    if (!wasDamaged && inForce?.record.fileSha256 !== expected) {
       throw new EvicpressError(
         `Generation ${inForce?.generation ?? 'none'} has come into force since the review. Look at the difference again.`,
       );

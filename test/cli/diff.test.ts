@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
+import { execa } from 'execa';
 import { describe, expect, it } from 'vitest';
-import { sandbox, writeSamples } from '../support/cli.js';
+import { BIN, sandbox, writeSamples } from '../support/cli.js';
 
 const box = sandbox();
 
@@ -154,6 +155,13 @@ describe('a plan that is cut off', () => {
 });
 
 describe('evicpress apply', () => {
+  it('is carried out where nobody reads what it shows', async () => {
+    box.write('a.ndjson', plan({ a: ['dram', 10] }));
+    const command = `"${process.execPath}" "${BIN}" apply a.ndjson --yes | (exec 0<&-; sleep 3)`;
+    await execa('bash', ['-c', command], { cwd: box.folder, reject: false });
+    expect((await box.evicpress('history')).stdout).toContain('1 in force');
+  });
+
   const warnings = async (name: string) =>
     (await box.evicpress('apply', name, '--yes')).stderr.replace(/\s+/g, ' ');
 
