@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 import { EvicpressError, errors, naming } from '../errors.js';
 import { loadModel, RESULTS_FOLDER } from '../formats/bundled.js';
 import { readConfig } from '../formats/config.js';
-import { jsonText, writeWhole } from '../formats/files.js';
+import { expectWritable, jsonText, writeWhole } from '../formats/files.js';
 import { RANGES } from '../formats/option-values.js';
 import { formatHeader } from '../formats/schema.js';
 import { readTiers, type Tier } from '../formats/tiers.js';
@@ -88,6 +88,7 @@ async function profileTiers(flags: Flags): Promise<void> {
     );
   }
   const output = flags.output ?? join(RESULTS_FOLDER, 'tiers.json');
+  await expectWritable(output);
   const earlier = await earlierTiers(output);
 
   const { tiers, beside } = await untilInterrupted((signal) =>

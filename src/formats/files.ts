@@ -1,7 +1,18 @@
 import { isUtf8 } from 'node:buffer';
 import { randomBytes } from 'node:crypto';
 import { unlinkSync } from 'node:fs';
-import { type FileHandle, open, readFile, realpath, rename, stat, unlink, writeFile } from 'node:fs/promises';
+import {
+  access,
+  constants,
+  type FileHandle,
+  open,
+  readFile,
+  realpath,
+  rename,
+  stat,
+  unlink,
+  writeFile,
+} from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { onExit } from 'signal-exit';
 import writeFileAtomic from 'write-file-atomic';
@@ -161,6 +172,31 @@ export async function writeWhole(path: string, text: string): Promise<void> {
   } catch (error) {
     throw systemFault(error, path);
   }
+}
+
+/**
+ * Sees, before work that takes long, whether its result can be written, as far as that can be told without writing.
+ * @throws EvicpressError
+ */
+export async function expectWritable(path: string): Promise<void> {
+  if (path === '-') return;
+  try {
+    const info = await stat(path).catch(() => undefined);
+    if (info?.isDirectory()) throw errors.badFile(path, undefined, 'this is a folder; expected a file.');
+    // What is there already is replaced, which is up to its folder.
+    if (info === undefined || info.isFile()) await access(await folderAbove(path), constants.W_OK);
+  } catch (error) {
+    throw systemFault(error, path);
+  }
+}
+
+/** The nearest folder above a path that is there. @throws the system's error where it is no folder. */
+async function folderAbove(path: string): Promise<string> {
+  const parent = dirname(path);
+  const info = await stat(parent).catch(() => undefined);
+  if (info === undefined && parent !== dirname(parent)) return folderAbove(parent);
+  if (info?.isDirectory() !== true) throw Object.assign(new Error(parent), { code: 'ENOTDIR' });
+  return parent;
 }
 
 /** Pretty JSON with a final newline, as every small file of ours is written. */

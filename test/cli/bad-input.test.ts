@@ -369,6 +369,14 @@ const mistypedFlags: readonly (readonly [args: readonly string[], message: RegEx
     ['export', '--keyed-ids', 'secretsecretsecret', '--trace', 'requests.jsonl', '-o', 'requests.jsonl'],
     /-o requests\.jsonl: this file is read too \(--trace\), and would be written over\. Write to another\./,
   ],
+  [
+    ['profile', 'tiers', '--tier', 'dram=dram', '--seconds-per-tier', '600', '-o', '.'],
+    /^evicpress: \.: this is a folder; expected a file\./,
+  ],
+  [
+    ['profile', 'tiers', '--tier', 'dram=dram', '--seconds-per-tier', '600', '-o', 'tiers.json/new/a.json'],
+    /^evicpress: tiers\.json\/new\/a\.json: a file is where a folder should be\./,
+  ],
   [['profile', 'tiers', '--tier', 'g=gpu:h10-host'], /^evicpress: Tier g: "h10-host" is neither/],
   [['pl\u202ean'], /^evicpress: Unknown command "pl\\u202ean"/],
   [['plan', '--alpha', 'NaN'], /--alpha: "NaN" is not a number/],
