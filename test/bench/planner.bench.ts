@@ -95,7 +95,7 @@ function inProcess(name: string, size: number): Row {
     process.execPath,
     [
       ...process.execArgv,
-      fileURLToPath(import.meta.url),
+      process.argv[1]!,
       '--row',
       `${name}:${size}`,
       ...(flags.python === undefined ? [] : ['--python', flags.python]),
