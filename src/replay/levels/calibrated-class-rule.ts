@@ -8,7 +8,7 @@ import { sum } from './seen-reuses.js';
 const MEMORY_HALF_LIFE = 1000;
 /** Requests that are taken to have come before the first, each of which reused something. */
 const CAUTION = 300;
-/** Mean qualities this near to each other count as equal. */
+/** Mean qualities this near to each other count as equal, but none is equal to 1: what may lose nothing stays whole. */
 const EQUAL = 0.003;
 
 /**
@@ -24,6 +24,8 @@ export class CalibratedClassRule {
   private readonly reuses: Float64Array;
   private requests = CAUTION;
   private readonly trend: ReuseTrend;
+  /** By how much the rule's mean quality may fall short of what is asked for. */
+  private readonly slack: number;
 
   /** @param history requests at the start of the log whose quality is nobody's loss. */
   constructor(
@@ -34,6 +36,7 @@ export class CalibratedClassRule {
   ) {
     const { curves } = compression;
     this.trend = new ReuseTrend(history);
+    this.slack = Math.min(EQUAL, 1 - meanQuality);
     this.ledger = new QualityLedger(meanQuality, history);
     this.rules = classRulesFrom(compression, minQuality);
     this.reuses = new Float64Array(curves);
@@ -67,7 +70,7 @@ export class CalibratedClassRule {
   private strongestRule(): readonly number[] {
     const reuses = sum(this.reuses);
     const requestsPerReuse = 1 / this.trend.shareToCome(reuses / this.requests);
-    const allowed = (this.ledger.lossAllowed() + EQUAL) * requestsPerReuse * reuses;
+    const allowed = (this.ledger.lossAllowed() + this.slack) * requestsPerReuse * reuses;
     return this.rules.find((rule) => this.lossOf(rule) <= allowed) ?? this.rules.at(-1)!;
   }
 

@@ -25,6 +25,13 @@ describe('the class rule of a mean quality', () => {
     expect(levels(new CalibratedClassRule(compression, 0.93, 0.95, 0))).toEqual([2, 1]);
   });
 
+  it('keeps everything whole where nothing may be lost, however little that would be', () => {
+    const quality = compression.quality.map((q) => 1 - (1 - q) / 10);
+    const nearlyLossless = { ...compression, quality };
+    expect(levels(new CalibratedClassRule(nearlyLossless, 1, undefined, 0))).toEqual([0, 0]);
+    expect(levels(new CalibratedClassRule(nearlyLossless, 0.997, undefined, 0))).toEqual([2, 1]);
+  });
+
   it('compresses more where few requests reuse anything, and less where the sensitive class does', () => {
     const seldom = new CalibratedClassRule(compression, 0.97, undefined, 10_000);
     const sensitive = new CalibratedClassRule(compression, 0.97, undefined, 10_000);
