@@ -15,6 +15,7 @@ import {
   zipfWithDrift,
   zipfWithScans,
 } from './synthetic.js';
+import { batchJobs, branchingAgents, deployments, evaluations } from './workloads.js';
 
 /** A log and the capacities, in blocks of 512 tokens, at which policies are compared on it. */
 export interface Case {
@@ -122,6 +123,13 @@ export function cases(): Case[] {
     add(`retrieval ${seed}`, [30, 150, 700], () => retrieval(seed, 0.7, 2 * seed));
     add(`upheavals ${seed}`, sizes, () => upheavals(seed, 18 * seed));
     add(`bursts ${seed}`, [300, 1500], () => bursts(seed));
+  }
+  // Shapes that no design was chosen on.
+  for (const seed of [71, 72]) {
+    add(`batch jobs ${seed}`, [500, 5000], () => batchJobs(seed));
+    add(`evaluations ${seed}`, [500, 5000], () => evaluations(seed));
+    add(`deployments ${seed}`, [500, 5000], () => deployments(seed));
+    add(`branching agents ${seed}`, [500, 5000], () => branchingAgents(seed));
   }
   add('loop', [500, 2500, 4900], () => loop(220));
   add('nothing again', [2500], () => nothingAgain());
