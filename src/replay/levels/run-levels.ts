@@ -31,6 +31,8 @@ export class RunLevels {
   private readonly classRule: CalibratedClassRule | undefined;
   private readonly planned: Int32Array | undefined;
   private readonly loaded: Float64Array;
+  /** By curve: 1 once a request of it has come. */
+  private readonly met: Uint8Array;
   private pathBytes = 0;
   private keptBytes = 0;
   private lossyBytes = 0;
@@ -52,6 +54,7 @@ export class RunLevels {
         setting.history,
       );
     this.loaded = new Float64Array(setting.tiers.length);
+    this.met = new Uint8Array(setting.store.compression.curves);
   }
 
   levelOf(block: number): number {
@@ -121,11 +124,14 @@ export class RunLevels {
     const wanted = this.wantedQuality(curve, size);
     const meant = this.lossyBytes === 0 ? wanted : this.wantedQuality(curve, spread * this.pathBytes);
     const continued = 2 * this.keptBytes > this.pathBytes;
+    this.met[curve] = 1;
     let worst = 1;
+    let bytes = 0;
     for (let i = 0; i < runs.pathLength; i++) {
       const run = runs.path[i]!;
       const block = runs.first[run]!;
       const known = i < runs.knownLength;
+      bytes += runs.length[run]! * this.setting.store.blocks.fullBytes[block]!;
       const planned = this.planned?.[block] ?? UNPLANNED;
       if (!known || stored.tierOf(run) === -1) {
         const level = planned !== UNPLANNED ? planned : stored.levelAt(run, Math.min(wanted, worst));
@@ -133,11 +139,12 @@ export class RunLevels {
       } else if (planned !== UNPLANNED) {
         // What the plan names stays as it asks.
       } else if (stored.level[run] === 0) {
-        if (stored.shared[run] === 1 || !continued) stored.size[run] = 0;
+        if (stored.shared[run] === 1) this.compressShared(run, bytes, wanted);
+        else if (!continued) stored.size[run] = 0;
         else if (this.adaptive.mayLoseMore)
           this.compressWhole(run, stored.levelAt(run, Math.min(wanted, worst)), size);
       } else {
-        this.regretOf(request, run, Math.min(meant, worst));
+        this.regretOf(request, run, Math.min(meant, worst), bytes);
       }
       if (trace.reuse === 'prefix') worst = Math.min(worst, stored.qualityOf(run));
     }
@@ -235,14 +242,15 @@ export class RunLevels {
 
   /**
    * A request meant to lose less than a kept run makes it lose. Once that, less what the run's smaller size has saved
-   * it, has come to more than its recomputation, it is recomputed and kept whole.
+   * it, has come to more than its recomputation, it is recomputed: kept whole, or as all want it who share it.
+   * @param bytes of the path down to the run's end.
    */
-  private regretOf(request: number, run: number, wanted: number): void {
+  private regretOf(request: number, run: number, wanted: number, bytes: number): void {
     const { runs, stored } = this;
     const missing = wanted - stored.qualityOf(run);
     if (missing <= 1e-9) return;
     const { model, trace, charge } = this.setting;
-    const lost = missing * Math.min(LARGEST_ALPHA, this.adaptive.alpha) - this.savedBy(run, wanted);
+    const lost = missing * Math.min(LARGEST_ALPHA, this.adaptive.alpha) - this.savedBy(run, wanted, bytes);
     stored.regret[run] = Math.max(0, stored.regret[run]! + lost);
     let tokensBefore = 0;
     for (let i = 0; runs.path[i] !== run; i++)
@@ -250,20 +258,39 @@ export class RunLevels {
     const tokens = runs.length[run]! * runs.tokensPerBlock(run);
     const seconds = recomputeSeconds(model, tokensBefore, tokens);
     if (stored.regret[run]! < seconds || !this.adaptive.mayHaveToRestore) return;
-    stored.storeAnew(run, 0, 0);
+    stored.storeAnew(run, stored.shared[run] === 1 ? this.levelForAll(run, bytes, wanted) : 0, 0);
     charge(request, seconds);
   }
 
-  /** Seconds by which a reuse of a run is quicker as it is than at a quality; what several sessions share would be whole. */
-  private savedBy(run: number, quality: number): number {
+  /** Seconds by which a reuse of a run is quicker as it is than at a quality, or at that which all want who share it. */
+  private savedBy(run: number, quality: number, pathBytes: number): number {
     const { runs, stored } = this;
     const { blocks, compression } = this.setting.store;
     const block = runs.first[run]!;
-    const level = stored.shared[run] === 1 ? 0 : stored.levelAt(run, quality);
+    const level =
+      stored.shared[run] === 1 ? this.levelForAll(run, pathBytes, quality) : stored.levelAt(run, quality);
     const curve = blocks.curveOf[block]! * compression.levels.length;
     const { secondsPerByte } = this.adaptive;
     const bytes = runs.length[run]! * blocks.fullBytes[block]!;
     return bytes * (secondsPerByte[curve + level]! - secondsPerByte[curve + stored.level[run]!]!);
+  }
+
+  /**
+   * The level of a run that several sessions share: no class is served worse than it wants to be by a path that ends
+   * with the run, nor this request worse than it wants to be.
+   */
+  private levelForAll(run: number, bytes: number, wanted: number): number {
+    let quality = wanted;
+    for (let curve = 0; curve < this.met.length; curve++)
+      if (this.met[curve] === 1) quality = Math.max(quality, this.wantedQuality(curve, bytes));
+    return this.stored.levelAt(run, quality);
+  }
+
+  /** What several sessions share and is kept whole is compressed where it lies as far as all of them want it to be. */
+  private compressShared(run: number, bytes: number, wanted: number): void {
+    const level = this.levelForAll(run, bytes, wanted);
+    if (level !== 0 && this.adaptive.mayLoseMore) this.stored.storeAnew(run, level, 0);
+    this.stored.size[run] = 0;
   }
 
   /** What is kept whole can still be compressed where it lies, once its path has grown long enough. */
