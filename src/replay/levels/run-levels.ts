@@ -283,7 +283,12 @@ export class RunLevels {
     let quality = wanted;
     for (let curve = 0; curve < this.met.length; curve++)
       if (this.met[curve] === 1) quality = Math.max(quality, this.wantedQuality(curve, bytes));
-    return this.stored.levelAt(run, quality);
+    const level = this.stored.levelAt(run, quality);
+    const { blocks, compression } = this.setting.store;
+    const whole = blocks.curveOf[this.runs.first[run]!]! * compression.levels.length;
+    const { secondsPerByte } = this.adaptive;
+    // The smallest level that is good enough may take longer to decompress than its size saves.
+    return secondsPerByte[whole + level]! < secondsPerByte[whole]! ? level : 0;
   }
 
   /** What several sessions share and is kept whole is compressed where it lies as far as all of them want it to be. */
