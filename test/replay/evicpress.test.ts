@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import type { MethodRow } from '../../src/formats/methods.js';
 import { assignClasses } from '../../src/traces/assign-classes.js';
+import type { Trace } from '../../src/traces/trace.js';
 import { THREE_CLASSES, TWO_CLASSES } from '../bench/policy/profile.js';
 import { replayed, tierOf } from '../bench/policy/setting.js';
 import {
@@ -86,25 +88,25 @@ describe('policy evicpress', () => {
   });
 
   it('holds the quality asked for in a loop that fits whole, where nothing lossy is ever chosen anew', () => {
-    const names = [...new Set(THREE_CLASSES.map((r) => r.class!))].sort();
-    const trace = assignClasses(loop(220), names, 1);
-    const setting = { trace, rows: THREE_CLASSES, tiers: [tierOf('dram', 4900), tierOf('ssd', 49_000)] };
-    const rule = replayed('lru+class-rule@0.95', setting);
-    const objective = { alpha: 1, meanQuality: rule.meanQuality };
-    const result = replayed('evicpress', { ...setting, objective });
+    const { rule, result } = besideClassRule(loop(220), THREE_CLASSES, 4900);
     expect(Math.abs(result.meanQuality - rule.meanQuality)).toBeLessThanOrEqual(0.005);
     expect(result.ttft.mean).toBeLessThanOrEqual(rule.ttft.mean);
   });
 
   it('compresses what many sessions share as far as all of them want it', () => {
-    const names = [...new Set(TWO_CLASSES.map((r) => r.class!))].sort();
-    const trace = assignClasses(branchingAgents(72), names, 1);
-    const setting = { trace, rows: TWO_CLASSES, tiers: [tierOf('dram', 500), tierOf('ssd', 5000)] };
-    const rule = replayed('lru+class-rule@0.95', setting);
-    const objective = { alpha: 1, meanQuality: rule.meanQuality };
-    const result = replayed('evicpress', { ...setting, objective });
+    const { rule, result } = besideClassRule(branchingAgents(72), TWO_CLASSES, 500);
     expect(Math.abs(result.meanQuality - rule.meanQuality)).toBeLessThanOrEqual(0.005);
     // Kept whole, what they share made it 12 % slower.
     expect(result.ttft.mean).toBeLessThanOrEqual(1.05 * rule.ttft.mean);
   });
 });
+
+/** LRU with the class rule of .95, and evicpress at its quality, on tiers of so many blocks and ten times that. */
+function besideClassRule(log: Trace, rows: readonly MethodRow[], blocks: number) {
+  const names = [...new Set(rows.map((r) => r.class!))].sort();
+  const trace = assignClasses(log, names, 1);
+  const setting = { trace, rows, tiers: [tierOf('dram', blocks), tierOf('ssd', 10 * blocks)] };
+  const rule = replayed('lru+class-rule@0.95', setting);
+  const objective = { alpha: 1, meanQuality: rule.meanQuality };
+  return { rule, result: replayed('evicpress', { ...setting, objective }) };
+}

@@ -265,14 +265,17 @@ export class RunLevels {
   /** Seconds by which a reuse of a run is quicker as it is than at a quality, or at that which all want who share it. */
   private savedBy(run: number, quality: number, pathBytes: number): number {
     const { runs, stored } = this;
-    const { blocks, compression } = this.setting.store;
-    const block = runs.first[run]!;
     const level =
       stored.shared[run] === 1 ? this.levelForAll(run, pathBytes, quality) : stored.levelAt(run, quality);
-    const curve = blocks.curveOf[block]! * compression.levels.length;
-    const { secondsPerByte } = this.adaptive;
-    const bytes = runs.length[run]! * blocks.fullBytes[block]!;
-    return bytes * (secondsPerByte[curve + level]! - secondsPerByte[curve + stored.level[run]!]!);
+    const bytes = runs.length[run]! * this.setting.store.blocks.fullBytes[runs.first[run]!]!;
+    return bytes * (this.secondsPerByteAt(run, level) - this.secondsPerByteAt(run, stored.level[run]!));
+  }
+
+  /** Seconds a reuse of a run costs for each of its uncompressed bytes, at a level. */
+  private secondsPerByteAt(run: number, level: number): number {
+    const { blocks, compression } = this.setting.store;
+    const curve = blocks.curveOf[this.runs.first[run]!]!;
+    return this.adaptive.secondsPerByte[curve * compression.levels.length + level]!;
   }
 
   /**
@@ -284,11 +287,8 @@ export class RunLevels {
     for (let curve = 0; curve < this.met.length; curve++)
       if (this.met[curve] === 1) quality = Math.max(quality, this.wantedQuality(curve, bytes));
     const level = this.stored.levelAt(run, quality);
-    const { blocks, compression } = this.setting.store;
-    const whole = blocks.curveOf[this.runs.first[run]!]! * compression.levels.length;
-    const { secondsPerByte } = this.adaptive;
     // The smallest level that is good enough may take longer to decompress than its size saves.
-    return secondsPerByte[whole + level]! < secondsPerByte[whole]! ? level : 0;
+    return this.secondsPerByteAt(run, level) < this.secondsPerByteAt(run, 0) ? level : 0;
   }
 
   /** What several sessions share and is kept whole is compressed where it lies as far as all of them want it to be. */

@@ -5,7 +5,7 @@ import type { TieredStore } from '../store.js';
 /** What is known of how a run was stored last, and for what. */
 export interface StoredFor {
   readonly level: number;
-  /** Bytes of the whole path for which the level was chosen; 0 where it is kept whole for all. */
+  /** Bytes of the whole path for which the level was chosen; 0 where it is kept for all who share it. */
   readonly size: number;
   readonly byClass: boolean;
 }
@@ -15,7 +15,7 @@ export class StoredRuns {
   /** By run: bytes of one block at its level. */
   readonly blockBytes: Float64Array;
   readonly level: Int32Array;
-  /** By run: bytes of the whole path for which it was stored; 0 where it is kept whole for all. */
+  /** By run: bytes of the whole path for which it was stored; 0 where it is kept for all who share it. */
   readonly size: Float64Array;
   /** By run: 1 where several sessions use it. */
   readonly shared: Uint8Array;
