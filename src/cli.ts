@@ -14,7 +14,7 @@ import { paint } from './report/colour.js';
  * @param argv as process.argv.
  */
 export async function main(argv: readonly string[]): Promise<void> {
-  process.stdout.on('error', leaveQuietlyWhenThePipeCloses);
+  process.stdout.on('error', goOnWhenThePipeCloses);
   // What nobody reads any more, warnings and progress, is no reason to leave the work undone.
   process.stderr.on('error', () => undefined);
   let action: Command | undefined;
@@ -56,7 +56,7 @@ export async function createProgram(
       const { applyConfig, checkGiven, refuseOverwriting } = await import('./configured-options.js');
       checkGiven(action);
       await applyConfig(action);
-      refuseOverwriting(action);
+      await refuseOverwriting(action);
     });
   const called = calledVerb(argv);
   for (const verb of verbs) {
@@ -159,7 +159,7 @@ function usageMessage(error: CommanderError): string {
   return `${sentence}${/[.!?)]$/.test(sentence) ? '' : '.'} See the command's --help.`;
 }
 
-function leaveQuietlyWhenThePipeCloses(error: NodeJS.ErrnoException): void {
-  if (error.code === 'EPIPE') process.exit(0);
-  process.exit(report(systemFault(error, 'standard output')));
+/** A reader who goes away, as `head` does, must not leave the work half done, nor hide how it ended. */
+function goOnWhenThePipeCloses(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE') process.exit(report(systemFault(error, 'standard output')));
 }

@@ -1,7 +1,9 @@
 import { realpathSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Command, Option } from 'commander';
 import { EvicpressError, printable } from './errors.js';
-import { configFault, readConfig } from './formats/config.js';
+import { RESULTS_FOLDER } from './formats/bundled.js';
+import { CONFIG_NAME, configFault, readConfig } from './formats/config.js';
 import { checkOptionValue } from './formats/option-values.js';
 import { openTerminal, type TerminalFlags } from './report/terminal.js';
 import {
@@ -46,11 +48,28 @@ export function checkGiven(action: Command): void {
 /** What may be written over: a plan by the one that follows it. */
 const REPLACED = ['previous'];
 
+/** What the commands read by themselves where no flag says: from these keys of evicpress.yaml, else from these results. */
+const READ_UNASKED: Readonly<Record<string, string | undefined>> = {
+  contexts: undefined,
+  methods: 'methods.ndjson',
+  model: undefined,
+  plan: 'plan.ndjson',
+  replay: 'replay.json',
+  size: 'size.json',
+  tiers: 'tiers.json',
+  trace: undefined,
+};
+/** Keys that are something else to a command, or that it does not read unasked. */
+const NOT_READ: Readonly<Record<string, readonly string[]>> = {
+  profile: ['methods', 'model'],
+  replay: ['plan'],
+};
+
 /**
  * Refuses an output that is one of the files the command reads: it would be gone, and with it what the result came from.
  * @throws EvicpressError naming both.
  */
-export function refuseOverwriting(action: Command): void {
+export async function refuseOverwriting(action: Command): Promise<void> {
   const output: unknown = action.getOptionValue('output');
   if (typeof output !== 'string' || !isGiven(action, 'output')) return;
   const target = fileAt(output);
@@ -61,13 +80,40 @@ export function refuseOverwriting(action: Command): void {
       ? []
       : [action.getOptionValue(key)].flat().map((value) => ({ name: option.long ?? key, value }));
   });
-  const read = [...given, ...action.args.map((value) => ({ name: 'an argument', value }))].find(
+  const named = action.args.map((value) => ({ name: 'an argument', value }));
+  const read = [...given, ...named, ...(await readUnasked(action))].find(
     ({ value }) => typeof value === 'string' && fileAt(value) === target,
   );
   if (read !== undefined)
     throw new EvicpressError(
       `-o ${printable(output)}: this file is read too (${read.name}), and would be written over. Write to another.`,
     );
+}
+
+/** The files that a command reads although neither a flag nor an argument names them, with where their names come from. */
+async function readUnasked(action: Command): Promise<{ name: string; value: unknown }[]> {
+  const verb = verbOf(action);
+  if (WITHOUT_CONFIG.includes(verb)) return [];
+  const config = (await readConfig('.')) as Values;
+  const isNamed = (key: string) => action.getOptionValue(key) !== undefined;
+  // A log comes as arguments to some; a plan is for a log or for contexts, whichever is named.
+  const isLogNamed = action.args.length > 0 || isNamed('trace') || isNamed('contexts');
+  const isOpen = (key: string) => {
+    if (NOT_READ[verb]?.includes(key) === true) return false;
+    if (key === 'trace') return !isLogNamed && (verb === 'replay' || hasOption(action, key));
+    if (key === 'contexts') return !isLogNamed && hasOption(action, key);
+    return !isNamed(key) && hasOption(action, key);
+  };
+  const unasked = Object.entries(READ_UNASKED).flatMap(([key, result]) => {
+    if (!isOpen(key)) return [];
+    if (typeof config[key] === 'string') return [{ name: `${key} in ${CONFIG_NAME}`, value: config[key] }];
+    return result === undefined ? [] : [{ name: 'a result of before', value: join(RESULTS_FOLDER, result) }];
+  });
+  return [...unasked, { name: 'the configuration', value: CONFIG_NAME }];
+}
+
+function hasOption(action: Command, key: string): boolean {
+  return action.options.some((option) => option.attributeName() === key);
 }
 
 /** The real path of an ordinary file; undefined where there is none. */
@@ -93,7 +139,9 @@ export async function applyConfig(action: Command): Promise<void> {
   const section = sectionOf(config, name);
   // `explain` tells of a plan: what that was made with comes before what stands in the file now.
   const shared = verb === 'explain' ? {} : config;
-  const open = action.options.map((option) => option.attributeName()).filter((key) => !isGiven(action, key));
+  const open = action.options
+    .map((option) => option.attributeName())
+    .filter((key) => !alternativesOf(key).some((each) => isGiven(action, each)));
   const [wrong] = await nameFaults(config, ({ key, section: own }) =>
     own === undefined ? open.includes(key) && !(key in section) : own === name && open.includes(key),
   );
@@ -108,6 +156,16 @@ export async function applyConfig(action: Command): Promise<void> {
   }
   for (const fault of unknownKeys(config))
     openTerminal(action.optsWithGlobals<TerminalFlags>()).warn((await configFault(fault)).message);
+}
+
+/** Options of which one says what the others would: a flag sets aside all of them in evicpress.yaml. */
+const ALTERNATIVES = [
+  ['alpha', 'meanQuality', 'maxMeanTtft'],
+  ['trace', 'contexts'],
+] as const;
+
+function alternativesOf(key: string): readonly string[] {
+  return ALTERNATIVES.find((names) => names.some((name) => name === key)) ?? [key];
 }
 
 /** The verbs share a section where one shows what the other does. */

@@ -98,6 +98,21 @@ export function systemFault(error: unknown, path: string): unknown {
       );
     case 'ELOOP':
       return new EvicpressError(`${shown}: symbolic links lead in a circle. Choose another path.`);
+    case 'ENXIO':
+      return new EvicpressError(
+        `${shown}: a socket, or a device that is not there: it cannot be opened. Name a file, or put a pipe between, as cat does.`,
+      );
+    case 'EMFILE':
+    case 'ENFILE':
+      return new EvicpressError(`${shown}: too many files are open. Raise the limit with ulimit -n.`);
+    case 'EFBIG':
+      return new EvicpressError(
+        `${shown}: the file would be larger than is allowed. Raise the limit with ulimit -f, or choose ${ANOTHER_PLACE}.`,
+      );
+    case 'ESTALE':
+      return new EvicpressError(
+        `${shown}: the file server has replaced it meanwhile. Run the command again, or mount the folder anew.`,
+      );
     case 'EIO':
       return new EvicpressError(`${shown}: the device reports an error of its own. Check the disk.`);
     case 'ENAMETOOLONG':

@@ -3,6 +3,7 @@ import { logCacheFolder } from '../formats/cache-folder.js';
 import type { Config } from '../formats/config.js';
 import { readContexts } from '../formats/contexts.js';
 import type { Demand } from '../formats/demand.js';
+import { inputPath } from '../formats/files.js';
 import type { Model } from '../formats/model.js';
 import { demandOfContexts } from '../plan/demand-of-contexts.js';
 import { expectFormat, loadTrace } from '../traces/load.js';
@@ -20,8 +21,8 @@ export interface DemandFlags {
 
 /** The commander options that say what is to be placed. */
 export const DEMAND_OPTIONS: readonly (readonly [flags: string, description: string])[] = [
-  ['--trace <log>', 'request log to plan for'],
-  ['--contexts <file>', 'contexts to plan for, instead of a log'],
+  ['--trace <log>', 'request log to plan for, - for standard input'],
+  ['--contexts <file>', 'contexts to plan for, instead of a log; - for standard input'],
   ['--format <name>', 'format of the log, where it is not recognised'],
   ['--block-tokens <n>', 'tokens per block of the log, where it does not tell'],
   ['--skip-bad', 'leave out lines of the log that do not parse'],
@@ -47,13 +48,14 @@ export async function openDemand(
   const contexts = flags.contexts ?? (flags.trace === undefined ? config.contexts : undefined);
   if (contexts !== undefined && flags.trace === undefined) {
     expectLogOptions(flags);
-    return { kind: 'contexts', path: contexts };
+    return { kind: 'contexts', path: inputPath(contexts) };
   }
-  const path = flags.trace ?? config.trace;
-  if (path === undefined)
+  const named = flags.trace ?? config.trace;
+  if (named === undefined)
     throw new EvicpressError(
       'Nothing to plan for. Name a request log with --trace, or contexts with --contexts. Without either, `evicpress demo` plans for a bundled log.',
     );
+  const path = inputPath(named);
   return { kind: 'trace', path, trace: await openTrace(path, flags) };
 }
 

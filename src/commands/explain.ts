@@ -48,6 +48,11 @@ async function run(context: string, flags: ExplainFlags): Promise<void> {
   if (found === undefined) throw unknownContext(context, path, ids);
   const { problem, inputs } = await readProblem(flags, header);
   for (const warning of inputs.warnings) terminal.warn(warning);
+  const { model } = inputs;
+  if (header.model !== null && header.model !== model.name)
+    terminal.warn(
+      `The plan is for model ${printable(header.model)}, the sums below are for ${model.name}: leave --model out, or make a plan for that model.`,
+    );
   const i = problem.demand.ids.indexOf(context);
   if (i < 0)
     throw new EvicpressError(

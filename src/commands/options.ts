@@ -1,3 +1,4 @@
+import { EvicpressError } from '../errors.js';
 import { shellWord } from '../shell-word.js';
 
 /** The flags that say what a command worked from, in the order of the help. */
@@ -23,6 +24,21 @@ export function sameInputs(flags: object): string {
     return values.flatMap((each) => [flag, shellWord(String(each))]);
   });
   return words.map((word) => ` ${word}`).join('');
+}
+
+/**
+ * Refuses an alpha beside what alpha is solved for: one of the two would be passed over in silence.
+ * @throws EvicpressError
+ */
+export function expectOneObjective(flags: {
+  readonly alpha?: string;
+  readonly meanQuality?: string;
+  readonly maxMeanTtft?: string;
+}): void {
+  if (flags.alpha !== undefined && (flags.meanQuality !== undefined || flags.maxMeanTtft !== undefined))
+    throw new EvicpressError(
+      '--alpha and a target for the mean are both given; the target solves for alpha. Leave one out.',
+    );
 }
 
 /** Collects a repeatable flag. */

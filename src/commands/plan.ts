@@ -18,7 +18,7 @@ import { PUBLISH_FOLDER, planInForce } from '../workflows/generations.js';
 import { type PlanDifference, rowDifference } from '../workflows/plan-difference.js';
 import type { DemandSource } from './demand.js';
 import { fingerprints } from './inputs.js';
-import { sameInputs } from './options.js';
+import { expectOneObjective, sameInputs } from './options.js';
 import { costOfEngine, enginesText, withEngineKeys } from './plan-engine.js';
 import { addProblemOptions, offeredRequest, type ProblemFlags, readRequest } from './problem-inputs.js';
 
@@ -133,7 +133,8 @@ function differenceText(name: string, { kept, changes }: PlanDifference): string
 
 /** What shows the plan's worth: a replay of its log; without a log, the page. */
 function nextStep(source: DemandSource, flags: PlanFlags): [command: string, why: string] {
-  if (source.kind === 'contexts')
+  // A log that came through a pipe is gone.
+  if (source.kind === 'contexts' || flags.trace === '-')
     return ['evicpress report', 'the same with charts, every context explained'];
   const log = flags.trace === undefined ? '' : ` ${shellWord(flags.trace)}`;
   return [`evicpress replay${log}${sameInputs(flags)}`, 'what it is worth on this log'];
@@ -158,12 +159,9 @@ function isSameForm(a: Placement, b: Placement): boolean {
 }
 
 /** What alpha is solved for; an alpha on the command line wins over a target in evicpress.yaml. */
-function targetOf({ alpha, meanQuality, maxMeanTtft }: PlanFlags, configured?: string): Target {
-  if (alpha !== undefined && (meanQuality !== undefined || maxMeanTtft !== undefined)) {
-    throw new EvicpressError(
-      '--alpha and a target for the mean are both given; the target solves for alpha. Leave one out.',
-    );
-  }
+function targetOf(flags: PlanFlags, configured?: string): Target {
+  expectOneObjective(flags);
+  const { alpha, meanQuality, maxMeanTtft } = flags;
   const quality = meanQuality ?? (alpha === undefined && maxMeanTtft === undefined ? configured : undefined);
   return {
     ...(quality === undefined

@@ -4,7 +4,7 @@ import { loadModel, PROFILES_FOLDER } from '../formats/bundled.js';
 import { readConfig } from '../formats/config.js';
 import { readContexts } from '../formats/contexts.js';
 import { METRICS, type Metric } from '../formats/methods.js';
-import { requireRunner } from '../formats/option-values.js';
+import { COUNTS, parseSeed, requireRunner } from '../formats/option-values.js';
 import { DEFAULT_METHODS, DEFAULT_RATIOS, listConfigurations } from '../methods/configurations.js';
 import { embeddedCatalog } from '../methods/embedded/runner.js';
 import type { KvpressSettings } from '../methods/kvpress-runner.js';
@@ -14,7 +14,7 @@ import { shuffleQueries } from '../methods/queries.js';
 import { readQueryLog } from '../methods/query-log.js';
 import type { LongContexts, ProfiledContext } from '../methods/runner.js';
 import type { TerminalFlags } from '../report/terminal.js';
-import { parseNumber, parseSeconds } from '../units.js';
+import { parseCount, parseNumber, parseSeconds } from '../units.js';
 
 /** The flags of `profile methods` as commander hands them over. */
 export interface MethodsFlags extends TerminalFlags {
@@ -132,12 +132,12 @@ export async function readSettings(flags: MethodsFlags): Promise<MethodsSettings
   for (const metric of metrics) {
     if (!METRICS.includes(metric as Metric)) throw errors.unknownName('metric', metric, METRICS);
   }
-  const count = (text: string, flag: string) => Math.trunc(parseNumber(text, flag, { min: 1 }));
+  const count = (text: string, flag: string) => parseCount(text, flag);
   const queries = count(flags.queries ?? config.profile?.queries ?? DEFAULT_QUERIES, '--queries');
   const files = flags.contexts ?? (config.contexts === undefined ? [] : [config.contexts]);
   const limit = flags.maxContexts === undefined ? undefined : count(flags.maxContexts, '--max-contexts');
-  const heldOut = Math.trunc(parseNumber(flags.heldOut ?? '0', '--held-out', { min: 0 }));
-  const seed = flags.seed === undefined ? undefined : Math.trunc(parseNumber(flags.seed, '--seed'));
+  const heldOut = parseCount(flags.heldOut ?? '0', '--held-out', COUNTS.heldOut);
+  const seed = flags.seed === undefined ? undefined : parseSeed(flags.seed, '--seed');
   const methods =
     splitList(flags.methods) ??
     openai?.candidates.map((each) => each.method) ??
@@ -231,9 +231,7 @@ function readKvpress(
     dtype: flags.dtype ?? defaultDtype(device),
     device,
     ...(flags.ray === undefined ? {} : { ray: flags.ray }),
-    ...(flags.workers === undefined
-      ? {}
-      : { workers: Math.trunc(parseNumber(flags.workers, '--workers', { min: 1 })) }),
+    ...(flags.workers === undefined ? {} : { workers: parseCount(flags.workers, '--workers') }),
   };
 }
 

@@ -5,7 +5,8 @@ import { EvicpressError, errors, naming } from '../errors.js';
 import { loadModel, RESULTS_FOLDER } from '../formats/bundled.js';
 import { readConfig } from '../formats/config.js';
 import { expectWritable, jsonText, writeWhole } from '../formats/files.js';
-import { RANGES } from '../formats/option-values.js';
+import type { Model } from '../formats/model.js';
+import { parseSeed, RANGES } from '../formats/option-values.js';
 import { formatHeader } from '../formats/schema.js';
 import { readTiers, type Tier } from '../formats/tiers.js';
 import { pick } from '../registry.js';
@@ -80,13 +81,13 @@ async function profileTiers(flags: Flags): Promise<void> {
   );
   const capacities = parseCapacities(flags.capacity ?? configured.map((entry) => entry.join('=')), targets);
   const settings = readSettings(flags, config.profile?.secondsPerTier);
-  const model = flags.model ?? config.model;
-  if (model === undefined && targets.some((target) => target.kind === 'engine')) {
-    throw errors.missingInput(
-      'model to go with the measured prefill',
-      'Name the model the engine serves: --model llama-3.1-8b (see `evicpress profile --list`).',
+  const model = targets.some((target) => target.kind === 'engine')
+    ? await servedModel(flags.model ?? config.model)
+    : undefined;
+  if (flags.model !== undefined && model === undefined)
+    terminal.warn(
+      '--model goes with the prefill that a tier of kind engine shows; none is measured, so it is not used.',
     );
-  }
   const output = flags.output ?? join(RESULTS_FOLDER, 'tiers.json');
   await expectWritable(output);
   const earlier = await earlierTiers(output);
@@ -111,6 +112,15 @@ async function profileTiers(flags: Flags): Promise<void> {
     terminal.result({ ...profile, output });
   }
   if (flags.strict === true) refuseBad(tiers, terminal);
+}
+
+/** The model that an engine serves, known before anything is measured. @throws EvicpressError */
+function servedModel(name: string | undefined): Promise<Model> {
+  if (name !== undefined) return loadModel(name);
+  throw errors.missingInput(
+    'model to go with the measured prefill',
+    'Name the model the engine serves: --model llama-3.1-8b (see `evicpress profile --list`).',
+  );
 }
 
 /** What is measured, fast to slow, and what belongs beside it. */
@@ -179,7 +189,7 @@ function byField(figures: readonly BesideFigures[]): Record<string, BesideFigure
 async function writeProfile(
   profile: { readonly tiers: readonly Tier[]; readonly engines?: readonly BesideFigures[] },
   output: string,
-  modelName: string | undefined,
+  served: Model | undefined,
 ): Promise<string[]> {
   const written: string[] = [];
   if (profile.tiers.length > 0) {
@@ -187,8 +197,8 @@ async function writeProfile(
     written.push(output);
   }
   const engine = profile.engines?.[0];
-  if (engine === undefined || modelName === undefined) return written;
-  const model = { ...(await loadModel(modelName)), prefill: engine.prefill, source: 'measured' };
+  if (engine === undefined || served === undefined) return written;
+  const model = { ...served, prefill: engine.prefill, source: 'measured' };
   const path = join(output === '-' ? RESULTS_FOLDER : dirname(output), 'model.json');
   await writeWhole(path, jsonText({ ...formatHeader('model'), ...model }));
   return [...written, path];
@@ -243,7 +253,7 @@ function readSettings(
     ...(sizes === undefined ? {} : { sizes: ascending(sizes.split(','), (text) => parseSize(text)) }),
     streams: ascending(streams.split(','), (text) => parseStreams(text)),
     ...(flags.scratch === undefined ? {} : { scratchBytes: parseScratch(flags.scratch) }),
-    seed: parseNumber(flags.seed, '--seed', { min: 0 }),
+    seed: parseSeed(flags.seed, '--seed'),
   };
 }
 

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { PROFILES_FOLDER, RESULTS_FOLDER } from '../formats/bundled.js';
 import type { Config } from '../formats/config.js';
+import { inputPath } from '../formats/files.js';
 import type { Tier } from '../formats/tiers.js';
 import { type InputFlags, type Inputs, loadInputs } from './inputs.js';
 
@@ -14,7 +15,7 @@ export function logPaths(
   named: readonly string[],
   config: Config,
 ): { paths: readonly string[]; bundled: boolean } {
-  if (named.length > 0) return { paths: named, bundled: false };
+  if (named.length > 0) return { paths: named.map(inputPath), bundled: false };
   if (config.trace !== undefined) return { paths: [config.trace], bundled: false };
   return {
     paths: [join(PROFILES_FOLDER, 'traces', 'mooncake-conversation-1500.jsonl.gz')],

@@ -1,7 +1,7 @@
 import { EvicpressError } from '../errors.js';
 import { logCacheFolder } from '../formats/cache-folder.js';
 import type { Config } from '../formats/config.js';
-import { RANGES } from '../formats/option-values.js';
+import { parseSeed, RANGES } from '../formats/option-values.js';
 import { readPlan } from '../formats/plan.js';
 import { fitCurves } from '../plan/curves.js';
 import { compressionOf } from '../replay/compression.js';
@@ -14,6 +14,7 @@ import { expectLog, type LoadOptions, loadTrace } from '../traces/load.js';
 import type { Trace } from '../traces/trace.js';
 import { parseCount, parseNumber } from '../units.js';
 import type { InputFlags, Inputs } from './inputs.js';
+import { expectOneObjective } from './options.js';
 import { parseTarget } from './replay-extras.js';
 import { replayInputs } from './replay-inputs.js';
 import type { LiveFlags } from './replay-live.js';
@@ -106,7 +107,7 @@ function readFlags(flags: ReplayFlags, config: Config): Omit<ReplaySettings, 'po
     },
     warmShare,
     ...(flags.assignClasses !== undefined && {
-      classSeed: parseNumber(flags.assignClasses, '--assign-classes'),
+      classSeed: parseSeed(flags.assignClasses, '--assign-classes'),
     }),
     simulator: {
       load: parseNumber(flags.load, '--load', RANGES.load),
@@ -121,8 +122,10 @@ function readFlags(flags: ReplayFlags, config: Config): Omit<ReplaySettings, 'po
 
 /** What policy evicpress plans for: the flags, then evicpress.yaml, as `evicpress plan` has them. */
 function objectiveOf(flags: ReplayFlags, config: Config): Objective {
+  expectOneObjective(flags);
   const minQuality = flags.minQuality ?? config.minQuality;
-  const meanQuality = flags.meanQuality ?? config.meanQuality;
+  // An alpha of this run wins over a target that stands in evicpress.yaml for all.
+  const meanQuality = flags.meanQuality ?? (flags.alpha === undefined ? config.meanQuality : undefined);
   return {
     alpha: parseNumber(flags.alpha ?? config.alpha ?? DEFAULT_ALPHA, '--alpha', RANGES.alpha),
     ...(minQuality !== undefined && {

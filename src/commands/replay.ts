@@ -41,7 +41,7 @@ import { printReplay } from './replay-table.js';
 export default function replayCommand(command: Command): void {
   for (const [name, description] of [...INPUT_OPTIONS, ...LIVE_OPTIONS]) command.option(name, description);
   command
-    .argument('[log...]', 'request logs; the bundled excerpt without any')
+    .argument('[log...]', 'request logs, - for standard input; the bundled excerpt without any')
     .option(
       '--policies <list>',
       `policies, e.g. lru,lru+int4,belady (default: ${DEFAULT_POLICIES.join(',')})`,

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { EvicpressError, errors, naming, printable } from '../errors.js';
 import { RESULTS_FOLDER } from '../formats/bundled.js';
 import { jsonText, writeWhole } from '../formats/files.js';
-import { RANGES } from '../formats/option-values.js';
+import { COUNTS } from '../formats/option-values.js';
 import { formatHeader } from '../formats/schema.js';
 import type { SizePoint } from '../formats/size.js';
 import type { Tier } from '../formats/tiers.js';
@@ -199,7 +199,7 @@ function defaultRange({ tiers, demand }: Problem, ranks: readonly number[]): Var
 function sweep(setup: Setup, flags: SizeFlags, onPoint: (done: number, total: number) => void): Solved[] {
   const { varied } = setup;
   const wanted = flags.points ?? String(varied.length === 1 ? POINTS.one : POINTS.two);
-  const points = parseCount(wanted, '--points', RANGES.points);
+  const points = parseCount(wanted, '--points', COUNTS.points);
   const sizes = varied.map(({ low, high }) => logSpaced(low, high, points));
   const grid =
     sizes.length === 1

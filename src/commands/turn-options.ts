@@ -7,7 +7,7 @@ import { DEFAULT_THRESHOLDS, type DriftThresholds } from '../workflows/refresh/d
 import type { TurnOptions } from '../workflows/refresh/options.js';
 import { type ConstraintFlags, readConstraints } from './constraints.js';
 import { INPUT_OPTIONS, type InputFlags } from './inputs.js';
-import { flagName } from './options.js';
+import { expectOneObjective, flagName } from './options.js';
 
 /** The flags of a turn, as commander hands them over. */
 export interface TurnFlags extends InputFlags, ConstraintFlags {
@@ -92,6 +92,7 @@ export const REFRESH_OPTIONS: readonly (readonly [flags: string, description: st
 
 /** Flags over `refresh:` of evicpress.yaml over its top level over defaults. @throws EvicpressError */
 export function turnOptions(flags: TurnFlags, config: Config): TurnOptions {
+  expectOneObjective(flags);
   const own = config.refresh ?? {};
   const text = (name: keyof TurnFlags & string, fallback?: string): string | undefined =>
     (flags[name] as string | undefined) ?? textOf(own[name]) ?? textOf(config[name]) ?? fallback;

@@ -27,6 +27,11 @@ export { systemFault };
 /** A file that is read as a whole and is larger than this is not one of ours. */
 const MAX_WHOLE_BYTES = 256 * 2 ** 20;
 
+/** The path of an input as it is named on the command line: `-` is standard input. */
+export function inputPath(named: string): string {
+  return named === '-' ? '/dev/stdin' : named;
+}
+
 /**
  * A text file as a whole, without the mark of byte order that some editors put before it.
  * @throws EvicpressError on one too large to be ours; errors of the system pass as they are.
@@ -212,9 +217,7 @@ export function jsonText(value: unknown): string {
  */
 export async function writePieces(path: string, pieces: Iterable<string>, mode = 0o644): Promise<void> {
   if (path === '-') {
-    for (const piece of pieces) {
-      if (!process.stdout.write(piece)) await new Promise((resolve) => process.stdout.once('drain', resolve));
-    }
+    await writeOut(pieces);
     return;
   }
   const target = await realpath(path).catch(() => path);
@@ -243,6 +246,33 @@ export async function writePieces(path: string, pieces: Iterable<string>, mode =
   } finally {
     forget();
   }
+}
+
+/** Writes to standard output, no faster than it is read and no further than its reader wants. */
+async function writeOut(pieces: Iterable<string>): Promise<void> {
+  let isClosed = false;
+  const close = () => {
+    isClosed = true;
+  };
+  process.stdout.on('error', close);
+  for (const piece of pieces) {
+    if (isClosed) break;
+    if (!process.stdout.write(piece)) await drained();
+  }
+  process.stdout.off('error', close);
+}
+
+/** When standard output takes more, or fails. */
+function drained(): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      process.stdout.off('drain', done);
+      process.stdout.off('error', done);
+      resolve();
+    };
+    process.stdout.once('drain', done);
+    process.stdout.once('error', done);
+  });
 }
 
 function removeNow(path: string): void {

@@ -12,10 +12,8 @@ export const RANGES = {
   migrationCost: { min: 0 },
   minGain: { min: 0 },
   minQuality: { min: 0, max: 1 },
-  points: { min: 1, max: 1000 },
   price: { min: 0 },
   probeSeconds: { min: 1, max: 600 },
-  queries: { min: 1 },
   secondsPerTier: { min: 1, max: 3600 },
   warm: { min: 0, max: 1 },
   window: { min: 100, max: 1e7 },
@@ -24,7 +22,20 @@ export const RANGES = {
 /** What answers the queries when methods are profiled. */
 const RUNNERS: readonly string[] = ['embedded', 'kvpress', 'openai'];
 
-const COUNTS = ['blockTokens', 'chunkTokens', 'engines', 'ranks'];
+/** What whole numbers may be. */
+export const COUNTS = {
+  answerTokens: { min: 1 },
+  blockTokens: { min: 1 },
+  chunkTokens: { min: 1 },
+  engines: { min: 1 },
+  heldOut: { min: 0 },
+  maxContexts: { min: 1 },
+  points: { min: 1, max: 1000 },
+  queries: { min: 1 },
+  ranks: { min: 1 },
+  workers: { min: 1 },
+} as const;
+const SEEDS = ['assignClasses', 'seed'];
 const TIMES = ['budget', 'halfLife', 'hold', 'maxMeanTtft', 'moneyWeight', 'period', 'probeEvery'];
 const SIZES = ['capacity', 'scratch', 'writeBudget'];
 /** Bytes of a block here: any, for what is asked is whether a size can be read. */
@@ -42,7 +53,8 @@ export function checkOptionValue(key: string, text: string): void {
     else if (key === 'minQualityOfClass') parseNumber(text, key, RANGES.minQuality);
     else if (key === 'maxMoney') requirePositive(parseNumber(text, key), text);
     else if (key === 'tenantShare') parseShare(text, key);
-    else if (COUNTS.includes(key)) parseCount(text, key);
+    else if (Object.hasOwn(COUNTS, key)) parseCount(text, key, COUNTS[key as keyof typeof COUNTS]);
+    else if (SEEDS.includes(key)) parseSeed(text, key);
     else if (TIMES.includes(key) && !(key === 'probeEvery' && text === 'never'))
       requirePositive(parseSeconds(text), text);
     else if (key === 'runner') requireRunner(text);
@@ -57,6 +69,11 @@ export function requireRunner(name: string): void {
 
 function requirePositive(value: number, text: string): void {
   if (!(value > 0)) throw new EvicpressError(`"${printable(text)}" is not above 0.`);
+}
+
+/** What random choices begin with: a whole number. @param what for the message. @throws EvicpressError */
+export function parseSeed(text: string, what: string): number {
+  return parseCount(text, what, {});
 }
 
 /** A share as a fraction or in percent: `0.4`, `40%`. @param what for the message. @throws EvicpressError */

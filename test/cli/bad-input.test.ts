@@ -448,6 +448,13 @@ const mistypedFlags: readonly (readonly [args: readonly string[], message: RegEx
     /contexts\.ndjson:1: context "a" has no text; profiling needs it/,
   ],
   [['profile', 'methods', '--metric', 'answers'], /Unknown metric "answers"/],
+  [['profile', 'methods', '--seed', '1.5'], /^evicpress: --seed: "1\.5" is not a whole number\.$/],
+  [['profile', 'methods', '--queries', '2.5'], /^evicpress: --queries: "2\.5" is not a whole number\.$/],
+  [['profile', 'tiers', '--seed', '1.5'], /^evicpress: --seed: "1\.5" is not a whole number\.$/],
+  [
+    ['profile', 'tiers', '--tier', 'e=engine:http://127.0.0.1:9', '--model', 'lama-3.1-8b'],
+    /lama-3\.1-8b.*Did you mean llama-3\.1-8b\?/,
+  ],
 ];
 
 describe('the command line', () => {

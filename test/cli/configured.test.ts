@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { sandbox, writeSamples } from '../support/cli.js';
+import { samples, sandbox, writeSamples } from '../support/cli.js';
 
 const box = sandbox();
 
@@ -24,6 +24,46 @@ describe('evicpress.yaml', () => {
     expect(readFileSync(box.path('own.ndjson'), 'utf8')).toContain('"alpha":5');
     expect(stderr).toBe('');
     expect((await planned('--alpha', '7')).header.objective.alpha).toBe(7);
+  });
+
+  it('is set aside by a flag that says the same in another way', async () => {
+    writeSamples(box);
+    box.write('evicpress.yaml', `${INPUTS}plan:\n  alpha: 5\n  contexts: contexts.ndjson\n`);
+    const { header } = await planned('--mean-quality', '0.9', '--trace', 'requests.jsonl');
+    expect(header.objective).toMatchObject({ meanQuality: 0.9 });
+    expect(header.inputs.map(({ path }: { path: string }) => path)).toContain('requests.jsonl');
+  });
+
+  it.each([
+    ['plan', 'contexts.ndjson', 'contexts in evicpress.yaml'],
+    ['plan', 'model.json', 'model in evicpress.yaml'],
+    ['plan', '.evicpress/methods.ndjson', 'a result of before'],
+    ['plan', 'evicpress.yaml', 'the configuration'],
+    ['replay', 'requests.jsonl', 'trace in evicpress.yaml'],
+    ['report', '.evicpress/plan.ndjson', 'a result of before'],
+  ])('%s -o %s is refused: what is read unasked is not written over either', async (verb, output, name) => {
+    writeSamples(box);
+    const text = 'tiers: tiers.json\nmodel: model.json\ncontexts: contexts.ndjson\ntrace: requests.jsonl\n';
+    box.write('evicpress.yaml', text);
+    box.write('.evicpress/methods.ndjson', samples.methods);
+    box.write('.evicpress/plan.ndjson', 'a plan');
+    const before = readFileSync(box.path(output), 'utf8');
+    const { exitCode, stderr } = await box.evicpress(verb, '-o', output);
+    expect(stderr).toBe(
+      `evicpress: -o ${output}: this file is read too (${name}), and would be written over. Write to another.`,
+    );
+    expect(exitCode).toBe(1);
+    expect(readFileSync(box.path(output), 'utf8')).toBe(before);
+  });
+
+  it('is no input where a flag names another', async () => {
+    const flags = writeSamples(box);
+    box.write('evicpress.yaml', 'tiers: old.json\ncontexts: old.ndjson\n');
+    for (const old of ['old.json', 'old.ndjson']) {
+      box.write(old, 'what was before');
+      const { stderr } = await planned(...flags, '--contexts', 'contexts.ndjson', '-o', old);
+      expect(stderr).toBe('');
+    }
   });
 
   it('takes lists, mappings and switches for options that repeat or stand alone', async () => {

@@ -1,8 +1,9 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
+import { execa } from 'execa';
 import { describe, expect, it } from 'vitest';
 import type { ReplayResult } from '../../src/formats/replay.js';
-import { samples, sandbox, writeSamples } from '../support/cli.js';
+import { BIN, samples, sandbox, writeSamples } from '../support/cli.js';
 
 const box = sandbox();
 const POLICIES = ['full-prefill', 'lru', 'lfu', 's3-fifo', 'arc', 'gdsf', 'lhd', 'belady', 'evicpress'];
@@ -26,6 +27,32 @@ describe('logs that are odd', () => {
     const { requests, warm, policies } = await replayed(line(0, 1, 2), '--policies', POLICIES.join());
     expect([requests, warm]).toEqual([1, 0]);
     expect(policies.map((policy) => policy.prefixHitRate)).toEqual(POLICIES.map(() => 0));
+  });
+
+  it.each(['-', '/dev/stdin'])('through a pipe, as %s', async (name) => {
+    const inputs = writeSamples(box);
+    const line = [process.execPath, BIN, 'replay', name, ...inputs, '-o', 'piped.json'];
+    const command = `cat requests.jsonl | ${line.map((word) => `'${word}'`).join(' ')}`;
+    const { stderr } = await execa('sh', ['-c', command], { cwd: box.folder, env: { NO_COLOR: '1' } });
+    expect(stderr).toBe('');
+    const piped = JSON.parse(readFileSync(box.path('piped.json'), 'utf8'));
+    await box.evicpress('replay', 'requests.jsonl', ...inputs, '-o', 'read.json');
+    expect(piped).toEqual({
+      ...JSON.parse(readFileSync(box.path('read.json'), 'utf8')),
+      log: '/dev/stdin',
+    });
+  });
+
+  it('through a socket: said in words', async () => {
+    // What a program of Node hands to another one as standard input is no pipe but a socket.
+    const { exitCode, stderr } = await execa(process.execPath, [BIN, 'replay', '-'], {
+      cwd: box.folder,
+      input: line(0, 1),
+      reject: false,
+      env: { NO_COLOR: '1' },
+    });
+    expect(stderr).toMatch(/^evicpress: \/dev\/stdin: a socket, or a device that is not there/);
+    expect(exitCode).toBe(1);
   });
 
   it('requests longer than every tier: the head is kept', async () => {

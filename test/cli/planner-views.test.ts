@@ -94,6 +94,16 @@ describe('evicpress explain', () => {
     expect(stdout).toMatch(/"a" is (not )?kept/);
   });
 
+  it('says where its sums are for another model than the plan', async () => {
+    await box.evicpress('plan', ...writeSamples(box), '--contexts', 'contexts.ndjson', '-o', 'plan.ndjson');
+    box.write('other.json', { ...samples.model, name: 'other' });
+    const { exitCode, stderr } = await box.evicpress(
+      ...['explain', 'a', '--plan', 'plan.ndjson', '--model', 'other.json'],
+    );
+    expect(stderr).toContain('warning: The plan is for model small, the sums below are for other: leave');
+    expect(exitCode).toBe(0);
+  });
+
   it('takes what the plan had to keep to from the plan', async () => {
     const inputs = writeSamples(box);
     const contexts = samples.contexts.map((context) => ({ ...context, tenant: 'acme' }));

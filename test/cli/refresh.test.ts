@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { execa } from 'execa';
 import { expect, it } from 'vitest';
@@ -38,6 +38,7 @@ it.each([
   [['--threshold', 'slowdwn=2'], 'Did you mean slowdown?'],
   [['--half-life', '0s'], '--half-life'],
   [['--min-gain', 'much'], '--min-gain'],
+  [['--alpha', '2', '--mean-quality', '0.9'], '--alpha and a target for the mean are both given'],
   [['--trace', 'gone.jsonl'], 'gone.jsonl: no such file'],
   [['--log-format', 'xml'], 'Pick one of: text, json'],
 ])('says what is wrong with %j', async (flags, message) => {
@@ -73,6 +74,18 @@ it.each(['--print-cron', '--print-systemd', '--print-k8s', '--print-alerts', '--
     expect(outcome.stdout.length).toBeGreaterThan(100);
   },
 );
+
+it('finishes its turn although nobody reads what it says', async () => {
+  for (const name of ['old.jsonl', 'new.jsonl']) writeFileSync(box.path(name), requestLines(OFFICE, 100));
+  box.write('evicpress.yaml', 'tiers: h100-host\nmodel: llama-3.1-8b\nmethods: none\n');
+  await box.evicpress('refresh', '--trace', 'old.jsonl');
+  // That the log is another one is told before it is read.
+  const turn = `'${process.execPath}' '${BIN}' refresh --trace new.jsonl`;
+  await execa('sh', ['-c', `{ ${turn}; echo $? > code; } | true`], { cwd: box.folder });
+  expect(readFileSync(box.path('code'), 'utf8')).toBe('0\n');
+  const state = JSON.parse(readFileSync(box.path('.evicpress/state/state.json'), 'utf8'));
+  expect(state.log.path).toBe('new.jsonl');
+});
 
 it.each(['SIGINT', 'SIGTERM'] as const)(
   'ends by %s with code 130, and gives the lock back',

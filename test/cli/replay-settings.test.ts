@@ -18,6 +18,8 @@ const wrong: readonly (readonly [string[], RegExp])[] = [
   [['--min-quality', 'x'], /--min-quality: "x" is not a number/],
   [['--block-tokens', '0'], /--block-tokens: "0" is not a number/],
   [['--assign-classes', 'x'], /--assign-classes: "x" is not a number/],
+  [['--assign-classes', '1.5'], /^evicpress: --assign-classes: "1\.5" is not a whole number\.$/],
+  [['--alpha', '2', '--mean-quality', '0.9'], /--alpha and a target for the mean are both given/],
   [['--assign-classes', '1', '--methods', 'none'], /--assign-classes needs a method profile with classes/],
   [['--policies', 'lru,beladi'], /Unknown policy "beladi"\. Did you mean belady\?/],
   [['--policies', 'lru+keydif@0.5'], /"keydif".*Did you mean keydiff\?/],

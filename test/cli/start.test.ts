@@ -53,6 +53,19 @@ describe('output', () => {
     expect(existsSync(box.path('.evicpress/replay.json'))).toBe(true);
   });
 
+  it('ends with the same code where nobody reads the result any more', async () => {
+    const flags = writeSamples(box);
+    const plan = ['plan', ...flags, '--contexts', 'contexts.ndjson', '--detailed-exitcode', '-o', '-'];
+    for (const args of [plan, [...plan.slice(0, -2), '--json'], plan.slice(0, -2)]) {
+      const line = [process.execPath, BIN, ...args].map((word) => `'${word}'`).join(' ');
+      const { stderr } = await execa('sh', ['-c', `{ ${line}; echo $? > code; } | true`], {
+        cwd: box.folder,
+      });
+      expect(stderr).toBe('');
+      expect(readFileSync(box.path('code'), 'utf8')).toBe('10\n');
+    }
+  });
+
   it('gives the same bytes for the same input', async () => {
     const flags = writeSamples(box);
     const once = await box.evicpress('plan', ...flags, '--contexts', 'contexts.ndjson', '-o', '-');

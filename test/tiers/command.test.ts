@@ -37,6 +37,13 @@ describe('evicpress profile tiers', () => {
     expect(JSON.parse(stdout).tiers[0]).toMatchObject({ name: 'disk', capacityBytes: 80e9 });
   });
 
+  it('says where a model is named and nothing is measured that goes with one', async () => {
+    const { stderr } = await evicpress(
+      ...['profile', 'tiers', '--model', 'llama-3.1-8b', '--tier', 'disk=file:/none/such'],
+    );
+    expect(stderr).toMatch(/^warning: --model goes with the prefill that a tier of kind engine shows/);
+  });
+
   it.each([
     [['--tier', 'a=dram', '--tier', 'a=file:.'], /tier "a" is named twice/],
     [['--tier', 'a=drum'], /Unknown tier kind "drum"\. Did you mean dram\?/],
