@@ -42,12 +42,12 @@ export {
   writeMethods,
 } from './formats/methods.js';
 export { checkModel, type Model } from './formats/model.js';
+export { RECOMPUTE } from './formats/names.js';
 export { PlacementGroups } from './formats/placement-groups.js';
 export {
   type Placement,
   type Plan,
   type PlanHeader,
-  RECOMPUTE,
   type Rules,
   readPlan,
   scanPlan,

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { printable } from '../errors.js';
-import { RECOMPUTE, scanPlan } from '../formats/plan.js';
+import { RECOMPUTE } from '../formats/names.js';
+import { scanPlan } from '../formats/plan.js';
 import { paint } from '../report/colour.js';
 import {
   CHANGE_SIGNS,

@@ -1,6 +1,7 @@
 import { prefillSeconds } from '../cost/prefill.js';
 import type { Model } from '../formats/model.js';
-import { type Placement, type Plan, type PlanHeader, RECOMPUTE } from '../formats/plan.js';
+import { RECOMPUTE } from '../formats/names.js';
+import type { Placement, Plan, PlanHeader } from '../formats/plan.js';
 import type { Tier } from '../formats/tiers.js';
 import type { EngineTarget } from './engine.js';
 import { canApply } from './index.js';

@@ -1,5 +1,6 @@
 import { isAbsolute } from 'node:path';
-import { type Placement, type Plan, RECOMPUTE, UNCOMPRESSED } from '../formats/plan.js';
+import { RECOMPUTE, UNCOMPRESSED } from '../formats/names.js';
+import type { Placement, Plan } from '../formats/plan.js';
 import { shellWord } from '../shell-word.js';
 import { formatBytes } from '../units.js';
 import { LMCACHE_CHUNK_TOKENS } from './chunk-hashes.js';

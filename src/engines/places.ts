@@ -1,5 +1,6 @@
+import { RECOMPUTE, UNCOMPRESSED } from '../formats/names.js';
 import { type PlacementGroup, PlacementGroups } from '../formats/placement-groups.js';
-import { type Placement, type PlanHeader, RECOMPUTE, UNCOMPRESSED } from '../formats/plan.js';
+import type { Placement, PlanHeader } from '../formats/plan.js';
 import type { Tier } from '../formats/tiers.js';
 import { shellWord } from '../shell-word.js';
 

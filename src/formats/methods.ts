@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { errors, printable } from '../errors.js';
 import { readNdjson, writePieces } from './files.js';
+import { ANY_CONTEXT } from './names.js';
 import {
   checkFormat,
   checkShape,
@@ -11,9 +12,6 @@ import {
   positive,
   ratio,
 } from './schema.js';
-
-/** The context name of pooled rows, which stand for every context (of their class) without rows of its own. */
-export const ANY_CONTEXT = '*';
 
 /** What `quality` means in the profiles we measure; those of others may have more. */
 export const METRICS = ['answer-similarity', 'token-agreement', 'calibrated-similarity'] as const;

@@ -23,11 +23,6 @@ import {
   tierName,
 } from './schema.js';
 
-/** The tier name of a context that is kept nowhere. */
-export const RECOMPUTE = 'recompute';
-/** The method name of the uncompressed cache. */
-export const UNCOMPRESSED = 'none';
-
 /** A mean quality that was asked for is met by a plan whose quality lies at most this much above. */
 export const QUALITY_STEP = 1e-3;
 

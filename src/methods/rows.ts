@@ -1,4 +1,5 @@
-import { ANY_CONTEXT, type MethodRow, type Metric } from '../formats/methods.js';
+import type { MethodRow, Metric } from '../formats/methods.js';
+import { ANY_CONTEXT } from '../formats/names.js';
 import type { Calibration } from './calibration.js';
 import type { JournalEntry } from './journal.js';
 import type { ProfiledContext, Runner } from './runner.js';

@@ -1,6 +1,6 @@
 import { isotonicQuality, lowerQuality } from '../cost/quality.js';
-import { ANY_CONTEXT, type MethodRow } from '../formats/methods.js';
-import { UNCOMPRESSED } from '../formats/plan.js';
+import type { MethodRow } from '../formats/methods.js';
+import { ANY_CONTEXT, UNCOMPRESSED } from '../formats/names.js';
 
 /** One way to store a context: a method at a ratio, with the quality its curve gives it. */
 export interface StoredForm {

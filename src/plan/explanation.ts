@@ -1,5 +1,5 @@
 import type { ExplainedOption, Flips } from '../formats/explained.js';
-import { RECOMPUTE, UNCOMPRESSED } from '../formats/plan.js';
+import { RECOMPUTE, UNCOMPRESSED } from '../formats/names.js';
 import { wholeLagrangian } from './boxed.js';
 import { qualityOf, storedBytesOf, ttftOf, utilityOf } from './choice-costs.js';
 import { KEEP_NOTHING, type Problem } from './problem.js';

@@ -1,4 +1,4 @@
-import { UNCOMPRESSED } from '../formats/plan.js';
+import { UNCOMPRESSED } from '../formats/names.js';
 import type { StoredForm } from './curves.js';
 
 /**

@@ -1,4 +1,5 @@
-import { type Placement, UNCOMPRESSED } from '../formats/plan.js';
+import { UNCOMPRESSED } from '../formats/names.js';
+import type { Placement } from '../formats/plan.js';
 import { KEEP_NOTHING, type Problem } from './problem.js';
 
 /** Ratios this near are one: they come from files, where digits may be rounded. */

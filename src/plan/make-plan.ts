@@ -1,4 +1,5 @@
-import { type Placement, type PlanHeader, RECOMPUTE, type Rules, UNCOMPRESSED } from '../formats/plan.js';
+import { RECOMPUTE, UNCOMPRESSED } from '../formats/names.js';
+import type { Placement, PlanHeader, Rules } from '../formats/plan.js';
 import { formatHeader } from '../formats/schema.js';
 import { gapOfSpan } from './baseline.js';
 import { qualityOf, storedBytesOf, ttftOf } from './choice-costs.js';

@@ -1,5 +1,5 @@
 import { EvicpressError, printable } from '../errors.js';
-import { UNCOMPRESSED } from '../formats/plan.js';
+import { UNCOMPRESSED } from '../formats/names.js';
 import type { ProblemOptions } from './constraints.js';
 import type { CurveBook, StoredForm } from './curves.js';
 import type { Demand } from './demand.js';

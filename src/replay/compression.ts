@@ -1,6 +1,5 @@
 import { EvicpressError, errors, printable } from '../errors.js';
-import { ANY_CONTEXT } from '../formats/methods.js';
-import { UNCOMPRESSED } from '../formats/plan.js';
+import { ANY_CONTEXT, UNCOMPRESSED } from '../formats/names.js';
 import type { CurveBook } from '../plan/curves.js';
 import type { Trace } from '../traces/trace.js';
 

@@ -1,4 +1,5 @@
-import { type Placement, type Plan, RECOMPUTE } from '../formats/plan.js';
+import { RECOMPUTE } from '../formats/names.js';
+import type { Placement, Plan } from '../formats/plan.js';
 import { levelOfRow } from './plan-levels.js';
 import type { ReplaySetting } from './simulator.js';
 

@@ -1,4 +1,5 @@
-import { type Placement, RECOMPUTE } from '../formats/plan.js';
+import { RECOMPUTE } from '../formats/names.js';
+import type { Placement } from '../formats/plan.js';
 import type { Trace } from '../traces/trace.js';
 import type { Compression } from './compression.js';
 import type { PolicySetting } from './policy.js';

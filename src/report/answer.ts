@@ -1,4 +1,4 @@
-import { RECOMPUTE } from '../formats/plan.js';
+import { RECOMPUTE } from '../formats/names.js';
 import type { PolicyResult, ReplayResult } from '../formats/replay.js';
 import { formatBytes, formatCount, formatSeconds, formatShare, significant } from '../units.js';
 import type { Evidence, PlanEvidence } from './evidence.js';

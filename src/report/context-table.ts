@@ -1,4 +1,5 @@
-import { ANY_CONTEXT, type MethodRow } from '../formats/methods.js';
+import type { MethodRow } from '../formats/methods.js';
+import { ANY_CONTEXT } from '../formats/names.js';
 import { groupBy } from './group-by.js';
 import type { Terminal } from './terminal.js';
 

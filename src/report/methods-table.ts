@@ -1,4 +1,5 @@
-import { ANY_CONTEXT, type MethodRow, type MethodsHeader } from '../formats/methods.js';
+import type { MethodRow, MethodsHeader } from '../formats/methods.js';
+import { ANY_CONTEXT } from '../formats/names.js';
 import type { Terminal } from './terminal.js';
 
 /** Prints what each method and ratio did on average over all contexts, and in the worst of them. */

@@ -1,6 +1,7 @@
 import { printable } from '../errors.js';
+import { RECOMPUTE, UNCOMPRESSED } from '../formats/names.js';
 import type { PlacementGroup } from '../formats/placement-groups.js';
-import { type PlanHeader, QUALITY_STEP, RECOMPUTE, UNCOMPRESSED } from '../formats/plan.js';
+import { type PlanHeader, QUALITY_STEP } from '../formats/plan.js';
 import { formatBytes, formatCount, formatSeconds, formatShare, significant } from '../units.js';
 
 /** What is stored where: one row per tier, method and ratio, as head and rows of a table. */

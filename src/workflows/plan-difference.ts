@@ -1,4 +1,5 @@
-import { type Placement, type Plan, RECOMPUTE, UNCOMPRESSED } from '../formats/plan.js';
+import { RECOMPUTE, UNCOMPRESSED } from '../formats/names.js';
+import type { Placement, Plan } from '../formats/plan.js';
 
 /** What happens to a context's cache when one plan follows another. */
 export type ChangeKind = 'add' | 'drop' | 'move' | 'recompress' | 'make-whole' | 'resize';

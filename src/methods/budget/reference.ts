@@ -1,4 +1,5 @@
-import { ANY_CONTEXT, type MethodRow } from '../../formats/methods.js';
+import type { MethodRow } from '../../formats/methods.js';
+import { ANY_CONTEXT } from '../../formats/names.js';
 import type { Configuration } from '../runner.js';
 import { mean } from '../statistics.js';
 import { expectPopulation, learn, type Observation, type Population, transfer } from './population.js';

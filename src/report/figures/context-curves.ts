@@ -1,4 +1,5 @@
-import { ANY_CONTEXT, type MethodRow } from '../../formats/methods.js';
+import type { MethodRow } from '../../formats/methods.js';
+import { ANY_CONTEXT } from '../../formats/names.js';
 import { bestWithin } from '../context-table.js';
 import type { FigureKind, Panel } from '../figure.js';
 import { groupBy } from '../group-by.js';

@@ -1,4 +1,5 @@
-import { ANY_CONTEXT, type MethodProfile, type MethodRow } from '../../formats/methods.js';
+import type { MethodProfile, MethodRow } from '../../formats/methods.js';
+import { ANY_CONTEXT } from '../../formats/names.js';
 import type { FigureKind, Panel } from '../figure.js';
 import { groupBy } from '../group-by.js';
 import { formOf, POINT_TOOLTIP } from './words.js';

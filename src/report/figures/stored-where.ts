@@ -1,4 +1,4 @@
-import { RECOMPUTE, UNCOMPRESSED } from '../../formats/plan.js';
+import { RECOMPUTE, UNCOMPRESSED } from '../../formats/names.js';
 import { formatBytes, formatShare } from '../../units.js';
 import { listOf } from '../answer.js';
 import type { FigureKind } from '../figure.js';

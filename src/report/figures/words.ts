@@ -1,5 +1,5 @@
 import type { MethodRow } from '../../formats/methods.js';
-import { UNCOMPRESSED } from '../../formats/plan.js';
+import { UNCOMPRESSED } from '../../formats/names.js';
 import type { ReplayResult } from '../../formats/replay.js';
 import { fileName } from '../answer.js';
 import type { Spec } from '../figure.js';

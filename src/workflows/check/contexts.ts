@@ -1,6 +1,6 @@
 import { printable } from '../../errors.js';
 import { type ContextRow, parentFaults, purposeFault } from '../../formats/contexts.js';
-import { UNCOMPRESSED } from '../../formats/plan.js';
+import { UNCOMPRESSED } from '../../formats/names.js';
 import type { Faults } from './faults.js';
 import type { Surroundings } from './surroundings.js';
 

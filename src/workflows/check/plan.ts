@@ -1,5 +1,6 @@
 import { printable } from '../../errors.js';
-import { type Placement, type PlanHeader, RECOMPUTE, UNCOMPRESSED } from '../../formats/plan.js';
+import { RECOMPUTE, UNCOMPRESSED } from '../../formats/names.js';
+import type { Placement, PlanHeader } from '../../formats/plan.js';
 import type { Faults } from './faults.js';
 
 /** Sums of bytes nearer than this share are the same. */

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { EvicpressError } from '../../errors.js';
-import { ANY_CONTEXT, type MethodRow, readMethods, writeMethods } from '../../formats/methods.js';
+import { type MethodRow, readMethods, writeMethods } from '../../formats/methods.js';
+import { ANY_CONTEXT } from '../../formats/names.js';
 import { significant } from '../../units.js';
 import type { DriftFinding } from './drift/check.js';
 import { methodName, sameMethod } from './drift/quality.js';

@@ -1,7 +1,7 @@
 import { transferSeconds } from '../../../src/cost/transfer.js';
 import { optionUtility } from '../../../src/cost/utility.js';
 import type { MethodRow } from '../../../src/formats/methods.js';
-import { UNCOMPRESSED } from '../../../src/formats/plan.js';
+import { UNCOMPRESSED } from '../../../src/formats/names.js';
 import { fitCurves } from '../../../src/plan/curves.js';
 import { demandOfContexts } from '../../../src/plan/demand-of-contexts.js';
 import { planContexts } from '../../../src/plan/plan-contexts.js';

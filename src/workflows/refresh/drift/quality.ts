@@ -1,4 +1,5 @@
-import { ANY_CONTEXT, type MethodRow } from '../../../formats/methods.js';
+import type { MethodRow } from '../../../formats/methods.js';
+import { ANY_CONTEXT } from '../../../formats/names.js';
 import { significant } from '../../../units.js';
 import type { MethodPoint } from '../options.js';
 import type { DriftCheck, DriftFinding, DriftThresholds } from './check.js';
