@@ -1,4 +1,5 @@
 import { DenseIds, Labels } from './ids.js';
+import { type ColumnKind, sharedColumn } from './share.js';
 import { type Reuse, type Trace, withBlockIds } from './trace.js';
 
 /** What a format knows of a request besides its blocks. */
@@ -12,7 +13,7 @@ export interface RequestFields {
 }
 
 /**
- * Collects a log request by request in growing columns. A format pushes a request's blocks, head first, then
+ * Collects a log request by request in growing columns, which threads can share. A format pushes a request's blocks, head first, then
  * ends the request; what it pushed for a line that turns out to be broken is taken back with `abandon`.
  */
 export class TraceBuilder {
@@ -25,13 +26,15 @@ export class TraceBuilder {
   engineKeys: Trace['engineKeys'];
   requests = 0;
   private blockCount = 0;
-  private blocks = new Int32Array(1 << 16);
-  private offsets = new Float64Array(1 << 12);
-  private times = new Float64Array(1 << 12);
-  private input = new Int32Array(1 << 12);
-  private output = new Int32Array(1 << 12);
-  private labels = new Int32Array(3 << 12);
-  private tokensOfBlock = new Int32Array(1 << 10);
+  private blocks = sharedColumn(Int32Array, 1 << 16);
+  private offsets = sharedColumn(Float64Array, 1 << 12);
+  private times = sharedColumn(Float64Array, 1 << 12);
+  private input = sharedColumn(Int32Array, 1 << 12);
+  private output = sharedColumn(Int32Array, 1 << 12);
+  private classOf = sharedColumn(Int32Array, 1 << 12);
+  private sessionOf = sharedColumn(Int32Array, 1 << 12);
+  private tenantOf = sharedColumn(Int32Array, 1 << 12);
+  private tokensOfBlock = sharedColumn(Int32Array, 1 << 10);
   private backwards = 0;
   /** Whether a line was taken back: its ids may come later than their numbers say, or never. */
   private abandonedIds = false;
@@ -39,14 +42,12 @@ export class TraceBuilder {
   constructor(readonly reuse: Reuse) {}
 
   /**
-   * Makes room for so many blocks, where it is known about how many will come: growing copies, and takes twice the
-   * memory. Room that is never used takes none.
+   * Makes room for so many blocks and requests, where it is known about how many will come: growing copies, and takes
+   * twice the memory. Room that is never used takes none.
    */
-  reserve(blocks: number): void {
-    if (blocks <= this.blocks.length) return;
-    const larger = new Int32Array(blocks);
-    larger.set(this.blocks.subarray(0, this.blockCount));
-    this.blocks = larger;
+  reserve(blocks: number, requests = 0): void {
+    if (blocks > this.blocks.length) this.blocks = longer(this.blocks, blocks);
+    if (requests > this.times.length) this.growRequests(requests);
   }
 
   /** Blocks pushed so far, all requests together. */
@@ -56,14 +57,14 @@ export class TraceBuilder {
 
   /** Adds a block to the request that is being read. */
   push(block: number): void {
-    if (this.blockCount === this.blocks.length) this.blocks = grown(this.blocks, Int32Array);
+    if (this.blockCount === this.blocks.length) this.blocks = longer(this.blocks);
     this.blocks[this.blockCount++] = block;
   }
 
   /** Adds the blocks with the ids `ids[from .. to)`, whole numbers below 2^31. */
   pushIds(ids: Int32Array, from: number, to: number): void {
     const count = this.blockCount + to - from;
-    while (count > this.blocks.length) this.blocks = grown(this.blocks, Int32Array);
+    while (count > this.blocks.length) this.blocks = longer(this.blocks);
     this.ids.ofNumbers(ids, from, to, this.blocks, this.blockCount);
     this.blockCount = count;
   }
@@ -75,7 +76,7 @@ export class TraceBuilder {
 
   /** Adds a document with its own length; the first length given for an id stands. */
   pushDocument(block: number, tokens: number): void {
-    while (block >= this.tokensOfBlock.length) this.tokensOfBlock = grown(this.tokensOfBlock, Int32Array);
+    while (block >= this.tokensOfBlock.length) this.tokensOfBlock = longer(this.tokensOfBlock);
     if (this.tokensOfBlock[block] === 0) this.tokensOfBlock[block] = tokens;
     this.push(block);
   }
@@ -98,9 +99,9 @@ export class TraceBuilder {
     this.times[r] = fields.timestampSeconds;
     this.input[r] = fields.inputTokens;
     this.output[r] = fields.outputTokens;
-    this.labels[3 * r] = this.classes.of(fields.class);
-    this.labels[3 * r + 1] = this.sessions.of(fields.session);
-    this.labels[3 * r + 2] = this.tenants.of(fields.tenant);
+    this.classOf[r] = this.classes.of(fields.class);
+    this.sessionOf[r] = this.sessions.of(fields.session);
+    this.tenantOf[r] = this.tenants.of(fields.tenant);
     this.requests++;
     this.offsets[r + 1] = this.blockCount;
   }
@@ -117,15 +118,13 @@ export class TraceBuilder {
       );
     }
     const n = this.requests;
-    const pick = <T extends Int32Array | Float64Array>(column: T, from: T, width = 1, entry = 0): T => {
-      for (let r = 0; r < n; r++) column[r] = from[(order === undefined ? r : order[r]!) * width + entry]!;
-      return column;
-    };
-    const times = pick(new Float64Array(n), this.times);
+    const inOrder = <T extends Int32Array | Float64Array>(column: T): T =>
+      order === undefined ? (column.subarray(0, n) as T) : picked(column, order);
+    const times = inOrder(this.times);
     const first = times[0] ?? 0;
     for (let r = 0; r < n; r++) times[r] = times[r]! - first;
     const { blocks, offsets, renumbered } = this.blocksInOrder(order);
-    const tokensOfBlock = new Int32Array(this.ids.size);
+    const tokensOfBlock = sharedColumn(Int32Array, this.ids.size);
     if (blockTokens > 0) tokensOfBlock.fill(blockTokens);
     else
       for (let i = 0; i < this.ids.size; i++)
@@ -135,16 +134,16 @@ export class TraceBuilder {
       ...(this.engineKeys === undefined ? {} : { engineKeys: this.engineKeys }),
       requests: n,
       timestampSeconds: times,
-      inputTokens: pick(new Int32Array(n), this.input),
-      outputTokens: pick(new Int32Array(n), this.output),
+      inputTokens: inOrder(this.input),
+      outputTokens: inOrder(this.output),
       blockOffsets: offsets,
       blocks,
       tokensOfBlock,
       blockTokens,
       ids: this.ids.toColumns(renumbered),
-      classOf: pick(new Int32Array(n), this.labels, 3, 0),
-      sessionOf: pick(new Int32Array(n), this.labels, 3, 1),
-      tenantOf: pick(new Int32Array(n), this.labels, 3, 2),
+      classOf: inOrder(this.classOf),
+      sessionOf: inOrder(this.sessionOf),
+      tenantOf: inOrder(this.tenantOf),
       classes: this.classes.list,
       sessions: this.sessions.list,
       tenants: this.tenants.list,
@@ -169,8 +168,8 @@ export class TraceBuilder {
       };
     }
     const renumbered = new Int32Array(this.ids.size).fill(-1);
-    const blocks = new Int32Array(this.blockCount);
-    const offsets = new Float64Array(this.requests + 1);
+    const blocks = sharedColumn(Int32Array, this.blockCount);
+    const offsets = sharedColumn(Float64Array, this.requests + 1);
     let next = 0;
     let at = 0;
     for (let i = 0; i < this.requests; i++) {
@@ -196,17 +195,27 @@ export class TraceBuilder {
     return next === this.ids.size;
   }
 
-  private growRequests(): void {
-    this.times = grown(this.times, Float64Array);
-    this.input = grown(this.input, Int32Array);
-    this.output = grown(this.output, Int32Array);
-    this.labels = grown(this.labels, Int32Array);
-    this.offsets = grown(this.offsets, Float64Array);
+  private growRequests(length = 2 * this.times.length): void {
+    this.offsets = longer(this.offsets, length);
+    this.times = longer(this.times, length);
+    this.input = longer(this.input, length);
+    this.output = longer(this.output, length);
+    this.classOf = longer(this.classOf, length);
+    this.sessionOf = longer(this.sessionOf, length);
+    this.tenantOf = longer(this.tenantOf, length);
   }
 }
 
-function grown<T extends Int32Array | Float64Array>(column: T, kind: new (length: number) => T): T {
-  const larger = new kind(2 * column.length);
-  larger.set(column);
-  return larger;
+/** A column with the same beginning, twice as long where nobody says how long. */
+function longer<T extends Int32Array | Float64Array>(column: T, length = 2 * column.length): T {
+  const copy = sharedColumn(column.constructor as ColumnKind<T>, length);
+  copy.set(column);
+  return copy;
+}
+
+/** The entries of a column in another order. */
+function picked<T extends Int32Array | Float64Array>(column: T, order: Uint32Array): T {
+  const copy = sharedColumn(column.constructor as ColumnKind<T>, order.length);
+  for (let i = 0; i < order.length; i++) copy[i] = column[order[i]!]!;
+  return copy;
 }

@@ -1,8 +1,9 @@
 import { crc32 } from 'node:zlib';
+import { sharedColumn } from './share.js';
 import { type Trace, withBlockIds } from './trace.js';
 
 /** Changes with the layout below and with what a parser makes of a log: older files are then read no more. */
-export const COLUMNS_VERSION = 5;
+export const COLUMNS_VERSION = 6;
 
 const MAGIC = 'evicpress.columns';
 const ALIGNMENT = 8;
@@ -11,7 +12,8 @@ const PREFIX = 8;
 
 /**
  * The columns of a trace, in the order in which they lie in the file. Only documents have lengths of their own;
- * ids that are small whole numbers lie in `smallIdNumbers`, others in `idNumbers`.
+ * ids that are small whole numbers lie in `smallIdNumbers`, others in `idNumbers`, and those that are their own dense
+ * numbers nowhere.
  */
 const COLUMNS = [
   ['timestampSeconds', Float64Array],
@@ -36,6 +38,7 @@ type Small = Pick<
 interface Header extends Small {
   readonly magic: string;
   readonly version: number;
+  readonly idCount: number;
   readonly idTexts: readonly string[];
   readonly lengths: Readonly<Record<ColumnName, number>>;
   readonly crc: number;
@@ -58,6 +61,7 @@ export function columnsToBytes(trace: Trace): Buffer[] {
     tenants: trace.tenants,
     warnings: trace.warnings,
     ...(trace.engineKeys === undefined ? {} : { engineKeys: trace.engineKeys }),
+    idCount: trace.ids.count,
     idTexts: trace.ids.texts,
     lengths: Object.fromEntries(
       COLUMNS.map(([name]) => [name, columnOf(trace, name).length]),
@@ -89,14 +93,14 @@ export function traceFromColumns(bytes: Uint8Array): Trace | undefined {
     at += size + padding(size);
   }
   if (crc !== header.value.crc || at !== bytes.length) return undefined;
-  const { magic, version, lengths, crc: _, idTexts, ...small } = header.value;
+  const { magic, version, lengths, crc: _, idCount, idTexts, ...small } = header.value;
   const { idNumbers, smallIdNumbers, ...rest } = columns;
-  const numbers = smallIdNumbers.length > 0 ? smallIdNumbers : idNumbers;
-  if (small.blockTokens > 0) rest.tokensOfBlock = new Int32Array(numbers.length).fill(small.blockTokens);
+  const numbers = [smallIdNumbers, idNumbers].find((column) => column.length > 0);
+  if (small.blockTokens > 0) rest.tokensOfBlock = sharedColumn(Int32Array, idCount).fill(small.blockTokens);
   return withBlockIds({
     ...small,
     ...(rest as unknown as Pick<Trace, Exclude<ColumnName, 'idNumbers' | 'smallIdNumbers'>>),
-    ids: { numbers, texts: idTexts },
+    ids: { count: idCount, ...(numbers !== undefined && { numbers }), texts: idTexts },
   });
 }
 

@@ -91,15 +91,20 @@ export class DenseIds {
 
   /** The ids in columns, the id with dense number i at place `renumbered[i]`, at i itself without it. */
   toColumns(renumbered?: Int32Array): IdColumns {
-    let numbers = this.isInOrder ? ascending(this.size) : this.numbers.subarray(0, this.size);
+    const count = this.size;
+    if (this.isInOrder) {
+      if (renumbered === undefined) return { count, texts: [] };
+      this.leaveOrder();
+    }
+    let numbers = this.numbers.subarray(0, count);
     if (renumbered !== undefined) {
       const placed = numbers.slice();
-      for (let i = 0; i < this.size; i++) placed[renumbered[i]!] = numbers[i]!;
+      for (let i = 0; i < count; i++) placed[renumbered[i]!] = numbers[i]!;
       numbers = placed;
     }
     const placed = [...this.textOf].map(([dense, text]) => [renumbered?.[dense] ?? dense, text] as const);
     placed.sort(([a], [b]) => a - b);
-    return { numbers, texts: placed.map(([, text]) => text) };
+    return { count, numbers, texts: placed.map(([, text]) => text) };
   }
 
   /** The id with a dense number, as text. */
@@ -159,28 +164,25 @@ export class DenseIds {
   }
 }
 
-/** 0, 1, 2 and so on. */
-function ascending(count: number): Int32Array {
-  const numbers = new Int32Array(count);
-  for (let i = 0; i < count; i++) numbers[i] = i;
-  return numbers;
-}
-
-/**
- * A log's own ids by dense number: those that are numbers, and NaN where the next of the texts stands; whole
- * numbers below 2^31 only take half the room.
- */
+/** A log's own ids by dense number. */
 export interface IdColumns {
-  readonly numbers: Float64Array | Int32Array;
+  readonly count: number;
+  /**
+   * Those that are numbers, and NaN where the next of the texts stands; whole numbers below 2^31 only take half the
+   * room. Undefined where every id is its own dense number.
+   */
+  readonly numbers?: Float64Array | Int32Array;
   readonly texts: readonly string[];
 }
 
 /** The ids by dense number, as text. */
-export function idTexts({ numbers, texts }: IdColumns): string[] {
-  const ids = new Array<string>(numbers.length);
+export function idTexts({ count, numbers, texts }: IdColumns): string[] {
+  const ids = new Array<string>(count);
   let next = 0;
-  for (let i = 0; i < ids.length; i++)
-    ids[i] = Number.isNaN(numbers[i]!) ? texts[next++]! : String(numbers[i]!);
+  for (let i = 0; i < count; i++) {
+    const id = numbers === undefined ? i : numbers[i]!;
+    ids[i] = Number.isNaN(id) ? texts[next++]! : String(id);
+  }
   return ids;
 }
 

@@ -12,8 +12,8 @@ import { scanAhead } from './scan-ahead.js';
 import { headsTable, isOneFile, isTable, TABLE } from './table/recognise.js';
 import type { Trace } from './trace.js';
 
-/** No more blocks than these are made room for on a guess (1 GiB). */
-const MOST_GUESSED_BLOCKS = 2 ** 28;
+/** For no more blocks than these, or requests, room is made on a guess. */
+const MOST_GUESSED = 2 ** 28;
 const NEWLINE = 10;
 const table = { name: TABLE } as const;
 
@@ -131,11 +131,10 @@ async function parseLog(
     for await (const bytes of batches ?? readWholeLines(path, read, range)) {
       const isFirst = read.lines === 0;
       parseLines(parser, builder, bytes, read, onFault);
-      // The rest of the log will hold about as many blocks a byte as its first batch.
-      if (isFirst)
-        builder.reserve(
-          Math.min(MOST_GUESSED_BLOCKS, Math.ceil((1.1 * builder.pushed * size) / bytes.length)),
-        );
+      if (!isFirst) continue;
+      // The rest of the log will hold about as much a byte as its first batch.
+      const room = (soFar: number) => Math.min(MOST_GUESSED, Math.ceil((1.1 * soFar * size) / bytes.length));
+      builder.reserve(room(builder.pushed), room(builder.requests));
     }
   };
   const ahead = parser.plain === undefined ? undefined : await scanAhead(path);

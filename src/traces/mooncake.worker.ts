@@ -15,14 +15,18 @@ class RequestColumns implements IdSink {
   hasLongId = false;
   count = 0;
   private idCount = 0;
-  private readonly ids: Int32Array;
-  private readonly idOffsets: Int32Array;
-  private readonly times: Float64Array;
-  private readonly input: Int32Array;
-  private readonly output: Int32Array;
+  private ids = new Int32Array(0);
+  private idOffsets = new Int32Array(0);
+  private times = new Float64Array(0);
+  private input = new Int32Array(0);
+  private output = new Int32Array(0);
 
-  /** @param bytes of the batch: no more ids than every second byte, no more requests than short lines. */
-  constructor(bytes: number) {
+  /** Forgets the last batch, and makes room for one of so many bytes: no more ids than every second, and short lines. */
+  begin(bytes: number): void {
+    this.hasLongId = false;
+    this.count = 0;
+    this.idCount = 0;
+    if (bytes <= 2 * this.ids.length) return;
     const most = Math.ceil(bytes / SHORTEST_LINE) + 1;
     this.ids = new Int32Array(Math.ceil(bytes / 2));
     this.idOffsets = new Int32Array(most + 1);
@@ -50,25 +54,26 @@ class RequestColumns implements IdSink {
     this.idOffsets[this.count] = this.idCount;
   }
 
-  /** The columns as far as they are filled, without what a line that did not end has pushed. */
+  /** Copies of the columns as far as they are filled, without what a line that did not end has pushed. */
   filled(): PlainRequests {
     return {
-      ids: this.ids.subarray(0, this.idOffsets[this.count]!),
-      idOffsets: this.idOffsets.subarray(0, this.count + 1),
-      timestampSeconds: this.times.subarray(0, this.count),
-      inputTokens: this.input.subarray(0, this.count),
-      outputTokens: this.output.subarray(0, this.count),
+      ids: this.ids.slice(0, this.idOffsets[this.count]!),
+      idOffsets: this.idOffsets.slice(0, this.count + 1),
+      timestampSeconds: this.times.slice(0, this.count),
+      inputTokens: this.input.slice(0, this.count),
+      outputTokens: this.output.slice(0, this.count),
     };
   }
 }
 
 /** A thread that scans the end of a log as far as its lines are plain and their ids short. */
 async function scanFrom({ path, fd, from }: ScanAssignment): Promise<void> {
+  const columns = new RequestColumns();
+  const scanner = new MooncakeScanner(columns);
   let to = from;
   for await (const bytes of readWholeLines(path, { lines: 0 }, { fd, from })) {
     if (bytes[bytes.length - 1] !== NEWLINE) return;
-    const columns = new RequestColumns(bytes.length);
-    const scanner = new MooncakeScanner(columns);
+    columns.begin(bytes.length);
     let start = 0;
     while (start < bytes.length) {
       const end = scanner.scan(bytes, start);

@@ -17,7 +17,11 @@ export function sharedTrace(trace: Trace, withTexts: boolean): SharedTrace {
     blockOffsets: shared(trace.blockOffsets),
     blocks: shared(trace.blocks),
     tokensOfBlock: shared(trace.tokensOfBlock),
-    ids: { numbers: shared(trace.ids.numbers), texts: withTexts ? trace.ids.texts : [] },
+    ids: {
+      count: trace.ids.count,
+      ...(trace.ids.numbers !== undefined && { numbers: shared(trace.ids.numbers) }),
+      texts: withTexts ? trace.ids.texts : [],
+    },
     classOf: shared(trace.classOf),
     sessionOf: shared(trace.sessionOf),
     tenantOf: shared(trace.tenantOf),
@@ -29,11 +33,21 @@ export function sharedSpans({ offsets, spans, firstBlock, chained }: Spans): Spa
   return { offsets: shared(offsets), spans: shared(spans), firstBlock: shared(firstBlock), chained };
 }
 
-/** A column over shared memory. */
+/** A column over shared memory; the same one where it lies there already. */
 export function shared<T extends Float64Array | Int32Array>(column: T): T {
   if (column.buffer instanceof SharedArrayBuffer) return column;
-  const buffer = new SharedArrayBuffer(column.byteLength);
-  const copy = column instanceof Float64Array ? new Float64Array(buffer) : new Int32Array(buffer);
+  const copy = sharedColumn(column.constructor as ColumnKind<T>, column.length);
   copy.set(column);
-  return copy as T;
+  return copy;
+}
+
+/** `Int32Array` or `Float64Array`. */
+export interface ColumnKind<T extends Float64Array | Int32Array> {
+  readonly BYTES_PER_ELEMENT: number;
+  new (buffer: SharedArrayBuffer): T;
+}
+
+/** A column of zeros over shared memory. */
+export function sharedColumn<T extends Float64Array | Int32Array>(kind: ColumnKind<T>, length: number): T {
+  return new kind(new SharedArrayBuffer(length * kind.BYTES_PER_ELEMENT));
 }
