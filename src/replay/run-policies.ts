@@ -12,7 +12,7 @@ import { type ReplaySetting, replay } from './simulator.js';
 /** Below so many block accesses, all runs together, threads take longer to start than they save. */
 const WORTH_THREADS = 4e6;
 
-/** What a thread is started with. Threads take the next run that nobody has taken, until there is none. */
+/** What a thread is handed. Threads take the next run that nobody has taken, until there is none. */
 export interface RunAssignment {
   readonly setting: Omit<ReplaySetting, 'trace' | 'facts'>;
   readonly trace: SharedTrace;
@@ -38,7 +38,8 @@ export interface ThreadOptions {
 }
 
 /**
- * Replays a log under several policies; long logs in threads that share its columns, with the same results.
+ * Replays a log under policies; long logs in threads that share its columns, with the same results: the caller has
+ * its own thread for what else there is to work out.
  * @returns the results in the order of the runs.
  */
 export async function replayPolicies(
@@ -47,10 +48,8 @@ export async function replayPolicies(
   onProgress: OnProgress,
   { threads = availableParallelism(), worthAccesses = WORTH_THREADS }: ThreadOptions = {},
 ): Promise<PolicyResult[]> {
-  // A single run has nobody to share with: it would only be copied to a thread.
-  const together = Math.min(threads, runs.length);
-  if (together > 1 && setting.trace.blocks.length * runs.length >= worthAccesses)
-    return inThreads(setting, runs, onProgress, together);
+  if (threads > 1 && setting.trace.blocks.length * runs.length >= worthAccesses)
+    return inThreads(setting, runs, onProgress, Math.min(threads, runs.length));
   return runs.map((run, done) => {
     onProgress({ stage: run.name, done, total: runs.length });
     return replay(setting, run).result;
@@ -63,6 +62,8 @@ async function inThreads(
   onProgress: OnProgress,
   threads: number,
 ): Promise<PolicyResult[]> {
+  // They start while what they are handed is worked out.
+  const workers = Array.from({ length: threads }, () => new Worker(workerFile('replay/run.worker')));
   const assignment: RunAssignment = {
     setting,
     trace: sharedTrace(trace, setting.plan !== undefined),
@@ -76,15 +77,12 @@ async function inThreads(
   let done = 0;
   const progress = (stage: string) => onProgress({ stage, done, total: runs.length });
   progress(`${threads} at a time`);
-  const workers = Array.from(
-    { length: threads },
-    () => new Worker(workerFile('replay/run.worker'), { workerData: assignment }),
-  );
   try {
     await Promise.all(
       workers.map(
         (worker) =>
           new Promise<void>((resolve, reject) => {
+            worker.postMessage(assignment);
             worker.on('message', (report: RunReport) => {
               if ('message' in report) return reject(faultOf(report));
               results[report.run] = report.result;

@@ -1,4 +1,4 @@
-import { parentPort, workerData } from 'node:worker_threads';
+import { parentPort } from 'node:worker_threads';
 import { EvicpressError } from '../errors.js';
 import { withBlockIds } from '../traces/trace.js';
 import { LogFacts } from './log-facts.js';
@@ -21,9 +21,11 @@ function report(message: RunReport): void {
   parentPort!.postMessage(message);
 }
 
-try {
-  work(workerData as RunAssignment);
-} catch (error) {
-  if (error instanceof EvicpressError) report({ message: error.message, exitCode: error.exitCode });
-  else throw error;
-}
+parentPort!.once('message', (assignment: RunAssignment) => {
+  try {
+    work(assignment);
+  } catch (error) {
+    if (error instanceof EvicpressError) report({ message: error.message, exitCode: error.exitCode });
+    else throw error;
+  }
+});
