@@ -1,5 +1,5 @@
+import { type Column, longer, picked, sharedColumn } from './column.js';
 import { DenseIds, Labels } from './ids.js';
-import { type ColumnKind, sharedColumn } from './share.js';
 import { type Reuse, type Trace, withBlockIds } from './trace.js';
 
 /** What a format knows of a request besides its blocks. */
@@ -118,7 +118,7 @@ export class TraceBuilder {
       );
     }
     const n = this.requests;
-    const inOrder = <T extends Int32Array | Float64Array>(column: T): T =>
+    const inOrder = <T extends Column>(column: T): T =>
       order === undefined ? (column.subarray(0, n) as T) : picked(column, order);
     const times = inOrder(this.times);
     const first = times[0] ?? 0;
@@ -204,18 +204,4 @@ export class TraceBuilder {
     this.sessionOf = longer(this.sessionOf, length);
     this.tenantOf = longer(this.tenantOf, length);
   }
-}
-
-/** A column with the same beginning, twice as long where nobody says how long. */
-function longer<T extends Int32Array | Float64Array>(column: T, length = 2 * column.length): T {
-  const copy = sharedColumn(column.constructor as ColumnKind<T>, length);
-  copy.set(column);
-  return copy;
-}
-
-/** The entries of a column in another order. */
-function picked<T extends Int32Array | Float64Array>(column: T, order: Uint32Array): T {
-  const copy = sharedColumn(column.constructor as ColumnKind<T>, order.length);
-  for (let i = 0; i < order.length; i++) copy[i] = column[order[i]!]!;
-  return copy;
 }

@@ -1,5 +1,6 @@
 import { crc32 } from 'node:zlib';
-import { sharedColumn } from './share.js';
+import { type Column, sharedColumn } from './column.js';
+import { blocksOf, type Spans, spansOf, withSpans } from './spans.js';
 import { type Trace, withBlockIds } from './trace.js';
 
 /** Changes with the layout below and with what a parser makes of a log: older files are then read no more. */
@@ -11,25 +12,31 @@ const ALIGNMENT = 8;
 const PREFIX = 8;
 
 /**
- * The columns of a trace, in the order in which they lie in the file. Only documents have lengths of their own;
- * ids that are small whole numbers lie in `smallIdNumbers`, others in `idNumbers`, and those that are their own dense
- * numbers nowhere.
+ * The columns of a trace, in the order in which they lie in the file. Blocks lie there in spans, a few bytes for many
+ * of them; spans of documents have no first blocks, being the documents. Only documents have lengths of their own; ids
+ * that are small whole numbers lie in `smallIdNumbers`, others in `idNumbers`, and those that are their own dense
+ * numbers nowhere. Without labels there is no column of them.
  */
 const COLUMNS = [
   ['timestampSeconds', Float64Array],
-  ['blockOffsets', Float64Array],
+  ['spanOffsets', Float64Array],
   ['idNumbers', Float64Array],
   ['smallIdNumbers', Int32Array],
   ['inputTokens', Int32Array],
   ['outputTokens', Int32Array],
-  ['blocks', Int32Array],
+  ['spans', Int32Array],
+  ['firstBlock', Int32Array],
   ['tokensOfBlock', Int32Array],
   ['classOf', Int32Array],
   ['sessionOf', Int32Array],
   ['tenantOf', Int32Array],
 ] as const;
 
-type ColumnName = (typeof COLUMNS)[number][0];
+type FiledColumns = {
+  readonly [Pair in (typeof COLUMNS)[number] as Pair[0]]: Pair[1] extends Float64ArrayConstructor
+    ? Float64Array
+    : Int32Array;
+};
 type Small = Pick<
   Trace,
   'reuse' | 'requests' | 'blockTokens' | 'classes' | 'sessions' | 'tenants' | 'warnings' | 'engineKeys'
@@ -40,7 +47,10 @@ interface Header extends Small {
   readonly version: number;
   readonly idCount: number;
   readonly idTexts: readonly string[];
-  readonly lengths: Readonly<Record<ColumnName, number>>;
+  /** Blocks of all requests together. */
+  readonly blockCount: number;
+  readonly chained: boolean;
+  readonly lengths: Readonly<Record<keyof FiledColumns, number>>;
   readonly crc: number;
 }
 
@@ -49,7 +59,8 @@ interface Header extends Small {
  * and a checksum of the columns), then each column from a multiple of 8 bytes on.
  */
 export function columnsToBytes(trace: Trace): Buffer[] {
-  const columns: Buffer[] = COLUMNS.map(([name]) => bytesOf(columnOf(trace, name)));
+  const filed = filedColumns(trace);
+  const columns = COLUMNS.map(([name]) => bytesOf(filed[name]));
   const header: Header = {
     magic: MAGIC,
     version: COLUMNS_VERSION,
@@ -63,9 +74,9 @@ export function columnsToBytes(trace: Trace): Buffer[] {
     ...(trace.engineKeys === undefined ? {} : { engineKeys: trace.engineKeys }),
     idCount: trace.ids.count,
     idTexts: trace.ids.texts,
-    lengths: Object.fromEntries(
-      COLUMNS.map(([name]) => [name, columnOf(trace, name).length]),
-    ) as Header['lengths'],
+    blockCount: trace.blocks.length,
+    chained: spansOf(trace).chained,
+    lengths: Object.fromEntries(COLUMNS.map(([name]) => [name, filed[name].length])) as Header['lengths'],
     crc: columns.reduce((crc, bytes) => checksum(bytes, crc), 0),
   };
   const text = Buffer.from(JSON.stringify(header));
@@ -77,13 +88,33 @@ export function columnsToBytes(trace: Trace): Buffer[] {
   return pieces;
 }
 
+function filedColumns(trace: Trace): FiledColumns {
+  const { numbers } = trace.ids;
+  const { offsets, spans, firstBlock } = spansOf(trace);
+  const none = new Int32Array(0);
+  return {
+    timestampSeconds: trace.timestampSeconds,
+    spanOffsets: offsets,
+    idNumbers: numbers instanceof Float64Array ? numbers : new Float64Array(0),
+    smallIdNumbers: numbers instanceof Int32Array ? numbers : none,
+    inputTokens: trace.inputTokens,
+    outputTokens: trace.outputTokens,
+    spans,
+    firstBlock: trace.reuse === 'documents' ? none : firstBlock,
+    tokensOfBlock: trace.blockTokens > 0 ? none : trace.tokensOfBlock,
+    classOf: trace.classes.length > 0 ? trace.classOf : none,
+    sessionOf: trace.sessions.length > 0 ? trace.sessionOf : none,
+    tenantOf: trace.tenants.length > 0 ? trace.tenantOf : none,
+  };
+}
+
 /** The trace that such bytes hold; undefined where they are torn, damaged or of another version. */
 export function traceFromColumns(bytes: Uint8Array): Trace | undefined {
   const header = headerOf(bytes);
   if (header === undefined) return undefined;
   let at = header.end;
   let crc = 0;
-  const columns = {} as Record<ColumnName, Float64Array | Int32Array>;
+  const columns: Partial<Record<keyof FiledColumns, Column>> = {};
   for (const [name, Kind] of COLUMNS) {
     const length = header.value.lengths[name];
     const size = length * Kind.BYTES_PER_ELEMENT;
@@ -93,15 +124,39 @@ export function traceFromColumns(bytes: Uint8Array): Trace | undefined {
     at += size + padding(size);
   }
   if (crc !== header.value.crc || at !== bytes.length) return undefined;
-  const { magic, version, lengths, crc: _, idCount, idTexts, ...small } = header.value;
-  const { idNumbers, smallIdNumbers, ...rest } = columns;
-  const numbers = [smallIdNumbers, idNumbers].find((column) => column.length > 0);
-  if (small.blockTokens > 0) rest.tokensOfBlock = sharedColumn(Int32Array, idCount).fill(small.blockTokens);
-  return withBlockIds({
+  return traceOf(header.value, columns as FiledColumns);
+}
+
+function traceOf(
+  { magic, version, lengths, crc, idCount, idTexts, blockCount, chained, ...small }: Header,
+  filed: FiledColumns,
+): Trace {
+  const { timestampSeconds, inputTokens, outputTokens } = filed;
+  const { requests, blockTokens, classes, sessions, tenants } = small;
+  const spans: Spans = {
+    offsets: filed.spanOffsets,
+    spans: filed.spans,
+    firstBlock: filed.firstBlock,
+    chained,
+  };
+  const documents = small.reuse === 'documents';
+  const numbers = [filed.smallIdNumbers, filed.idNumbers].find((column) => column.length > 0);
+  const labels = (column: Int32Array, names: readonly string[]) =>
+    names.length > 0 ? column : sharedColumn(Int32Array, requests).fill(-1);
+  const trace = withBlockIds({
     ...small,
-    ...(rest as unknown as Pick<Trace, Exclude<ColumnName, 'idNumbers' | 'smallIdNumbers'>>),
+    timestampSeconds,
+    inputTokens,
+    outputTokens,
+    ...(documents ? { blocks: filed.spans, blockOffsets: filed.spanOffsets } : blocksOf(spans, blockCount)),
+    tokensOfBlock:
+      blockTokens > 0 ? sharedColumn(Int32Array, idCount).fill(blockTokens) : filed.tokensOfBlock,
     ids: { count: idCount, ...(numbers !== undefined && { numbers }), texts: idTexts },
+    classOf: labels(filed.classOf, classes),
+    sessionOf: labels(filed.sessionOf, sessions),
+    tenantOf: labels(filed.tenantOf, tenants),
   });
+  return documents ? trace : withSpans(trace, spans);
 }
 
 function headerOf(bytes: Uint8Array): { value: Header; end: number } | undefined {
@@ -116,20 +171,12 @@ function headerOf(bytes: Uint8Array): { value: Header; end: number } | undefined
   return { value, end: end + padding(end) };
 }
 
-function columnOf(trace: Trace, name: ColumnName): Float64Array | Int32Array {
-  const { numbers } = trace.ids;
-  if (name === 'idNumbers') return numbers instanceof Float64Array ? numbers : new Float64Array(0);
-  if (name === 'smallIdNumbers') return numbers instanceof Int32Array ? numbers : new Int32Array(0);
-  if (name === 'tokensOfBlock' && trace.blockTokens > 0) return new Int32Array(0);
-  return trace[name];
-}
-
 /** The checksum so far with more bytes; of none, zlib starts anew. */
 function checksum(bytes: Uint8Array, crc: number): number {
   return bytes.length === 0 ? crc : crc32(bytes, crc);
 }
 
-function bytesOf(column: Float64Array | Int32Array): Buffer {
+function bytesOf(column: Column): Buffer {
   return Buffer.from(column.buffer, column.byteOffset, column.byteLength);
 }
 

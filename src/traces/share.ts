@@ -1,3 +1,4 @@
+import { shared } from './column.js';
 import type { Spans } from './spans.js';
 import { type Trace, withoutBlockIds } from './trace.js';
 
@@ -31,23 +32,4 @@ export function sharedTrace(trace: Trace, withTexts: boolean): SharedTrace {
 /** A log's spans in memory that threads share. */
 export function sharedSpans({ offsets, spans, firstBlock, chained }: Spans): Spans {
   return { offsets: shared(offsets), spans: shared(spans), firstBlock: shared(firstBlock), chained };
-}
-
-/** A column over shared memory; the same one where it lies there already. */
-export function shared<T extends Float64Array | Int32Array>(column: T): T {
-  if (column.buffer instanceof SharedArrayBuffer) return column;
-  const copy = sharedColumn(column.constructor as ColumnKind<T>, column.length);
-  copy.set(column);
-  return copy;
-}
-
-/** `Int32Array` or `Float64Array`. */
-export interface ColumnKind<T extends Float64Array | Int32Array> {
-  readonly BYTES_PER_ELEMENT: number;
-  new (buffer: SharedArrayBuffer): T;
-}
-
-/** A column of zeros over shared memory. */
-export function sharedColumn<T extends Float64Array | Int32Array>(kind: ColumnKind<T>, length: number): T {
-  return new kind(new SharedArrayBuffer(length * kind.BYTES_PER_ELEMENT));
 }

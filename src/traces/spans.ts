@@ -1,3 +1,5 @@
+import { longer, sharedColumn } from './column.js';
+import { RankedSet } from './ranked-set.js';
 import type { Trace } from './trace.js';
 
 /**
@@ -17,26 +19,45 @@ export interface Spans {
   readonly chained: boolean;
 }
 
-/** Finds a log's spans; blocks are numbered by first appearance, so that those of a span have neighbouring numbers. */
+/** The spans of traces, each found once, or read with it from the cache. */
+const known = new WeakMap<Trace, Spans>();
+
+/** A log's spans; blocks are numbered by first appearance, so that those of a span have neighbouring numbers. */
 export function spansOf(trace: Trace): Spans {
-  const { blocks, blockOffsets, requests } = trace;
-  const count = trace.tokensOfBlock.length;
-  if (trace.reuse === 'documents') {
-    const firstBlock = Int32Array.from({ length: count + 1 }, (_, block) => block);
-    return { offsets: blockOffsets, spans: blocks, firstBlock, chained: false };
+  let spans = known.get(trace);
+  if (spans === undefined) {
+    spans = trace.reuse === 'documents' ? singleSpans(trace) : findSpans(trace);
+    known.set(trace, spans);
   }
-  const { spanAt, firstBlock } = numberedHeads(trace);
-  const offsets = new Float64Array(requests + 1);
-  let spans = new Int32Array(firstBlock.length);
-  const before = new Int32Array(firstBlock.length - 1).fill(-2);
+  return spans;
+}
+
+/** A trace with its blocks in spans: what `spansOf` gives of it from now on. */
+export function withSpans(trace: Trace, spans: Spans): Trace {
+  known.set(trace, spans);
+  return trace;
+}
+
+function singleSpans({ blocks, blockOffsets, tokensOfBlock }: Trace): Spans {
+  const firstBlock = Int32Array.from({ length: tokensOfBlock.length + 1 }, (_, block) => block);
+  return { offsets: blockOffsets, spans: blocks, firstBlock, chained: false };
+}
+
+function findSpans(trace: Trace): Spans {
+  const { blocks, blockOffsets, requests } = trace;
+  const heads = headsOf(trace);
+  const firstBlock = heads.members();
+  const offsets = sharedColumn(Float64Array, requests + 1);
+  let spans = sharedColumn(Int32Array, firstBlock.length);
+  const before = new Int32Array(firstBlock.length).fill(-2);
   let chained = true;
   let used = 0;
   for (let r = 0; r < requests; r++) {
     const end = blockOffsets[r + 1]!;
     let previous = -1;
     for (let k = blockOffsets[r]!; k < end; ) {
-      const span = spanAt[blocks[k]!]!;
-      if (used === spans.length) spans = twiceAsLong(spans);
+      const span = heads.rank(blocks[k]!);
+      if (used === spans.length) spans = longer(spans);
       spans[used++] = span;
       if (before[span] === -2) before[span] = previous;
       else if (before[span] !== previous) chained = false;
@@ -48,39 +69,54 @@ export function spansOf(trace: Trace): Spans {
   return { offsets, spans: spans.subarray(0, used), firstBlock, chained };
 }
 
-function twiceAsLong(column: Int32Array<ArrayBuffer>): Int32Array<ArrayBuffer> {
-  const longer = new Int32Array(2 * column.length);
-  longer.set(column);
-  return longer;
+/** The same the other way round: the blocks of a log whose requests have so many together. */
+export function blocksOf(
+  { offsets, spans, firstBlock }: Spans,
+  count: number,
+): Pick<Trace, 'blocks' | 'blockOffsets'> {
+  const blocks = sharedColumn(Int32Array, count);
+  const blockOffsets = sharedColumn(Float64Array, offsets.length);
+  let at = 0;
+  for (let r = 0; r + 1 < offsets.length; r++) {
+    for (let i = offsets[r]!; i < offsets[r + 1]!; i++) {
+      const end = firstBlock[spans[i]! + 1]!;
+      for (let block = firstBlock[spans[i]!]!; block < end; block++) blocks[at++] = block;
+    }
+    blockOffsets[r + 1] = at;
+  }
+  return { blocks, blockOffsets };
 }
 
-/** By block that begins a span: the span's number. A span begins where some request's blocks stop being neighbours. */
-function numberedHeads({ blocks, blockOffsets, requests, tokensOfBlock }: Trace) {
+/**
+ * The blocks that begin a span, and the number of all blocks: a span begins where some request's blocks stop being
+ * neighbours.
+ */
+function headsOf({ blocks, blockOffsets, requests, tokensOfBlock }: Trace): RankedSet {
   const count = tokensOfBlock.length;
-  const isHead = new Uint8Array(count + 1);
+  const heads = new RankedSet(count + 1);
+  heads.add(count);
+  /** Blocks met so far: those with smaller numbers. */
+  let known = 0;
   for (let r = 0; r < requests; r++) {
     const end = blockOffsets[r + 1]!;
     let next = -1;
     for (let k = blockOffsets[r]!; k < end; k++) {
       const block = blocks[k]!;
       if (block !== next) {
-        isHead[block] = 1;
-        if (next !== -1) isHead[next] = 1;
+        heads.add(block);
+        if (next !== -1) heads.add(next);
       }
       next = block + 1;
+      if (block < known) continue;
+      // New ones are numbered one by one: where the last is so much higher, all from here on are new neighbours.
+      const last = blocks[end - 1]!;
+      if (last - block === end - 1 - k) {
+        next = last + 1;
+        k = end;
+      }
+      known = next;
     }
-    if (next !== -1) isHead[next] = 1;
+    if (next !== -1) heads.add(next);
   }
-  let heads = 0;
-  for (let block = 0; block < count; block++) heads += isHead[block]!;
-  const spanAt = new Int32Array(count);
-  const firstBlock = new Int32Array(heads + 1);
-  firstBlock[heads] = count;
-  let span = 0;
-  for (let block = 0; block < count; block++) {
-    if (isHead[block] === 0) continue;
-    firstBlock[span] = block;
-    spanAt[block] = span++;
-  }
-  return { spanAt, firstBlock };
+  return heads;
 }
