@@ -20,7 +20,7 @@ import { openTerminal, type Terminal } from '../report/terminal.js';
 import { shellWord } from '../shell-word.js';
 import { withArrivals } from '../traces/arrivals.js';
 import { assignClasses } from '../traces/assign-classes.js';
-import { loadTrace } from '../traces/load.js';
+import { type Keep, loadTrace } from '../traces/load.js';
 import type { Trace } from '../traces/trace.js';
 import { INPUT_OPTIONS, type Inputs } from './inputs.js';
 import { collect } from './options.js';
@@ -103,32 +103,37 @@ async function run(logs: readonly string[], flags: ReplayFlags): Promise<void> {
   const settings = await readReplaySettings(paths, flags, config);
   const results: ReplayResult[] = [];
   for (const path of paths) {
-    const keeping: Promise<string | undefined>[] = [];
+    let keep: Keep | undefined;
     const content = await loadTrace(path, {
       ...settings.loading,
       onProgress: terminal.progress,
-      onKeeping: (kept) => keeping.push(kept),
+      onParsed: (begin) => {
+        keep = begin;
+      },
     });
-    const inputs = await replayInputs(flags, config, content.blockTokens);
-    const trace = prepared(content, inputs, settings);
-    for (const warning of trace.warnings) terminal.warn(`${path}: ${warning}`);
-    for (const warning of inputs.warnings) terminal.warn(warning);
-    if (live !== undefined) {
-      const report = await runLive(path, trace, inputs, live, terminal);
-      if (flags.output !== undefined) await writeWhole(flags.output, jsonText(report));
-      terminal.result(report);
-      return;
-    }
-    const result = await replayLog(path, trace, inputs, settings, flags.lruCurve, terminal);
-    if (flags.output !== '-') {
-      printReplay(terminal, result, inputs);
-      const prediction = predictionSentence(result);
-      if (prediction !== undefined) terminal.say(`\n${prediction}`);
-    }
-    if (flags.chart === true) terminal.say(`\n${replayCharts(result.policies)}`);
-    results.push(result);
-    for (const warning of await Promise.all(keeping))
+    try {
+      const inputs = await replayInputs(flags, config, content.blockTokens);
+      const trace = prepared(content, inputs, settings);
+      for (const warning of trace.warnings) terminal.warn(`${path}: ${warning}`);
+      for (const warning of inputs.warnings) terminal.warn(warning);
+      if (live !== undefined) {
+        const report = await runLive(path, trace, inputs, live, terminal);
+        if (flags.output !== undefined) await writeWhole(flags.output, jsonText(report));
+        terminal.result(report);
+        return;
+      }
+      const result = await replayLog(path, trace, inputs, settings, flags.lruCurve, terminal, keep);
+      if (flags.output !== '-') {
+        printReplay(terminal, result, inputs);
+        const prediction = predictionSentence(result);
+        if (prediction !== undefined) terminal.say(`\n${prediction}`);
+      }
+      if (flags.chart === true) terminal.say(`\n${replayCharts(result.policies)}`);
+      results.push(result);
+    } finally {
+      const warning = await (await keep?.())?.kept;
       if (warning !== undefined) terminal.warn(`${path}: ${warning}`);
+    }
   }
   const [first] = results;
   const all = results.length === 1 ? first! : { ...first!, logs: results };
@@ -153,6 +158,7 @@ async function replayLog(
   settings: ReplaySettings,
   lruCurve: ReplayFlags['lruCurve'],
   terminal: Terminal,
+  keep?: Keep,
 ): Promise<ReplayResult> {
   // 0.29 of 100 requests are 29, although the product of the two is a little less.
   const warm = Math.floor(settings.warmShare * trace.requests + 1e-9);
@@ -174,11 +180,10 @@ async function replayLog(
   const fit = plan === undefined ? undefined : planFit(plan, setting);
   if (fit !== undefined)
     for (const misfit of planMisfits(fit, inputs, settings.policies)) terminal.warn(misfit);
-  const running = replayPolicies(setting, runs, terminal.progress);
-  // Beside the threads, where there are any.
-  const bound = new ReplayBound(setting);
-  const prefixHitRate = bound.prefixHitRate();
-  const policies = await running;
+  const [policies, { bound, prefixHitRate }] = await Promise.all([
+    replayPolicies(setting, runs, terminal.progress),
+    boundBeside(setting, keep),
+  ]);
   terminal.progress({ stage: 'bound', done: runs.length, total: runs.length });
   const ttft = ttftBounds(bound, policies);
   const curve = lruCurve === undefined ? undefined : lruCurveOf(setting);
@@ -203,6 +208,15 @@ async function replayLog(
     bound: { prefixHitRate, ttft },
     ...(curve !== undefined && { lruCurve: curvePoints(curve) }),
   };
+}
+
+/** What of the bound can be found beside the threads that replay, where there are any, when others write the log. */
+async function boundBeside(setting: ReplaySetting, keep?: Keep) {
+  await keep?.();
+  const bound = new ReplayBound(setting);
+  // Where nothing is compressed, every policy has this mean quality; it is worked out once.
+  if (setting.compression.levels.length === 1) bound.meanTtftSeconds(1);
+  return { bound, prefixHitRate: bound.prefixHitRate() };
 }
 
 /** The least mean TTFT at the mean qualities that the policies reached. */

@@ -26,6 +26,8 @@ export class ReplayBound {
   private readonly slots: number;
   private readonly wholeSeconds: number;
   private readonly inputTokens: number;
+  /** By mean quality: what has been asked for. */
+  private readonly meanTtfts = new Map<number, number>();
 
   constructor(private readonly setting: ReplaySetting) {
     const { trace, warm, model } = setting;
@@ -51,6 +53,15 @@ export class ReplayBound {
 
   /** No policy of at least this mean quality has a smaller mean TTFT. */
   meanTtftSeconds(meanQuality: number): number {
+    let seconds = this.meanTtfts.get(meanQuality);
+    if (seconds === undefined) {
+      seconds = this.leastMeanTtft(meanQuality);
+      this.meanTtfts.set(meanQuality, seconds);
+    }
+    return seconds;
+  }
+
+  private leastMeanTtft(meanQuality: number): number {
     if (this.slots === 0) return 0;
     const loss = (1 - meanQuality) * this.slots;
     const saved =

@@ -14,7 +14,7 @@ import { join } from 'node:path';
 import { printable } from '../errors.js';
 import { makeFolder } from '../make-folder.js';
 import { COLUMNS_VERSION, columnsToBytes, traceFromColumns } from './columns-file.js';
-import type { LoadOptions } from './load.js';
+import type { Keep, LoadOptions } from './load.js';
 import { type Trace, withBlockIds, withoutBlockIds } from './trace.js';
 
 /** A log smaller than this is parsed sooner than looked up. */
@@ -73,31 +73,35 @@ export class TraceCache {
       const [trace, content] = await Promise.all([parse(), known ?? this.hashAnew(file, parsing.signal)]);
       // What changed meanwhile may have been hashed as it was and parsed as it is.
       if (content === undefined || (await this.fileAt(path))?.state !== file.state) return trace;
-      return this.kept(this.entryOf(file, content, options), trace, options.onKeeping);
+      return this.kept(this.entryOf(file, content, options), trace, options.onParsed);
     } finally {
       parsing.abort();
     }
   }
 
   /**
-   * Writes a trace into the cache, beside what is done with it where `onKeeping` is there to be told how that went.
-   * @returns the trace; without `onKeeping`, with a warning where it could not be written.
+   * Writes a trace into the cache, or leaves that to `onParsed`.
+   * @returns the trace; without `onParsed`, with a warning where it could not be written.
    */
-  private async kept(entry: string, trace: Trace, onKeeping?: LoadOptions['onKeeping']): Promise<Trace> {
-    if (onKeeping === undefined) {
-      const warning = this.warningOf(await this.write(entry, trace));
-      if (warning === undefined) return trace;
-      return withBlockIds({ ...withoutBlockIds(trace), warnings: [...trace.warnings, warning] });
+  private async kept(entry: string, trace: Trace, onParsed?: (keep: Keep) => void): Promise<Trace> {
+    if (onParsed !== undefined) {
+      let writing: ReturnType<Keep> | undefined;
+      onParsed(() => (writing ??= this.beginWriting(entry, trace)));
+      return trace;
     }
+    const warning = this.warningOf(await this.write(entry, trace));
+    if (warning === undefined) return trace;
+    return withBlockIds({ ...withoutBlockIds(trace), warnings: [...trace.warnings, warning] });
+  }
+
+  private async beginWriting(entry: string, trace: Trace): ReturnType<Keep> {
     let begin = () => {};
     const begun = new Promise<void>((resolve) => {
       begin = resolve;
     });
     const kept = this.write(entry, trace, begin).then((code) => this.warningOf(code));
-    onKeeping(kept);
-    // Another thread writes, but this one has to begin it: a replay leaves it no time to.
     await Promise.race([begun, kept]);
-    return trace;
+    return { kept };
   }
 
   /** What to say of a failure to write, the first time. */

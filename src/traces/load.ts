@@ -26,12 +26,15 @@ export interface LoadOptions extends FormatOptions {
   readonly onProgress?: OnProgress;
   /** Folder for parsed logs, so that the second reading skips parsing; none without it. */
   readonly cacheFolder?: string;
-  /**
-   * Is handed the writing of the parsed log into that folder, to be awaited when the trace is done with; it comes to
-   * a warning where the log could not be kept. Without it, reading ends when the log is kept.
-   */
-  readonly onKeeping?: (kept: Promise<string | undefined>) => void;
+  /** Is handed what writes the parsed log into that folder; without it, reading ends when the log is kept. */
+  readonly onParsed?: (keep: Keep) => void;
 }
+
+/**
+ * Begins to write a parsed log, once however often it is called: when it returns, other threads do the rest, and this
+ * one may be kept busy. In the end `kept` comes to a warning where the log could not be kept.
+ */
+export type Keep = () => Promise<{ readonly kept: Promise<string | undefined> }>;
 
 /**
  * Reads a request log, plain or compressed, streaming.

@@ -14,7 +14,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { TraceCache } from '../../src/traces/cache.js';
 import { columnsToBytes, traceFromColumns } from '../../src/traces/columns-file.js';
-import { loadTrace } from '../../src/traces/load.js';
+import { type Keep, loadTrace } from '../../src/traces/load.js';
 import { spansOf } from '../../src/traces/spans.js';
 import type { Trace } from '../../src/traces/trace.js';
 import { bundledLog, traceOf } from './logs.js';
@@ -101,20 +101,24 @@ describe('the cache of parsed logs', () => {
     expect(readFileSync(entry!).equals(written)).toBe(true);
   });
 
-  it('is written beside what is done with a log, where somebody waits for it later', async () => {
+  it('is written when its reader says so, once, beside what else is done', async () => {
     const path = writeLog();
-    const keeping: Promise<string | undefined>[] = [];
-    const parsed = await loadTrace(path, { cacheFolder, onKeeping: (kept) => keeping.push(kept) });
-    expect(await Promise.all(keeping)).toEqual([undefined]);
+    const keeps: Keep[] = [];
+    const onParsed = (keep: Keep) => keeps.push(keep);
+    const parsed = await loadTrace(path, { cacheFolder, onParsed });
+    expect(existsSync(cacheFolder) ? entries() : []).toEqual([]);
+    const [keep] = keeps;
+    const begun = await Promise.all([keep!(), keep!()]);
+    expect(begun[1]).toBe(begun[0]);
+    expect(await begun[0].kept).toBeUndefined();
     const [entry] = entries();
     expect(readFileSync(entry!).equals(bytesOf(parsed))).toBe(true);
     // Read from the cache, nothing is to be kept.
-    expectSame(await loadTrace(path, { cacheFolder, onKeeping: (kept) => keeping.push(kept) }), parsed);
-    expect(keeping).toHaveLength(1);
-    const inFile = join(path, 'cache');
-    const other = await loadTrace(path, { cacheFolder: inFile, onKeeping: (kept) => keeping.push(kept) });
+    expectSame(await loadTrace(path, { cacheFolder, onParsed }), parsed);
+    expect(keeps).toHaveLength(1);
+    const other = await loadTrace(path, { cacheFolder: join(path, 'cache'), onParsed });
     expect(other.warnings).toEqual([]);
-    expect(await keeping[1]).toMatch(/cannot be written \(E[A-Z]+\)/);
+    expect(await (await keeps[1]!()).kept).toMatch(/cannot be written \(E[A-Z]+\)/);
   });
 
   it('knows logs by content and by how they are read, not by name', async () => {
