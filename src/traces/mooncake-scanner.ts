@@ -5,6 +5,7 @@ const QUOTE = 34;
 const COMMA = 44;
 const COLON = 58;
 const ZERO = 48;
+const NINE = 57;
 const OPEN_BRACKET = 91;
 const CLOSE_BRACKET = 93;
 const OPEN_BRACE = 123;
@@ -13,6 +14,8 @@ const CLOSE_BRACE = 125;
 const EXACT_DIGITS = 15;
 /** Up to this many 32 bits do. */
 const SMALL_DIGITS = 9;
+/** Numbers from so many digits on are compared four bytes at a time: all digits but the last are in two such groups. */
+const WIDE_DIGITS = 5;
 
 /** The fields of a line with what ends their names; each begins with another letter. */
 const FIELDS = ['timestamp"', 'input_length"', 'output_length"', 'hash_ids"'].map((name) =>
@@ -46,6 +49,9 @@ export class MooncakeScanner {
   private ids = new Int32Array(1 << 10);
   /** The number read last. */
   private value = 0;
+  /** The bytes that are scanned, to be read four at a time. */
+  private view: DataView = new DataView(new ArrayBuffer(0));
+  private viewed: Uint8Array | undefined;
 
   constructor(private readonly sink: IdSink) {}
 
@@ -65,6 +71,10 @@ export class MooncakeScanner {
    */
   scan(bytes: Uint8Array, start: number): number {
     const { values } = this;
+    if (bytes !== this.viewed) {
+      this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+      this.viewed = bytes;
+    }
     // So few are set sooner one by one than by `fill`.
     for (let field = 0; field < values.length; field++) values[field] = -1;
     let hasIds = false;
@@ -101,7 +111,7 @@ export class MooncakeScanner {
   /** The list of ids: most of a log's bytes. @returns the place behind it, −1 where it is not plain. */
   private scanIds(bytes: Uint8Array, start: number): number {
     if (bytes[start] !== OPEN_BRACKET) return -1;
-    const { sink } = this;
+    const { sink, view } = this;
     let { ids } = this;
     let count = 0;
     let at = skipBlanks(bytes, start + 1);
@@ -131,6 +141,25 @@ export class MooncakeScanner {
       if (next !== COMMA) break;
       at++;
       if (bytes[at]! <= 32) at = skipBlanks(bytes, at);
+      if (digits < WIDE_DIGITS || digits > SMALL_DIGITS) continue;
+      // Most ids are one more than the one before: the same digits, but for the last.
+      const first = view.getInt32(from);
+      const second = view.getInt32(from + digits - WIDE_DIGITS);
+      const limit = bytes.length - digits;
+      let last = bytes[from + digits - 1]!;
+      while (
+        last++ < NINE &&
+        at < limit &&
+        bytes[at + digits - 1] === last &&
+        bytes[at + digits] === COMMA &&
+        view.getInt32(at) === first &&
+        view.getInt32(at + digits - WIDE_DIGITS) === second
+      ) {
+        if (count === ids.length) ids = this.largerIds();
+        ids[count++] = ++value;
+        at += digits + 1;
+        if (bytes[at]! <= 32) at = skipBlanks(bytes, at);
+      }
     }
     sink.pushIds(ids, 0, count);
     return bytes[at] === CLOSE_BRACKET ? at + 1 : -1;
