@@ -1,5 +1,6 @@
 import { prefillSeconds, recomputeSeconds } from '../cost/prefill.js';
 import { transferSeconds } from '../cost/transfer.js';
+import type { Model } from '../formats/model.js';
 import type { Tier, Transfer } from '../formats/tiers.js';
 import { minimizeBound } from '../plan/dual.js';
 import type { Lagrangian } from '../plan/lagrangian.js';
@@ -213,39 +214,17 @@ function reusesOf({ trace, facts, model, warm }: ReplaySetting, tiers: readonly 
     secondsPerByte: new Float64Array(trace.requests * tiers.length),
   };
   const prefix = trace.reuse === 'prefix';
+  const sum = new ReuseSums(reuses, model);
   /** By span: the request that used it last, −1 before. */
   const lastUse = new Int32Array(firstBlock.length - 1).fill(-1);
   for (let r = 0; r < trace.requests; r++) {
     const end = offsets[r + 1]!;
+    const unlimited = unlimitedTokens[r]!;
     let left = r < warm ? 0 : trace.inputTokens[r]!;
     let start = 0;
-    let requestBytes = 0;
-    let open = -1;
     let openLast = -1;
     let openCurve = -1;
-    const openAnother = (curve: number, since: number) => {
-      open = reuses.count++;
-      openCurve = curve;
-      openLast = since;
-      reuses.request[open] = r;
-      reuses.curve[open] = curve;
-      reuses.slots[open] = r - since;
-    };
-    const use = (tokens: number, keptTokens: number) => {
-      const bytes = keptTokens * model.kvBytesPerToken;
-      reuses.tokens[open]! += tokens;
-      reuses.bytes[open]! += bytes;
-      // Documents may come anywhere: none saves more than at the end of all.
-      reuses.savedSeconds[open]! += recomputeSeconds(
-        model,
-        prefix ? start : Math.max(0, unlimitedTokens[r]! - tokens),
-        tokens,
-      );
-      reuses.share[open]! += tokens / unlimitedTokens[r]!;
-      requestBytes += bytes;
-      start += tokens;
-      left -= tokens;
-    };
+    sum.begin(r);
     for (let i = offsets[r]!; i < end && left > 0; i++) {
       const span = spans[i]!;
       const last = lastUse[span]!;
@@ -256,26 +235,79 @@ function reusesOf({ trace, facts, model, warm }: ReplaySetting, tiers: readonly 
       const block = firstBlock[span]!;
       const curve = curveOf[block]!;
       const since = Math.max(last, warm);
-      if (open === -1 || curve !== openCurve || since !== openLast) openAnother(curve, since);
+      if (openLast === -1 || curve !== openCurve || since !== openLast) {
+        sum.open(curve, since);
+        openCurve = curve;
+        openLast = since;
+      }
       if (!prefix) {
-        use(Math.min(left, tokensOfBlock[block]!), tokensOfBlock[block]!);
+        const tokens = Math.min(left, tokensOfBlock[block]!);
+        // Documents may come anywhere: none saves more than at the end of all.
+        sum.use(Math.max(0, unlimited - tokens), tokens, tokensOfBlock[block]!, unlimited);
+        left -= tokens;
         continue;
       }
       const tokens = Math.min(left, (firstBlock[span + 1]! - block) * blockTokens);
       const part = tokens % blockTokens;
-      if (tokens > part) use(tokens - part, tokens - part);
+      if (tokens > part) sum.use(start, tokens - part, tokens - part, unlimited);
+      start += tokens;
+      left -= tokens;
       if (part === 0) continue;
       // All of a block is loaded, even where the input ends in its middle: that alone may not pay.
-      if (tokens > part || reuses.tokens[open]! > 0) openAnother(curve, since);
-      use(part, blockTokens);
+      if (tokens > part || sum.isUsed) sum.open(curve, since);
+      sum.use(start - part, part, blockTokens, unlimited);
     }
-    if (requestBytes > 0) {
+    if (sum.requestBytes > 0) {
       for (let t = 0; t < tiers.length; t++)
-        reuses.secondsPerByte[r * tiers.length + t] = leastSecondsPerByte(tiers[t]!.read, requestBytes);
+        reuses.secondsPerByte[r * tiers.length + t] = leastSecondsPerByte(tiers[t]!.read, sum.requestBytes);
     }
     for (let i = offsets[r]!; i < end; i++) lastUse[spans[i]!] = r;
   }
   return reuses;
+}
+
+/** Adds up the reuses of one request after the other. */
+class ReuseSums {
+  /** What a request loads where all of it is kept. */
+  requestBytes = 0;
+  private request = 0;
+  private at = -1;
+
+  constructor(
+    private readonly reuses: Reuses,
+    private readonly model: Model,
+  ) {}
+
+  begin(request: number): void {
+    this.request = request;
+    this.requestBytes = 0;
+  }
+
+  /** What is used from here on is another reuse, kept since a request. */
+  open(curve: number, since: number): void {
+    const { reuses, request } = this;
+    const at = reuses.count++;
+    reuses.request[at] = request;
+    reuses.curve[at] = curve;
+    reuses.slots[at] = request - since;
+    this.at = at;
+  }
+
+  /** Whether the open reuse has any tokens yet. */
+  get isUsed(): boolean {
+    return this.reuses.tokens[this.at]! > 0;
+  }
+
+  /** Adds tokens from a place in the input on; with them others of the same blocks are kept. */
+  use(start: number, tokens: number, keptTokens: number, unlimitedTokens: number): void {
+    const { reuses, model, at } = this;
+    const bytes = keptTokens * model.kvBytesPerToken;
+    reuses.tokens[at]! += tokens;
+    reuses.bytes[at]! += bytes;
+    reuses.savedSeconds[at]! += recomputeSeconds(model, start, tokens);
+    reuses.share[at]! += tokens / unlimitedTokens;
+    this.requestBytes += bytes;
+  }
 }
 
 /** The least that a byte of a load of at most so many bytes takes. */

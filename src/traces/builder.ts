@@ -1,4 +1,5 @@
 import { type Column, longer, picked, sharedColumn } from './column.js';
+import type { PlainRequests } from './format.js';
 import { DenseIds, Labels } from './ids.js';
 import { type Reuse, type Trace, withBlockIds } from './trace.js';
 
@@ -104,6 +105,24 @@ export class TraceBuilder {
     this.tenantOf[r] = this.tenants.of(fields.tenant);
     this.requests++;
     this.offsets[r + 1] = this.blockCount;
+  }
+
+  /** Adds plain requests: what `pushIds` and `endRequest` make of each, without labels. */
+  addRequests({ ids, idOffsets, timestampSeconds, inputTokens, outputTokens }: PlainRequests): void {
+    const before = this.requests;
+    const blocks = this.blockCount;
+    const requests = before + inputTokens.length;
+    while (requests >= this.times.length) this.growRequests();
+    this.pushIds(ids, 0, ids.length);
+    this.times.set(timestampSeconds, before);
+    this.input.set(inputTokens, before);
+    this.output.set(outputTokens, before);
+    for (const labels of [this.classOf, this.sessionOf, this.tenantOf]) labels.fill(-1, before, requests);
+    for (let r = before; r < requests; r++) {
+      if (r > 0 && this.times[r]! < this.times[r - 1]!) this.backwards++;
+      this.offsets[r + 1] = blocks + idOffsets[r - before + 1]!;
+    }
+    this.requests = requests;
   }
 
   /**

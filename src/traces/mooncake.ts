@@ -34,15 +34,11 @@ export const mooncake: TraceFormat = {
         } else endRequest(scanner.fields);
         return end;
       },
-      take({ ids, idOffsets, timestampSeconds, inputTokens, outputTokens }) {
-        for (let r = 0; r < inputTokens.length; r++) {
-          builder.pushIds(ids, idOffsets[r]!, idOffsets[r + 1]!);
-          endRequest({
-            timestampSeconds: timestampSeconds[r]!,
-            inputTokens: inputTokens[r]!,
-            outputTokens: outputTokens[r]!,
-          });
-        }
+      take(requests) {
+        const { idOffsets, inputTokens } = requests;
+        for (let r = 0; r < inputTokens.length; r++)
+          guess.see(inputTokens[r]!, idOffsets[r + 1]! - idOffsets[r]!);
+        builder.addRequests(requests);
       },
     };
     const endRequest = (fields: RequestFields) => {
