@@ -15,6 +15,7 @@ import { readQueryLog } from '../methods/query-log.js';
 import type { LongContexts, ProfiledContext } from '../methods/runner.js';
 import type { TerminalFlags } from '../report/terminal.js';
 import { parseCount, parseNumber, parseSeconds } from '../units.js';
+import { flagName } from './options.js';
 
 /** The flags of `profile methods` as commander hands them over. */
 export interface MethodsFlags extends TerminalFlags {
@@ -128,7 +129,7 @@ export async function readSettings(flags: MethodsFlags): Promise<MethodsSettings
   if (longContexts !== 'cut' && longContexts !== 'refuse') {
     throw errors.unknownName('value of --long-contexts', longContexts, ['cut', 'refuse']);
   }
-  const metrics = splitList(flags.metric) ?? [METRICS[0]];
+  const metrics = splitList(flags.metric, '--metric') ?? [METRICS[0]];
   for (const metric of metrics) {
     if (!METRICS.includes(metric as Metric)) throw errors.unknownName('metric', metric, METRICS);
   }
@@ -139,13 +140,18 @@ export async function readSettings(flags: MethodsFlags): Promise<MethodsSettings
   const heldOut = parseCount(flags.heldOut ?? '0', '--held-out', COUNTS.heldOut);
   const seed = flags.seed === undefined ? undefined : parseSeed(flags.seed, '--seed');
   const methods =
-    splitList(flags.methods) ??
+    splitList(flags.methods, '--methods') ??
     openai?.candidates.map((each) => each.method) ??
     config.profile?.methods ??
     DEFAULT_METHODS;
   const ratios =
-    (splitList(flags.ratios) ?? config.profile?.ratios)?.map((text) => parseNumber(text, '--ratios')) ??
-    DEFAULT_RATIOS;
+    (splitList(flags.ratios, '--ratios') ?? config.profile?.ratios)?.map((text) =>
+      parseNumber(text, '--ratios'),
+    ) ?? DEFAULT_RATIOS;
+  if (methods.every((method) => method === 'none'))
+    throw new EvicpressError(
+      '--methods: nothing to measure. The whole cache, none, is part of every plan anyway: name what is to be compared with it.',
+    );
   if (runner === 'embedded') listConfigurations(embeddedCatalog, methods, ratios);
   const all = await readProfiledContexts(files.length > 0 ? files : [SAMPLES], limit);
   const logged = flags.queryLog === undefined ? all : await addLoggedQueries(all, flags.queryLog);
@@ -279,9 +285,37 @@ function parseCandidate(text: string): Candidate {
   return { method, compressionRatio, url: url! };
 }
 
-function splitList(text: string | undefined): string[] | undefined {
-  return text
-    ?.split(',')
-    .map((part) => part.trim())
-    .filter((part) => part !== '');
+/** The distinct names of a list. @throws EvicpressError where it has none. */
+function splitList(text: string | undefined, flag: string): string[] | undefined {
+  if (text === undefined) return undefined;
+  const parts = text.split(',').map((part) => part.trim());
+  const names = [...new Set(parts)].filter((part) => part !== '');
+  if (names.length === 0)
+    throw new EvicpressError(`${flag}: "${printable(text)}" names nothing. Give names between commas.`);
+  return names;
+}
+
+/** The flags that only one runner understands. */
+const RUNNER_FLAGS = {
+  model: ['kvpress', 'openai'],
+  python: ['kvpress'],
+  dtype: ['kvpress'],
+  device: ['kvpress'],
+  ray: ['kvpress'],
+  workers: ['kvpress'],
+  url: ['openai'],
+  against: ['openai'],
+  servedModel: ['openai'],
+} as const satisfies { readonly [flag in keyof MethodsFlags]?: readonly string[] };
+
+/** What is said of flags that the runner in use passes over: another model than the one meant would be measured. */
+export function unusedFlags(flags: MethodsFlags, { kvpress, openai }: MethodsSettings): string[] {
+  const runner = kvpress !== undefined ? 'kvpress' : openai !== undefined ? 'openai' : 'embedded';
+  return Object.entries(RUNNER_FLAGS).flatMap(([name, runners]) => {
+    if (flags[name as keyof typeof RUNNER_FLAGS] === undefined || runners.some((each) => each === runner))
+      return [];
+    return [
+      `${flagName(name)} is not used by the ${runner} runner; it goes with --runner ${runners.join(' or ')}.`,
+    ];
+  });
 }

@@ -1,8 +1,10 @@
 import { rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command } from 'commander';
+import { EvicpressError, printable } from '../errors.js';
 import { BUNDLED_METHODS, profilePath, RESULTS_FOLDER } from '../formats/bundled.js';
 import { cacheFolder } from '../formats/cache-folder.js';
+import { expectWritable } from '../formats/files.js';
 import { type MethodRow, readMethods, writeMethods } from '../formats/methods.js';
 import { listConfigurations } from '../methods/configurations.js';
 import { ensureModels } from '../methods/embedded/models.js';
@@ -17,7 +19,7 @@ import type { ProfiledContext, Runner } from '../methods/runner.js';
 import { contextTable } from '../report/context-table.js';
 import { findings, methodsTable } from '../report/methods-table.js';
 import { openTerminal, type Terminal } from '../report/terminal.js';
-import { formatSeconds } from '../units.js';
+import { formatCounted, formatSeconds } from '../units.js';
 import { takeLock } from '../workflows/refresh/lock.js';
 import { listProfiles } from './profile-list.js';
 import {
@@ -25,6 +27,7 @@ import {
   type MethodsFlags,
   type MethodsSettings,
   readSettings,
+  unusedFlags,
 } from './profile-methods-settings.js';
 
 /** `evicpress profile methods`. */
@@ -48,7 +51,12 @@ async function run(flags: MethodsFlags): Promise<void> {
   const output = flags.output ?? join(RESULTS_FOLDER, 'methods.ndjson');
   const journalPath = output === '-' ? join(RESULTS_FOLDER, 'methods.journal.ndjson') : journalOf(output);
   const lockFolder = `${journalPath}.lock`;
-  const lock = await takeLock(lockFolder);
+  await expectWritable(output);
+  for (const warning of unusedFlags(flags, settings)) terminal.warn(warning);
+  const lock = await takeLock(lockFolder).catch(async (error: unknown) => {
+    await rmdir(lockFolder).catch(() => undefined);
+    throw error;
+  });
   const stop = stopOnInterrupt(terminal);
   try {
     if (flags.resume !== true) await announceEarlierRun(journalPath, terminal);
@@ -56,7 +64,12 @@ async function run(flags: MethodsFlags): Promise<void> {
     const runner = await openRunner(settings, terminal);
     const journal = await openJournal(journalPath, flags.resume === true);
     try {
+      if (journal.lostLines > 0)
+        terminal.warn(
+          `${journalPath} is damaged: ${formatCounted(journal.lostLines, 'line')} of it cannot be read, and what they held is measured anew.`,
+        );
       const measured = await measure(settings, runner, journal, terminal, stop.signal);
+      if (measured.result.rows.length === 0) throw nothingMeasured(flags.budget);
       await writeMethods(output, measured.header, measured.result.rows);
       const elapsedSeconds = (performance.now() - startedAt) / 1000;
       terminal.finish();
@@ -72,6 +85,15 @@ async function run(flags: MethodsFlags): Promise<void> {
     await lock.release();
     await rmdir(lockFolder).catch(() => undefined);
   }
+}
+
+/** A profile without a row would replace one that has some, and plan nothing. */
+function nothingMeasured(budget: string | undefined): EvicpressError {
+  return new EvicpressError(
+    budget === undefined
+      ? 'No configuration could be measured, for the reasons above: no profile was written. Take other contexts or methods.'
+      : `--budget ${printable(budget)} is over before anything is measured: no profile was written. Give it more time, or fewer contexts with --max-contexts.`,
+  );
 }
 
 /** The runner that the settings name. @throws EvicpressError where it cannot be had here. */
@@ -176,7 +198,7 @@ function show(
   contextTable(terminal, rows);
   for (const line of findings(header, result.rows)) terminal.say(line);
   terminal.say(
-    `${contexts.length} contexts × ${header.configurations} configurations in ${formatSeconds(elapsedSeconds)} (measured; ${header.runner} runner, ${header.model}): ${output}`,
+    `${formatCounted(contexts.length, 'context')} × ${formatCounted(header.configurations, 'configuration')} in ${formatSeconds(elapsedSeconds)} (measured; ${header.runner} runner, ${header.model}): ${output}`,
   );
   terminal.next('evicpress report', 'quality curves with error bars; then evicpress plan uses them');
 }
@@ -185,7 +207,7 @@ async function announceEarlierRun(path: string, terminal: Terminal): Promise<voi
   const count = await countEntries(path);
   if (count > 0)
     terminal.warn(
-      `${path} holds ${count} configurations of an earlier run, which are measured anew: --resume would keep them.`,
+      `${path} holds ${formatCounted(count, 'configuration')} of an earlier run, which ${count === 1 ? 'is' : 'are'} measured anew: --resume would keep ${count === 1 ? 'it' : 'them'}.`,
     );
 }
 

@@ -67,6 +67,8 @@ export interface Journal {
   readonly entries: readonly JournalEntry[];
   /** Queries that the model wrote, in the order of writing. */
   readonly written: readonly WrittenQueries[];
+  /** Lines of an earlier run that a damage in front of them, or in them, has made unreadable. */
+  readonly lostLines: number;
   append(entry: JournalEntry | WrittenQueries): Promise<void>;
   close(): Promise<void>;
 }
@@ -84,11 +86,11 @@ export async function openJournal(path: string, resume: boolean): Promise<Journa
     const { size } = await file.stat();
     if (size > LARGEST_BYTES)
       throw errors.badFile(path, undefined, `${size} bytes are too many for a journal.`);
-    const { lines, wholeBytes } = parse(await file.readFile());
+    const { lines, wholeBytes, lostLines } = parse(await file.readFile());
     await file.truncate(wholeBytes);
     if (wholeBytes === 0) await file.appendFile(`${JSON.stringify(formatHeader('journal'))}\n`);
     await file.sync();
-    return journal(file, lines, path);
+    return journal(file, lines, lostLines, path);
   } catch (error) {
     await file?.close();
     throw systemFault(error, path);
@@ -106,12 +108,13 @@ function isEntry(line: Line): line is JournalEntry {
   return 'method' in line;
 }
 
-function journal(file: FileHandle, earlier: readonly Line[], path: string): Journal {
+function journal(file: FileHandle, earlier: readonly Line[], lostLines: number, path: string): Journal {
   const entries = earlier.filter(isEntry);
   const written = earlier.flatMap((line) => (isEntry(line) ? [] : [line]));
   return {
     entries,
     written,
+    lostLines,
     async append(entry) {
       try {
         await file.appendFile(`${JSON.stringify(entry)}\n`);
@@ -126,19 +129,24 @@ function journal(file: FileHandle, earlier: readonly Line[], path: string): Jour
   };
 }
 
-/** The whole lines of a journal. What follows the first damaged line was not written by a finished append. */
-function parse(bytes: Buffer): { lines: Line[]; wholeBytes: number } {
+/**
+ * The whole lines of a journal, up to the first damaged one. A line that was cut short while it was written is the
+ * last one and has no newline: what has one was lost in another way.
+ */
+function parse(bytes: Buffer): { lines: Line[]; wholeBytes: number; lostLines: number } {
   const lines: Line[] = [];
   let wholeBytes = 0;
+  let lostLines = 0;
   for (let end = bytes.indexOf(10); end >= 0; end = bytes.indexOf(10, wholeBytes)) {
     let value: unknown;
     try {
       value = JSON.parse(bytes.toString('utf8', wholeBytes, end));
     } catch {
+      for (let at = end; at >= 0; at = bytes.indexOf(10, at + 1)) lostLines++;
       break;
     }
     if (typeof value === 'object' && value !== null && 'context' in value) lines.push(value as Line);
     wholeBytes = end + 1;
   }
-  return { lines, wholeBytes };
+  return { lines, wholeBytes, lostLines };
 }

@@ -45,6 +45,10 @@ export async function openServer(url: string, name?: string): Promise<Server> {
       const window = found.contextTokens;
       if (window === undefined) return { text, tokens, cutTokens: 0 };
       const room = window - answerTokens - (await countOf(query));
+      if (room < 1)
+        throw new EvicpressError(
+          `The longest query and an answer of ${answerTokens} tokens leave nothing of the server's window of ${window} tokens. Shorten the query, or the answers with --answer-tokens.`,
+        );
       if (tokens <= room) return { text, tokens, cutTokens: 0 };
       // Cut in proportion, with a little to spare: the end of a text may be denser than its whole.
       const kept = text.slice(0, Math.max(0, Math.floor((text.length * room * 0.97) / tokens)));

@@ -92,6 +92,13 @@ describe('the openai runner', () => {
     }
   });
 
+  it('refuses answers that leave no room for the context', async () => {
+    const runner = await open({ from: 0, window: 10 }, { from: 0, window: 10 });
+    await expect(runner.prepare(context, 8)).rejects.toThrow(
+      /an answer of 8 tokens leave nothing of .* of 10/,
+    );
+  });
+
   it('sees where a setting changes what the model would say', async () => {
     const runner = await open({ from: 0 }, { from: 1 });
     const measured = await (await runner.prepare(context, 3)).measure(fp8, { queries: [1] });

@@ -203,8 +203,20 @@ describe('the journal', () => {
     await appendFile(path, 'not json\n{"method":"late","context":"a"}\n');
     const journal = await openJournal(path, true);
     expect(journal.entries).toHaveLength(9);
+    expect(journal.lostLines).toBe(2);
     await journal.close();
     expect((await readFile(path, 'utf8')).trimEnd().split('\n')).toHaveLength(10);
+  });
+});
+
+describe('a journal whose last line was cut short', () => {
+  it('has lost nothing that was whole', async () => {
+    await run(false);
+    await appendFile(path, '{"method":"late","con');
+    const journal = await openJournal(path, true);
+    expect(journal.entries).toHaveLength(9);
+    expect(journal.lostLines).toBe(0);
+    await journal.close();
   });
 });
 

@@ -52,6 +52,11 @@ class Session:
         self.queries = [self._encode(query + after) for query in queries]
         ids = self._encode(before)
         room = self._room(limit + max(len(query) for query in self.queries))
+        if room < 1:
+            raise ValueError(
+                f'Context "{context}": its longest query and an answer of {limit} tokens leave nothing of the model\'s '
+                "window. Shorten the query, or the answers with --answer-tokens."
+            )
         if len(ids) > room and long_contexts == "refuse":
             raise ValueError(
                 f'Context "{context}" has {len(ids)} tokens; {room} fit into the model\'s window beside the query and '

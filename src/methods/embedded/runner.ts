@@ -1,4 +1,4 @@
-import { EvicpressError } from '../../errors.js';
+import { EvicpressError, printable } from '../../errors.js';
 import { cacheFolder } from '../../formats/cache-folder.js';
 import type { OnProgress } from '../../progress.js';
 import { seededRandom } from '../../random.js';
@@ -60,9 +60,14 @@ async function prepare(
   const allIds = tokenizer.encode(BEFORE_CONTEXT + text);
   const queryIds = queries.map((query) => tokenizer.encode(query + AFTER_QUERY));
   const room = shape.window - maxAnswerTokens - Math.max(...queryIds.map((ids) => ids.length));
+  if (room < 1) {
+    throw new EvicpressError(
+      `Context "${printable(context)}": its longest query and an answer of ${maxAnswerTokens} tokens leave nothing of the model's window of ${shape.window} tokens. Shorten the query, or the answers with --answer-tokens.`,
+    );
+  }
   if (allIds.length > room && longContexts === 'refuse') {
     throw new EvicpressError(
-      `Context "${context}" has ${allIds.length} tokens; ${room} fit into the model's window of ${shape.window} beside the query and its answer. Shorten it, or let it be cut with --long-contexts cut.`,
+      `Context "${printable(context)}" has ${allIds.length} tokens; ${room} fit into the model's window of ${shape.window} beside the query and its answer. Shorten it, or let it be cut with --long-contexts cut.`,
     );
   }
   const ids = allIds.slice(0, room);

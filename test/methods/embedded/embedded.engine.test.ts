@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -67,6 +67,38 @@ describe('the real model', async () => {
       expect(near).toBeGreaterThan(0.9);
       expect(far).toBeLessThan(0.3);
       expect(await runner!.similarity('same', 'same')).toBe(1);
+    });
+
+    it.each([
+      [['--budget', '1ms'], /^evicpress: --budget 1ms is over before anything is measured: no profile/],
+      [
+        ['--methods', 'snapkv', '--ratios', '0.9'],
+        /No configuration could be measured, for the reasons above/,
+      ],
+      [
+        ['--answer-tokens', '100000'],
+        /Context "short": its longest query and an answer of 100000 tokens leave/,
+      ],
+      [['--model', 'foo', '--answer-tokens', '9000'], /^warning: --model is not used by the embedded runner/],
+    ])('writes no profile where there is nothing to put in: %j', async (flags, message) => {
+      const folder = await mkdtemp(join(tmpdir(), 'evicpress-profile-'));
+      try {
+        const row = { context: 'short', text: 'The box is red.', queries: ['What is red?'] };
+        await writeFile(join(folder, 'short.ndjson'), `${JSON.stringify(row)}\n`);
+        const before = 'a profile of before';
+        await writeFile(join(folder, 'm.ndjson'), before);
+        const { exitCode, stderr } = await execa(
+          process.execPath,
+          [COMMAND, 'profile', 'methods', '--contexts', 'short.ndjson', ...flags, '-o', 'm.ndjson'],
+          { cwd: folder, reject: false, env: { NO_COLOR: '1' } },
+        );
+        expect(stderr).toMatch(message);
+        expect(exitCode).toBe(1);
+        expect(await readFile(join(folder, 'm.ndjson'), 'utf8')).toBe(before);
+        expect((await readdir(folder)).filter((name) => name.endsWith('.lock'))).toEqual([]);
+      } finally {
+        await rm(folder, { recursive: true });
+      }
     });
 
     it('is driven by the command, which resumes after a kill', async () => {
