@@ -6,6 +6,19 @@ import { sandbox } from '../support/cli.js';
 const box = sandbox();
 const LIBRARY = new URL('../../dist/index.js', import.meta.url).href;
 
+it('a lock goes with the process that has it, whatever was written meanwhile', async () => {
+  const program = `
+    import { takeLock, writePlan } from '${LIBRARY}';
+    await takeLock('state');
+    await writePlan('plan.ndjson', {}, []);
+    process.exit(130);
+  `;
+  box.write('program.mjs', program);
+  const { exitCode } = await execa(process.execPath, ['program.mjs'], { cwd: box.folder, reject: false });
+  expect(exitCode).toBe(130);
+  expect(readdirSync(box.path('state'))).toEqual([]);
+});
+
 it.each(['SIGINT', 'SIGTERM'] as const)('a large file that %s ends leaves nothing behind', async (signal) => {
   // Rows without end: it is interrupted while it writes.
   const program = `

@@ -3,7 +3,7 @@ import { readFileSync, unlinkSync } from 'node:fs';
 import { readdir, readFile, rm, stat, unlink } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { basename, join } from 'node:path';
-import { lock as lockFile } from 'proper-lockfile';
+import { lock as lockFile, unlockSync } from 'proper-lockfile';
 import { EvicpressError, errors } from '../../errors.js';
 import { systemFault } from '../../formats/files.js';
 import { makeFolder } from '../../make-folder.js';
@@ -47,7 +47,7 @@ export async function takeLock(folder: string): Promise<HeldLock> {
   }
   // Who is about to take the lock says so first: a lock without owner is then known to be of a live process.
   const intent = join(folder, `lock-intent.${process.pid}.${randomBytes(4).toString('hex')}.json`);
-  const traces = new Traces(intent);
+  const traces = new Traces(folder, intent);
   let held: HeldLock | undefined;
   try {
     await writeDurably(intent, `${JSON.stringify(thisProcess())}\n`);
@@ -79,8 +79,8 @@ async function acquire(folder: string, traces: Traces): Promise<HeldLock | undef
     throw systemFault(error, folder);
   }
   try {
-    traces.owner = ownerPath(folder);
-    await writeDurably(traces.owner, `${JSON.stringify(thisProcess())}\n`);
+    traces.held = true;
+    await writeDurably(ownerPath(folder), `${JSON.stringify(thisProcess())}\n`);
   } catch (error) {
     await release().catch(() => undefined);
     throw error;
@@ -103,14 +103,18 @@ async function acquire(folder: string, traces: Traces): Promise<HeldLock | undef
 }
 
 /**
- * The files that say who has the lock or is about to take it. They go with the process too where that is ended by
- * `process.exit`, as on Ctrl-C; the lock itself goes behind them, by proper-lockfile.
+ * The lock, and the files that say who has it or is about to take it. They go with the process too where that is ended
+ * by `process.exit`, as on Ctrl-C. proper-lockfile would remove the lock then, but is not told any more once a file was
+ * written whole: of signal-exit, which tells, there are two versions, and the later one sets the earlier one aside.
  */
 class Traces {
-  /** Written by whoever has the lock; set from the moment it is ours. */
-  owner: string | undefined;
+  /** Whether the lock is ours. */
+  held = false;
 
-  constructor(readonly intent: string) {
+  constructor(
+    private readonly folder: string,
+    readonly intent: string,
+  ) {
     process.once('exit', this.removeAtExit);
   }
 
@@ -120,11 +124,18 @@ class Traces {
   }
 
   private readonly removeAtExit = () => {
-    for (const path of [this.owner, this.intent]) {
+    const steps = [() => unlinkSync(this.intent)];
+    // First the owner, then the lock, as when it is released.
+    if (this.held)
+      steps.unshift(
+        () => unlinkSync(ownerPath(this.folder)),
+        () => unlockNow(this.folder),
+      );
+    for (const step of steps) {
       try {
-        if (path !== undefined) unlinkSync(path);
+        step();
       } catch {
-        // It was not written yet.
+        // It was not there yet, or is gone.
       }
     }
   };
@@ -226,6 +237,11 @@ function readQuietly(path: string): string {
 
 function describe(owner: Owner | undefined): string {
   return owner === undefined ? 'just started' : `process ${owner.pid} on ${owner.host}`;
+}
+
+/** Removes the lock if this process has it. @throws where it has not. */
+function unlockNow(folder: string): void {
+  unlockSync(join(folder, 'lock'), { lockfilePath: lockPath(folder), realpath: false });
 }
 
 function lockPath(folder: string): string {
