@@ -2,6 +2,7 @@ import { createInterface } from 'node:readline/promises';
 import { EvicpressError, errors, printable } from '../errors.js';
 import { isModelFile, loadModel } from '../formats/bundled.js';
 import { CONFIG_NAME, readConfig } from '../formats/config.js';
+import { endWhenInterrupted } from '../processes.js';
 import { changesTable, otherModelSentence } from '../report/diff-text.js';
 import type { Terminal } from '../report/terminal.js';
 import { formatCount, formatCounted } from '../units.js';
@@ -14,6 +15,7 @@ export async function confirmAndCarryOut(
   flags: { readonly yes?: boolean; readonly dryRun?: boolean },
   terminal: Terminal,
 ): Promise<void> {
+  endWhenInterrupted();
   for (const repair of change.repairs) terminal.warn(repair);
   const { difference } = change;
   for (const warning of await modelWarnings(change)) terminal.warn(warning);
@@ -65,6 +67,13 @@ async function configuredModel(): Promise<string | undefined> {
   );
 }
 
+/** Ctrl-C and Ctrl-D in place of an answer are none; the line they were typed in is ended. */
+function unanswered(error: Error): string {
+  if (error.name !== 'AbortError') throw error;
+  process.stderr.write('\n');
+  return '';
+}
+
 async function ask({ generation }: Change): Promise<void> {
   if (!process.stdin.isTTY)
     throw new EvicpressError(
@@ -72,7 +81,9 @@ async function ask({ generation }: Change): Promise<void> {
     );
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
   try {
-    const answer = await terminal.question(`Put generation ${generation} in force? [y/N] `);
+    const answer = await terminal
+      .question(`Put generation ${generation} in force? [y/N] `)
+      .catch((error: Error) => unanswered(error));
     if (!/^y(es)?$/i.test(answer.trim())) throw errors.interrupted('Nothing was changed.');
   } finally {
     terminal.close();

@@ -1,4 +1,4 @@
-import { rmdir } from 'node:fs/promises';
+import { rmdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { EvicpressError, printable } from '../errors.js';
@@ -53,10 +53,8 @@ async function run(flags: MethodsFlags): Promise<void> {
   const lockFolder = `${journalPath}.lock`;
   await expectWritable(output);
   for (const warning of unusedFlags(flags, settings)) terminal.warn(warning);
-  const lock = await takeLock(lockFolder).catch(async (error: unknown) => {
-    await rmdir(lockFolder).catch(() => undefined);
-    throw error;
-  });
+  // Behind what the lock itself puts away: a second Ctrl-C and a full disk leave no folder either.
+  const lock = await takeLock(lockFolder).finally(() => process.once('exit', () => removeEmpty(lockFolder)));
   const stop = stopOnInterrupt(terminal);
   try {
     if (flags.resume !== true) await announceEarlierRun(journalPath, terminal);
@@ -83,7 +81,6 @@ async function run(flags: MethodsFlags): Promise<void> {
     stop.release();
     terminal.finish();
     await lock.release();
-    await rmdir(lockFolder).catch(() => undefined);
   }
 }
 
@@ -228,6 +225,14 @@ function stopOnInterrupt(terminal: Terminal): { signal: AbortSignal; release: ()
       process.off('SIGTERM', onSignal);
     },
   };
+}
+
+function removeEmpty(folder: string): void {
+  try {
+    rmdirSync(folder);
+  } catch {
+    // It was never made, or another run has it.
+  }
 }
 
 function journalOf(output: string): string {

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { EvicpressError } from '../errors.js';
 import { readConfig } from '../formats/config.js';
 import { jsonText } from '../formats/files.js';
+import { endWhenInterrupted } from '../processes.js';
 import { openTerminal, type TerminalFlags } from '../report/terminal.js';
 import { type TurnResult, withoutTier } from '../workflows/refresh/outcome.js';
 import { schedules } from '../workflows/refresh/schedules/index.js';
@@ -50,7 +51,7 @@ async function run(flags: RefreshFlags): Promise<void> {
     process.stdout.write(flags.json === true ? asObject(printed) : printed);
     return;
   }
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
+  endWhenInterrupted();
   const terminal = openTerminal(flags);
   const options = turnOptions(flags, await readConfig('.'));
   const tell = teller(flags.logFormat, terminal);

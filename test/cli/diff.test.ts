@@ -1,9 +1,13 @@
+import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { execa } from 'execa';
 import { describe, expect, it } from 'vitest';
 import { BIN, sandbox, writeSamples } from '../support/cli.js';
 
 const box = sandbox();
+/** Terminals are made by script of util-linux. */
+const noTerminal = !String(spawnSync('script', ['--version']).stdout).includes('util-linux');
 
 const header = {
   format: 'evicpress.plan',
@@ -160,6 +164,23 @@ describe('evicpress apply', () => {
     const command = `"${process.execPath}" "${BIN}" apply a.ndjson --yes | (exec 0<&-; sleep 3)`;
     await execa('bash', ['-c', command], { cwd: box.folder, reject: false });
     expect((await box.evicpress('history')).stdout).toContain('1 in force');
+  });
+
+  it.skipIf(noTerminal).each([
+    ['Ctrl-C', '\u0003'],
+    ['Ctrl-D', '\u0004'],
+    ['n', 'n\r'],
+  ])('is not carried out where its question is answered by %s', async (_, keys) => {
+    box.write('a.ndjson', plan({ a: ['dram', 10] }));
+    const command = `'${process.execPath}' '${BIN}' apply a.ndjson`;
+    const asked = execa('script', ['-qec', command, '/dev/null'], { cwd: box.folder, reject: false });
+    asked.stdout.on('data', (text: Buffer) => {
+      if (text.includes('[y/N]')) asked.stdin.write(keys);
+    });
+    const { exitCode, stdout } = await asked;
+    expect(stdout).toMatch(/Interrupted\. Nothing was changed\.$/);
+    expect(exitCode).toBe(130);
+    expect(existsSync(box.path('.evicpress/state'))).toBe(false);
   });
 
   const warnings = async (name: string) =>

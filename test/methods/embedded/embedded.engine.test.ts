@@ -101,6 +101,24 @@ describe('the real model', async () => {
       }
     });
 
+    it('leaves no lock where it is stopped at once', async () => {
+      const folder = await mkdtemp(join(tmpdir(), 'evicpress-profile-'));
+      try {
+        const run = execa(
+          process.execPath,
+          [COMMAND, 'profile', 'methods', '--progress', 'json', '--queries', '1', '-o', 'm.ndjson'],
+          { cwd: folder, reject: false },
+        );
+        run.stderr.on('data', (text: Buffer) => {
+          if (text.includes('prefill') || text.includes('stopping')) run.kill('SIGINT');
+        });
+        expect((await run).exitCode).toBe(130);
+        expect(await readdir(folder)).toEqual(['m.journal.ndjson']);
+      } finally {
+        await rm(folder, { recursive: true });
+      }
+    });
+
     it('is driven by the command, which resumes after a kill', async () => {
       const folder = await mkdtemp(join(tmpdir(), 'evicpress-profile-'));
       try {
