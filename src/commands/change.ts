@@ -2,12 +2,12 @@ import { createInterface } from 'node:readline/promises';
 import { EvicpressError, errors, printable } from '../errors.js';
 import { isModelFile, loadModel } from '../formats/bundled.js';
 import { CONFIG_NAME, readConfig } from '../formats/config.js';
-import { endWhenInterrupted } from '../processes.js';
 import { changesTable, otherModelSentence } from '../report/diff-text.js';
 import type { Terminal } from '../report/terminal.js';
 import { formatCount, formatCounted } from '../units.js';
 import type { Change } from '../workflows/generations.js';
 import type { PlanDifference } from '../workflows/plan-difference.js';
+import { endWhenInterrupted } from './interrupted.js';
 
 /** Shows a change, asks where that is not agreed to beforehand, and makes it. @throws EvicpressError where nobody can be asked or the answer is no. */
 export async function confirmAndCarryOut(

@@ -83,6 +83,8 @@ async function run(context: string, flags: ExplainFlags): Promise<void> {
 }
 
 function unknownContext(context: string, path: string, ids: readonly string[]): EvicpressError {
+  if (ids.length === 0)
+    return new EvicpressError(`${path} places no context at all: there is nothing to explain.`);
   const near = nearestName(
     context,
     ids.filter((id) => Math.abs(id.length - context.length) <= Math.max(2, context.length / 3)),

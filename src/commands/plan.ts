@@ -95,14 +95,16 @@ async function run(flags: PlanFlags): Promise<void> {
   const otherModel = otherModelSentence(before?.plan.header.model ?? null, model.name);
   if (otherModel !== undefined) terminal.warn(otherModel);
   if (output !== '-') {
-    terminal.table(...planTable(header, groups));
+    const isEmpty = header.summary.contexts === 0;
+    if (!isEmpty) terminal.table(...planTable(header, groups));
     terminal.say(planSummaryText(header, solveSeconds, output));
     if (difference !== undefined) terminal.say(differenceText(before!.name, difference));
-    terminal.say(
-      engine === undefined
-        ? enginesText(header, groups, tiers)
-        : costOfEngine(engine, planned, await planContexts(request)),
-    );
+    if (!isEmpty)
+      terminal.say(
+        engine === undefined
+          ? enginesText(header, groups, tiers)
+          : costOfEngine(engine, planned, await planContexts(request)),
+      );
     terminal.next(...nextStep(source, flags));
   }
   terminal.result({

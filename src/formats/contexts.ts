@@ -106,7 +106,8 @@ export async function readContexts(path: string, purpose: 'planning' | 'profilin
     },
     plainRows(),
   );
-  if (rows.length === 0) throw errors.emptyFile(path, 'at least one context');
+  if (rows.length === 0)
+    throw errors.badFile(path, undefined, 'there is no context in it; expected at least one line with one.');
   if (purpose === 'planning') {
     for (const { line, what } of parentFaults(rows, lineOf)) throw errors.badFile(path, line, what);
   }

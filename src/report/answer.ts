@@ -1,9 +1,16 @@
 import { RECOMPUTE } from '../formats/names.js';
 import type { PolicyResult, ReplayResult } from '../formats/replay.js';
-import { formatBytes, formatCount, formatSeconds, formatShare, significant } from '../units.js';
+import {
+  formatBytes,
+  formatCount,
+  formatCounted,
+  formatSeconds,
+  formatShare,
+  significant,
+} from '../units.js';
 import type { Evidence, PlanEvidence } from './evidence.js';
 import { groupTotals, totalRequests } from './placements.js';
-import { isFull } from './plan-summary.js';
+import { isFull, NOTHING_PLANNED } from './plan-summary.js';
 
 /** The answer in sentences and the few figures worth a tile. */
 export interface Answer {
@@ -46,6 +53,7 @@ export function bestPossibleTtft({ header, placements }: PlanEvidence): number {
 
 function planSentences(plan: PlanEvidence): string[] {
   const { summary, tiers } = plan.header;
+  if (summary.contexts === 0) return [NOTHING_PLANNED];
   const room = tiers
     .filter((tier) => tier.capacityBytes !== null && tier.capacityBytes > 0)
     .map((tier) => `${formatBytes(tier.capacityBytes)} of ${tier.name}`);
@@ -108,10 +116,10 @@ export function replaySentence(replay: ReplayResult): string {
 function compare(replay: ReplayResult): Answer {
   const own = bestOwn(replay.policies);
   const lru = replay.policies.find((policy) => policy.policy === 'lru');
-  const scored = formatCount(replay.requests - replay.warm);
+  const scored = formatCounted(replay.requests - replay.warm, 'request');
   const log = typeof replay.log === 'string' ? ` of ${fileName(replay.log)}` : '';
   if (own === undefined || lru === undefined) return { sentences: [], figures: [] };
-  const head = `Replayed on ${scored} requests${log}, ${own.policy} answers the first token in ${formatSeconds(own.ttft.mean)} on average at quality ${own.meanQuality.toFixed(3)}, LRU in ${formatSeconds(lru.ttft.mean)} at ${lru.meanQuality.toFixed(3)}`;
+  const head = `Replayed on ${scored}${log}, ${own.policy} answers the first token in ${formatSeconds(own.ttft.mean)} on average at quality ${own.meanQuality.toFixed(3)}, LRU in ${formatSeconds(lru.ttft.mean)} at ${lru.meanQuality.toFixed(3)}`;
   if (own.saturated === true || lru.saturated === true)
     return {
       sentences: [`${head}; the prefill servers are saturated, so the two must not be compared.`],
@@ -152,8 +160,15 @@ function bestOwn(policies: readonly PolicyResult[]): PolicyResult | undefined {
 function bottleneck({ header, placements }: PlanEvidence): string[] {
   const requests = totalRequests(placements);
   const priced = header.tiers.filter((tier) => tier.price > 0);
-  if (priced.length === 0)
-    return ['More room in any tier would gain nothing: capacity is not what limits this plan.'];
+  if (header.summary.contexts === 0) return [];
+  if (priced.length === 0) {
+    const closed = header.tiers.filter((tier) => tier.capacityBytes === 0).map((tier) => tier.name);
+    return closed.length === 0
+      ? ['More room in any tier would gain nothing: capacity is not what limits this plan.']
+      : [
+          `No tier that has room would gain from more; what some would be worth in ${listOf(closed)} was not looked at.`,
+        ];
+  }
   if (requests === 0) return [];
   const full = priced.filter(isFull);
   const [dearest] = (full.length > 0 ? full : priced).toSorted((a, b) => b.price - a.price);

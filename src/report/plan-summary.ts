@@ -27,9 +27,13 @@ function formOf({ method, compressionRatio }: PlacementGroup): string {
   return method === UNCOMPRESSED ? 'whole' : `${method}@${compressionRatio}`;
 }
 
+/** What is said of a plan without a context. */
+export const NOTHING_PLANNED = 'Nothing is asked for a second time: there is no context to keep.';
+
 /** The plan in sentences: what it gives, what is proved, what more room would be worth. */
 export function planSummaryText(header: PlanHeader, solveSeconds: number, output: string): string {
   const { summary, tiers, objective } = header;
+  if (summary.contexts === 0) return `\n${NOTHING_PLANNED} Plan written to ${output}.`;
   const lines = [
     '',
     `Mean TTFT ${formatSeconds(summary.meanTtftSeconds)} at mean quality ${summary.meanQuality.toFixed(4)} (alpha ${Number(objective.alpha.toPrecision(4))}), ${formatCount(summary.contexts)} contexts, solved by ${summary.solver} in ${formatSeconds(solveSeconds)}.`,
@@ -69,6 +73,8 @@ export function isFull({ capacityBytes, usedBytes }: PlanHeader['tiers'][number]
 
 function priceText(header: PlanHeader, tier: PlanHeader['tiers'][number]): string[] {
   if (tier.capacityBytes === null) return [`${tier.name}: ${formatBytes(tier.usedBytes)} used, unlimited.`];
+  // Nothing was on offer there, so its price says nothing.
+  if (tier.capacityBytes === 0) return [`${tier.name}: no room; what some would be worth was not looked at.`];
   const used = `${tier.name}: ${formatBytes(tier.usedBytes)} of ${formatBytes(tier.capacityBytes)} used`;
   if (tier.price === 0) return [`${used}; more room is worth nothing.`];
   const one = isFull(tier) ? 'one' : 'by the bound, which may keep parts of contexts, one';

@@ -48,7 +48,7 @@ export async function folderRoom(folder: string, tier: string): Promise<FolderRo
 
 /**
  * How much test data to write: what was asked for, or the default within a share of the free room.
- * @throws EvicpressError where the disk has no room for it.
+ * @throws EvicpressError where that is too little, or the disk has no room for it.
  */
 export function scratchSize(
   tier: string,
@@ -58,11 +58,12 @@ export function scratchSize(
   asked: boolean,
 ): number {
   const bytes = asked ? wantedBytes : Math.min(wantedBytes, MOST_SHARE_OF_FREE * freeBytes);
-  if (bytes > freeBytes || bytes < LEAST_SCRATCH_BYTES) {
-    const needed = Math.max(
-      asked ? wantedBytes : 0,
-      asked ? LEAST_SCRATCH_BYTES : LEAST_SCRATCH_BYTES / MOST_SHARE_OF_FREE,
+  if (asked && bytes < LEAST_SCRATCH_BYTES)
+    throw new NotMeasurableError(
+      `Tier ${tier}: --scratch ${formatBytes(wantedBytes)} is less than measuring takes. Give it ${formatBytes(LEAST_SCRATCH_BYTES)} or more.`,
     );
+  if (bytes > freeBytes || bytes < LEAST_SCRATCH_BYTES) {
+    const needed = asked ? wantedBytes : LEAST_SCRATCH_BYTES / MOST_SHARE_OF_FREE;
     throw new NotMeasurableError(
       `Tier ${tier}: no space on ${printable(folder)}: measuring needs ${formatBytes(needed)} free, there are ${formatBytes(freeBytes)}. Free some room, name another folder (--tier ${tier}=file:FOLDER), or set --scratch.`,
     );

@@ -85,6 +85,47 @@ describe('evicpress size where each rank has a tier for itself', () => {
   });
 });
 
+describe('a plan with nothing to keep, or nowhere to keep it', () => {
+  it('says that nothing is asked for twice, in every view of it', async () => {
+    const inputs = writeSamples(box);
+    box.write('once.jsonl', samples.log.slice(0, 1));
+    const plan = await box.evicpress('plan', ...inputs, '--trace', 'once.jsonl', '-o', 'plan.ndjson');
+    expect(plan).toMatchObject({ exitCode: 0, stderr: '' });
+    const nothing = 'Nothing is asked for a second time: there is no context to keep.';
+    expect(plan.stdout).toContain(`${nothing} Plan written to plan.ndjson.`);
+    expect(plan.stdout).not.toMatch(/Mean TTFT|optimal|accesses/);
+    const report = await box.evicpress('report', '--plan', 'plan.ndjson', '--json');
+    expect(JSON.parse(report.stdout).answer).toEqual([nothing]);
+    const explain = await box.evicpress('explain', 'a', '--plan', 'plan.ndjson');
+    expect(explain.stderr).toBe(
+      'evicpress: plan.ndjson places no context at all: there is nothing to explain.',
+    );
+    for (const engine of ['lmcache', 'vllm', 'sglang', 'dynamo', 'llamacpp']) {
+      const exported = await box.evicpress(
+        'export',
+        '--engine',
+        engine,
+        '--plan',
+        'plan.ndjson',
+        '-o',
+        engine,
+      );
+      expect(exported).toMatchObject({ exitCode: 0, stderr: '' });
+    }
+  });
+
+  it('claims nothing of room in tiers that have none', async () => {
+    const room = ['--capacity', 'dram=0', '--capacity', 'ssd=0'];
+    const flags = [...writeSamples(box), '--contexts', 'contexts.ndjson', ...room];
+    const plan = await box.evicpress('plan', ...flags, '-o', 'plan.ndjson');
+    expect(plan.stdout).toContain('dram: no room; what some would be worth was not looked at.');
+    const report = await box.evicpress('report', '--plan', 'plan.ndjson', '--json');
+    expect(JSON.parse(report.stdout).answer.at(-1)).toBe(
+      'No tier that has room would gain from more; what some would be worth in dram and ssd was not looked at.',
+    );
+  });
+});
+
 describe('evicpress explain', () => {
   it('finds the files a plan was made from, the model among them', async () => {
     await box.evicpress('plan', ...writeSamples(box), '--contexts', 'contexts.ndjson', '-o', 'plan.ndjson');

@@ -94,6 +94,9 @@ describe('scratchSize', () => {
   });
 
   it('refuses a disk that is all but full', () => {
+    expect(() => scratchSize('disk', '/x', 1e12, 5e7, true)).toThrow(
+      /--scratch 50\.0 MB is less than measuring takes\. Give it 67\.1 MB or more/,
+    );
     expect(() => scratchSize('disk', '/x', 1e8, 1e9, false)).toThrow(/no space on \/x/);
   });
 });
