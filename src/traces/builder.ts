@@ -13,6 +13,10 @@ export interface RequestFields {
   readonly tenant?: string | undefined;
 }
 
+/** Room to begin with, for all that a megabyte of lines can hold: what is not used takes no memory. */
+const FIRST_BLOCKS = 1 << 19;
+const FIRST_REQUESTS = 1 << 14;
+
 /**
  * Collects a log request by request in growing columns, which threads can share. A format pushes a request's blocks, head first, then
  * ends the request; what it pushed for a line that turns out to be broken is taken back with `abandon`.
@@ -27,14 +31,14 @@ export class TraceBuilder {
   engineKeys: Trace['engineKeys'];
   requests = 0;
   private blockCount = 0;
-  private blocks = sharedColumn(Int32Array, 1 << 16);
-  private offsets = sharedColumn(Float64Array, 1 << 12);
-  private times = sharedColumn(Float64Array, 1 << 12);
-  private input = sharedColumn(Int32Array, 1 << 12);
-  private output = sharedColumn(Int32Array, 1 << 12);
-  private classOf = sharedColumn(Int32Array, 1 << 12);
-  private sessionOf = sharedColumn(Int32Array, 1 << 12);
-  private tenantOf = sharedColumn(Int32Array, 1 << 12);
+  private blocks = sharedColumn(Int32Array, FIRST_BLOCKS);
+  private offsets = sharedColumn(Float64Array, FIRST_REQUESTS);
+  private times = sharedColumn(Float64Array, FIRST_REQUESTS);
+  private input = sharedColumn(Int32Array, FIRST_REQUESTS);
+  private output = sharedColumn(Int32Array, FIRST_REQUESTS);
+  private classOf = sharedColumn(Int32Array, FIRST_REQUESTS);
+  private sessionOf = sharedColumn(Int32Array, FIRST_REQUESTS);
+  private tenantOf = sharedColumn(Int32Array, FIRST_REQUESTS);
   private tokensOfBlock = sharedColumn(Int32Array, 1 << 10);
   private backwards = 0;
   /** Whether a line was taken back: its ids may come later than their numbers say, or never. */

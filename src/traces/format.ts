@@ -27,11 +27,13 @@ export interface PlainRequests {
 
 /** Lines that are read without any text or object, and mean the same whatever line came before. */
 export interface PlainLines {
+  /** Lines of these bytes, whose last one is a newline, come next. */
+  begin(bytes: Buffer): void;
   /**
-   * Reads the line that begins at a place in bytes whose last one is a newline, and ends its request.
+   * Reads the line that begins at a place in the bytes, and ends its request.
    * @returns where its newline stands; −1 where it is not of the plain shape, and nothing was read.
    */
-  line(bytes: Buffer, start: number): number;
+  line(start: number): number;
   /** Takes requests that another thread has read from such lines. */
   take(requests: PlainRequests): void;
 }

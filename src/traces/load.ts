@@ -201,9 +201,10 @@ function parseLines(
   onFault: (line: number, fault: string) => void,
 ): void {
   const plain = bytes[bytes.length - 1] === NEWLINE ? parser.plain : undefined;
+  plain?.begin(bytes);
   for (let start = 0, end = 0; start < bytes.length; start = end + 1) {
     read.lines++;
-    end = plain === undefined ? -1 : plain.line(bytes, start);
+    end = plain === undefined ? -1 : plain.line(start);
     if (end !== -1) continue;
     end = bytes.indexOf(NEWLINE, start);
     if (end === -1) end = bytes.length;

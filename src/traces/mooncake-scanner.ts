@@ -49,9 +49,9 @@ export class MooncakeScanner {
   private ids = new Int32Array(1 << 10);
   /** The number read last. */
   private value = 0;
-  /** The bytes that are scanned, to be read four at a time. */
+  private bytes: Uint8Array = new Uint8Array(0);
+  /** The same bytes, to be read four at a time. */
   private view: DataView = new DataView(new ArrayBuffer(0));
-  private viewed: Uint8Array | undefined;
 
   constructor(private readonly sink: IdSink) {}
 
@@ -64,17 +64,20 @@ export class MooncakeScanner {
     };
   }
 
+  /** Lines of these bytes come next. */
+  begin(bytes: Uint8Array): void {
+    if (bytes === this.bytes) return;
+    this.bytes = bytes;
+    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  }
+
   /**
-   * Scans the line that begins at a place in bytes whose last one is a newline.
+   * Scans the line that begins at a place in the bytes, whose last one is a newline.
    * @returns where its newline stands, its ids then being in the sink; −1 where it is not of the plain shape, and
    *   some of its ids may be.
    */
-  scan(bytes: Uint8Array, start: number): number {
-    const { values } = this;
-    if (bytes !== this.viewed) {
-      this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-      this.viewed = bytes;
-    }
+  scan(start: number): number {
+    const { bytes, values } = this;
     // So few are set sooner one by one than by `fill`.
     for (let field = 0; field < values.length; field++) values[field] = -1;
     let hasIds = false;

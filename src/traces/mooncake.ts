@@ -21,24 +21,29 @@ export const mooncake: TraceFormat = {
     const scanner = new MooncakeScanner(builder);
     const guess = new BlockSizeGuess(options.blockTokens);
     const clock = new SessionClock();
-    /** The line that was last found not to be plain, by its bytes and place: `line` need not try once more. */
-    let refusedIn: Buffer | undefined;
+    let begun: Buffer | undefined;
+    /** Where the line begins that was last found not to be plain: `line` need not try once more. */
     let refusedAt = -1;
     const plain: PlainLines = {
-      line(bytes, start) {
-        const end = scanner.scan(bytes, start);
+      begin(bytes) {
+        if (bytes === begun) return;
+        begun = bytes;
+        refusedAt = -1;
+        scanner.begin(bytes);
+      },
+      line(start) {
+        const end = scanner.scan(start);
         if (end === -1) {
           builder.abandon();
-          refusedIn = bytes;
           refusedAt = start;
         } else endRequest(scanner.fields);
         return end;
       },
       take(requests) {
         const { idOffsets, inputTokens } = requests;
+        builder.addRequests(requests);
         for (let r = 0; r < inputTokens.length; r++)
           guess.see(inputTokens[r]!, idOffsets[r + 1]! - idOffsets[r]!);
-        builder.addRequests(requests);
       },
     };
     const endRequest = (fields: RequestFields) => {
@@ -48,8 +53,9 @@ export const mooncake: TraceFormat = {
     return {
       plain,
       line(bytes, start, end) {
-        const mayBePlain = end < bytes.length && !(bytes === refusedIn && start === refusedAt);
-        if (mayBePlain && plain.line(bytes, start) === end) return undefined;
+        plain.begin(bytes);
+        const mayBePlain = end < bytes.length && start !== refusedAt;
+        if (mayBePlain && plain.line(start) === end) return undefined;
         return readCarefully(builder, guess, clock, bytes, start, end);
       },
       blockTokens: () => guess.blockTokens(builder.warnings),

@@ -74,9 +74,10 @@ async function scanFrom({ path, fd, from }: ScanAssignment): Promise<void> {
   for await (const bytes of readWholeLines(path, { lines: 0 }, { fd, from })) {
     if (bytes[bytes.length - 1] !== NEWLINE) return;
     columns.begin(bytes.length);
+    scanner.begin(bytes);
     let start = 0;
     while (start < bytes.length) {
-      const end = scanner.scan(bytes, start);
+      const end = scanner.scan(start);
       if (end === -1 || columns.hasLongId) break;
       columns.endRequest(scanner.fields);
       start = end + 1;

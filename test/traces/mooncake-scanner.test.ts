@@ -9,7 +9,8 @@ function scanned(line: string, bytes = Buffer.from(`${line}\n`)) {
     pushIds: (column, from, to) => ids.push(...Array.from(column.subarray(from, to), String)),
     pushDigits: (digits) => ids.push(digits),
   });
-  return { end: scanner.scan(bytes, 0), ids };
+  scanner.begin(bytes);
+  return { end: scanner.scan(0), ids };
 }
 const lineOf = (list: string) =>
   `{"timestamp": 1, "input_length": 2, "output_length": 3, "hash_ids": [${list}]}`;
