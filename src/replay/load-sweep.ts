@@ -1,7 +1,7 @@
 import type { LoadSweep } from '../formats/replay.js';
 import type { Tier } from '../formats/tiers.js';
 import type { Trace } from '../traces/trace.js';
-import { quantile } from './metrics.js';
+import { quantiles } from './quantiles.js';
 import { type QueueOptions, Queues } from './queues.js';
 import type { Scores } from './scorekeeper.js';
 
@@ -83,11 +83,6 @@ function ttftAt(
     ttft[r - warm] = seconds;
     sum += seconds;
   }
-  ttft.sort();
-  return {
-    mean: sum / ttft.length,
-    p50: quantile(ttft, 0.5),
-    p90: quantile(ttft, 0.9),
-    p99: quantile(ttft, 0.99),
-  };
+  const [p50, p90, p99] = quantiles(ttft, [0.5, 0.9, 0.99]) as [number, number, number];
+  return { mean: sum / ttft.length, p50, p90, p99 };
 }

@@ -3,12 +3,13 @@ import type { Model } from '../formats/model.js';
 import type { PolicyResult } from '../formats/replay.js';
 import type { Tier } from '../formats/tiers.js';
 import type { Trace } from '../traces/trace.js';
-import { ascending } from './ascending.js';
+import { quantiles } from './quantiles.js';
 import type { Scores } from './scorekeeper.js';
 import { seriesOf } from './series.js';
 
 /** From this utilization of the prefill servers on a queue grows without end. */
 const SATURATED = 0.95;
+const PERCENTILES = Array.from({ length: 101 }, (_, percent) => percent / 100);
 
 /** What the caches' counters stood at when scoring began, or at the end. */
 export interface ByteCounters {
@@ -49,8 +50,11 @@ export function summarise(summary: Summary): PolicyResult {
       ...summary.emptyTiers.map((name) => [name, 0] as const),
     ]);
   const ofTier = (column: Column, t: number) => sumOf(column, warm, n, tiers.length, t);
-  const ttft = ascending(scores.ttftSeconds.subarray(warm));
-  const quality = ascending(scores.quality.subarray(warm));
+  const [p50, p90, p99, ...percentiles] = quantiles(scores.ttftSeconds.subarray(warm), [
+    ...[0.5, 0.9, 0.99],
+    ...PERCENTILES,
+  ]) as [number, number, number, ...number[]];
+  const [p10Quality] = quantiles(scores.quality.subarray(warm), [0.1]) as [number];
   const seconds =
     n > warm ? (trace.timestampSeconds[n - 1]! - trace.timestampSeconds[warm]!) / summary.load : 0;
   const busy = sum(scores.prefillSeconds);
@@ -65,13 +69,13 @@ export function summarise(summary: Summary): PolicyResult {
     }),
     ttft: {
       mean: sum(scores.ttftSeconds) / scored,
-      p50: quantile(ttft, 0.5),
-      p90: quantile(ttft, 0.9),
-      p99: quantile(ttft, 0.99),
-      percentiles: Array.from({ length: 101 }, (_, percent) => quantile(ttft, percent / 100)),
+      p50,
+      p90,
+      p99,
+      percentiles,
     },
     meanQuality: n > warm ? sum(scores.quality) / scored : 1,
-    p10Quality: n > warm ? quantile(quality, 0.1) : 1,
+    p10Quality: n > warm ? p10Quality : 1,
     ...reuseOf(summary),
     bytesRead: byTier((t) => ofTier(scores.loadedBytesOfTier, t)),
     bytesWritten: byTier(written),
@@ -120,13 +124,4 @@ function sumOf(column: Column, from: number, to: number, width = 1, entry = 0): 
 
 function share(part: number, whole: number): number {
   return whole > 0 ? part / whole : 0;
-}
-
-/** A quantile of ascending numbers, interpolated linearly between order statistics; 0 of none. */
-export function quantile(ascending: Float64Array, p: number): number {
-  if (ascending.length === 0) return 0;
-  const at = p * (ascending.length - 1);
-  const low = Math.floor(at);
-  const high = Math.min(low + 1, ascending.length - 1);
-  return ascending[low]! + (at - low) * (ascending[high]! - ascending[low]!);
 }
