@@ -42,6 +42,22 @@ describe.skipIf(!existsSync(workerFile('replay/run.worker')))('runs in threads',
     expect(events.map(({ done }) => done)).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
   });
 
+  it('are worth it for one policy: the caller goes on beside it', async () => {
+    const trace = firstRequests(await bundledLog(), 600);
+    const compression = compressionFor(trace, []);
+    const setting = { trace, tiers: [tier('dram', 200)], model, compression, warm: 300 };
+    const run = policyRun('lru', trace, compression);
+    const full = { ...setting, facts: new LogFacts(trace) };
+    const events: ProgressEvent[] = [];
+    const replayed = replayPolicies(full, [run], (event) => events.push(event), {
+      threads: 2,
+      worthAccesses: 0,
+    });
+    // Begun, and not done before anybody waits for it.
+    expect(events.map(({ done }) => done)).toEqual([0]);
+    expect(await replayed).toEqual(await replayPolicies(full, [run], () => undefined, { threads: 1 }));
+  });
+
   it('serve documents and ids that are text', async () => {
     const request = (r: number) => ({
       documents: { [`d${r % 7}`]: 100, [`e${r % 3}`]: 50 },
