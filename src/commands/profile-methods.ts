@@ -1,4 +1,4 @@
-import { rmdirSync } from 'node:fs';
+import { rmdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { EvicpressError, printable } from '../errors.js';
@@ -49,7 +49,7 @@ async function run(flags: MethodsFlags): Promise<void> {
   if (flags.list === true) return listProfiles(terminal);
   const settings = await readSettings(flags);
   const output = flags.output ?? join(RESULTS_FOLDER, 'methods.ndjson');
-  const journalPath = output === '-' ? join(RESULTS_FOLDER, 'methods.journal.ndjson') : journalOf(output);
+  const journalPath = journalOf(output);
   const lockFolder = `${journalPath}.lock`;
   await expectWritable(output);
   for (const warning of unusedFlags(flags, settings)) terminal.warn(warning);
@@ -235,6 +235,9 @@ function removeEmpty(folder: string): void {
   }
 }
 
+/** The journal lies beside the profile; where that goes to a stream or a device, among the results. */
 function journalOf(output: string): string {
+  const isStream = output === '-' || statSync(output, { throwIfNoEntry: false })?.isFile() === false;
+  if (isStream) return join(RESULTS_FOLDER, 'methods.journal.ndjson');
   return `${output.replace(/\.ndjson$/, '')}.journal.ndjson`;
 }
