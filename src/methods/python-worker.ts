@@ -34,6 +34,9 @@ export function startWorker(python: string, options: readonly string[] = []): Py
       PYTHONPATH: PYTHON_FOLDER,
       PYTHONUNBUFFERED: '1',
       HF_HUB_DISABLE_PROGRESS_BARS: '1',
+      // Neither reports to its makers what is run here, unless the user has asked for it.
+      HF_HUB_DISABLE_TELEMETRY: process.env.HF_HUB_DISABLE_TELEMETRY ?? '1',
+      RAY_USAGE_STATS_ENABLED: process.env.RAY_USAGE_STATS_ENABLED ?? '0',
       // Threads that spin while they wait take the cores from everybody else on a shared machine.
       OMP_WAIT_POLICY: 'PASSIVE',
     },

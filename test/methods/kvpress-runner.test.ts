@@ -59,6 +59,14 @@ const open = (python: string) =>
   );
 
 describe('the kvpress runner', () => {
+  it('lets its libraries report nothing to their makers', async () => {
+    const telling = PLAYBACK.replace(
+      "{ error: 'unknown' }",
+      '{ error: process.env.RAY_USAGE_STATS_ENABLED + process.env.HF_HUB_DISABLE_TELEMETRY }',
+    ).replace('replies[op]', 'undefined');
+    await expect(open(worker(telling))).rejects.toThrow(/^01$/);
+  });
+
   it('asks the worker and hands on what it says', async () => {
     const runner = await open(worker(PLAYBACK));
     expect(runner).toMatchObject({ name: 'kvpress', model: 'tiny' });

@@ -26,8 +26,12 @@ export interface Tensor {
   readonly dims: readonly number[];
 }
 
-/** Loads the package from the folder it was installed into. */
+/**
+ * Loads the package from the folder it was installed into. From itself it would report to its makers what is run, and
+ * keep a number for this machine in the user's cache folder; both are asked for by the user or not done.
+ */
 export function loadOnnxRuntime(folder: string): OnnxRuntime {
+  process.env.ORT_DISABLE_TELEMETRY ??= '1';
   return createRequire(join(folder, 'package.json'))('onnxruntime-node') as OnnxRuntime;
 }
 

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { cacheFolder } from '../../../src/formats/cache-folder.js';
 import { readContexts } from '../../../src/formats/contexts.js';
 import { readMethods } from '../../../src/formats/methods.js';
 import { openEmbeddedRunner } from '../../../src/methods/embedded/runner.js';
@@ -98,6 +99,32 @@ describe('the real model', async () => {
         expect((await readdir(folder)).filter((name) => name.endsWith('.lock'))).toEqual([]);
       } finally {
         await rm(folder, { recursive: true });
+      }
+    });
+
+    it('reports nothing to anybody: its runtime leaves no trace outside the cache folder', async () => {
+      const home = await mkdtemp(join(tmpdir(), 'evicpress-profile-'));
+      try {
+        const row = { context: 'short', text: 'The box is red.', queries: ['What is red?'] };
+        await writeFile(join(home, 'short.ndjson'), `${JSON.stringify(row)}\n`);
+        const work = ['profile', 'methods', '--contexts', 'short.ndjson', '--methods', 'int4'];
+        const { stderr } = await execa(
+          process.execPath,
+          [COMMAND, ...work, '--answer-tokens', '4', '-o', 'm.ndjson'],
+          {
+            cwd: home,
+            env: {
+              HOME: home,
+              XDG_CACHE_HOME: undefined,
+              EVICPRESS_CACHE: cacheFolder(),
+              ORT_DISABLE_TELEMETRY: undefined,
+            },
+          },
+        );
+        expect(stderr).toBe('');
+        expect((await readdir(home)).sort()).toEqual(['m.journal.ndjson', 'm.ndjson', 'short.ndjson']);
+      } finally {
+        await rm(home, { recursive: true });
       }
     });
 
