@@ -35,6 +35,11 @@ export class ReplanClock {
     this.since = trace.timestampSeconds[0] ?? 0;
   }
 
+  /** A clock like this one that has not begun. */
+  anew(): ReplanClock {
+    return new ReplanClock(this.trace, this.every, this.load);
+  }
+
   /** Whether one is due after a request; asked after every one, in turn. */
   isDueAfter(request: number): boolean {
     const due = this.isOver(request);

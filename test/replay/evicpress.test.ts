@@ -11,7 +11,7 @@ import {
   zipfWithDrift,
   zipfWithScans,
 } from '../bench/policy/synthetic.js';
-import { branchingAgents } from '../bench/policy/workloads.js';
+import { branchingAgents, deployments } from '../bench/policy/workloads.js';
 import { bundledLog } from '../traces/logs.js';
 import { row, run, tier } from './setting.js';
 
@@ -91,6 +91,13 @@ describe('policy evicpress', () => {
     const { rule, result } = besideClassRule(loop(220), THREE_CLASSES, 4900);
     expect(Math.abs(result.meanQuality - rule.meanQuality)).toBeLessThanOrEqual(0.005);
     expect(result.ttft.mean).toBeLessThanOrEqual(rule.ttft.mean);
+  });
+
+  it('follows the class rule where that does better on the history', () => {
+    const { rule, result } = besideClassRule(deployments(72), TWO_CLASSES, 5000);
+    // By class and size it is 2 % slower.
+    expect(Math.abs(result.meanQuality - rule.meanQuality)).toBeLessThanOrEqual(0.0005);
+    expect(result.ttft.mean).toBeLessThanOrEqual(1.0005 * rule.ttft.mean);
   });
 
   it('compresses what many sessions share as far as all of them want it', () => {

@@ -7,8 +7,9 @@ import {
   sizedForms,
 } from '../../plan/sized-levels.js';
 import type { Objective, PolicySetting } from '../policy.js';
+import type { Found } from './found.js';
 import { QualityLedger } from './quality-ledger.js';
-import { type Found, SeenReuses, sum } from './seen-reuses.js';
+import { SeenReuses, sum } from './seen-reuses.js';
 
 /**
  * Contexts grow, and what is lossy stays lossy: a miss shows only when it is too late to be made good. Which share of

@@ -1,3 +1,4 @@
+import type { Found } from './found.js';
 import { Growth } from './growth.js';
 import { ReuseTrend } from './reuse-trend.js';
 
@@ -14,18 +15,6 @@ const BYTES_OF_BIN = Float64Array.from(
   { length: BINS },
   (_, bin) => SMALLEST_BYTES * 2 ** ((bin + 0.5) / BINS_PER_OCTAVE),
 );
-
-/** What a request found in the caches. */
-export interface Found {
-  /** Bytes for which the level of the largest context it found was chosen, and that context's curve; 0 without one. */
-  readonly size: number;
-  readonly curve: number;
-  /** Uncompressed bytes it found, what was loaded for them, and the seconds that took. */
-  readonly bytes: number;
-  readonly loadedBytes: number;
-  readonly loadSeconds: number;
-  readonly quality: number;
-}
 
 /** What requests have found lately: later ones weigh more. */
 export class SeenReuses {

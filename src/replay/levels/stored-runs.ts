@@ -7,7 +7,6 @@ export interface StoredFor {
   readonly level: number;
   /** Bytes of the whole path for which the level was chosen; 0 where it is kept for all who share it. */
   readonly size: number;
-  readonly byClass: boolean;
 }
 
 /** How every run is stored. */
@@ -21,8 +20,6 @@ export class StoredRuns {
   readonly shared: Uint8Array;
   /** By run: seconds' worth of quality that requests have lost to it beyond what they were meant to lose, less what its size saved them. */
   readonly regret: Float64Array;
-  /** By run: 1 where the class rule chose its level. */
-  readonly byClass: Uint8Array;
   /** Hears of a run whose blocks change their size. */
   onResize: ((run: number, before: number, after: number) => void) | undefined;
 
@@ -35,7 +32,6 @@ export class StoredRuns {
     this.size = runs.float64();
     this.shared = runs.uint8();
     this.regret = runs.float64();
-    this.byClass = runs.uint8();
   }
 
   /** The tier of a run's blocks, as far as its first one tells; −1 where it is not kept. */
@@ -58,11 +54,10 @@ export class StoredRuns {
   }
 
   /** A run that is not kept will be stored so; `known` says whether it ever was. */
-  set(run: number, known: boolean, { level, size, byClass }: StoredFor): void {
+  set(run: number, known: boolean, { level, size }: StoredFor): void {
     this.setLevel(run, known, level);
     this.size[run] = size;
     this.regret[run] = 0;
-    this.byClass[run] = byClass ? 1 : 0;
   }
 
   setLevel(run: number, known: boolean, level: number): void {
