@@ -1,6 +1,6 @@
 import type { Policy, PolicySetting } from '../policy.js';
 
-/** Requests that a history needs to have for a trial, and those of a longer one that it is held on. */
+/** Requests that a history needs to have for a trial, and those of a longer one that the trial is held on. */
 const FEWEST = 200;
 const MOST = 20_000;
 /** How far ahead the class rule has to be, as a share of its own TTFT. */
@@ -21,14 +21,16 @@ export interface Candidate extends Policy {
 
 /**
  * Whether the class rule does better on the history than levels by class and size, both for the mean quality that is
- * asked for: each plays the history in caches of its own, and the later half counts.
+ * asked for: each plays the history in caches of its own, and the later half counts. A short history goes with a short
+ * log, which is at its end before the sizes of contexts are known: it is left to the class rule. Without any history
+ * nothing is known of the log's length.
  * @param play makes the policy for a trial.
  */
 export function classRuleIsAhead(
   setting: PolicySetting,
   play: (trial: PolicySetting, byClassRule: boolean) => Candidate,
 ): boolean {
-  if (setting.history < FEWEST) return false;
+  if (setting.history < FEWEST) return setting.history > 0;
   const requests = Math.min(MOST, setting.history);
   const bySize = playHistory(setting, requests, (trial) => play(trial, false));
   const byClass = playHistory(setting, requests, (trial) => play(trial, true));

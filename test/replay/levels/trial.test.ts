@@ -55,9 +55,9 @@ describe('the trial of the class rule', () => {
     expect(trial(1000, always(1, 0.97), always(1, 0.97), Number.POSITIVE_INFINITY).isAhead).toBe(false);
   });
 
-  it('is not held on a short history, and on the beginning of a long one', () => {
-    const short = trial(199, always(2), always(1));
-    expect(short).toEqual({ isAhead: false, played: [[], []] });
+  it('is not held on a short history, which is left to the class rule, and on the beginning of a long one', () => {
+    expect(trial(199, always(1), always(2))).toEqual({ isAhead: true, played: [[], []] });
+    expect(trial(0, always(1), always(2))).toEqual({ isAhead: false, played: [[], []] });
     const { isAhead, played } = trial(30_000, always(2), always(1));
     expect(isAhead).toBe(true);
     for (const requests of played) expect([requests.length, requests.at(-1)]).toEqual([20_000, 19_999]);
