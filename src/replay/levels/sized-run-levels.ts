@@ -16,7 +16,7 @@ const LARGEST_ALPHA = 1e6;
 /**
  * Levels by class and size. A run's level is chosen once, when the run is stored, for the whole path of the request
  * that stores it: a request is as good as its worst part, so that a path has one level. What several paths share
- * costs them all; where that comes to more than its recomputation, it is recomputed and kept whole.
+ * costs them all; where that comes to more than its recomputation, it is recomputed and kept as all of them want it.
  */
 export class SizedRunLevels implements RunLevels {
   readonly stored: StoredRuns;
