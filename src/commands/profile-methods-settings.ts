@@ -133,10 +133,9 @@ export async function readSettings(flags: MethodsFlags): Promise<MethodsSettings
   for (const metric of metrics) {
     if (!METRICS.includes(metric as Metric)) throw errors.unknownName('metric', metric, METRICS);
   }
-  const count = (text: string, flag: string) => parseCount(text, flag);
-  const queries = count(flags.queries ?? config.profile?.queries ?? DEFAULT_QUERIES, '--queries');
+  const queries = parseCount(flags.queries ?? config.profile?.queries ?? DEFAULT_QUERIES, '--queries');
   const files = flags.contexts ?? (config.contexts === undefined ? [] : [config.contexts]);
-  const limit = flags.maxContexts === undefined ? undefined : count(flags.maxContexts, '--max-contexts');
+  const limit = flags.maxContexts === undefined ? undefined : parseCount(flags.maxContexts, '--max-contexts');
   const heldOut = parseCount(flags.heldOut ?? '0', '--held-out', COUNTS.heldOut);
   const seed = flags.seed === undefined ? undefined : parseSeed(flags.seed, '--seed');
   const methods =
@@ -166,7 +165,7 @@ export async function readSettings(flags: MethodsFlags): Promise<MethodsSettings
     methods,
     ratios,
     metrics: metrics as Metric[],
-    answerTokens: count(flags.answerTokens ?? DEFAULT_ANSWER_TOKENS, '--answer-tokens'),
+    answerTokens: parseCount(flags.answerTokens ?? DEFAULT_ANSWER_TOKENS, '--answer-tokens'),
     longContexts,
     ...(flags.budget === undefined
       ? {}

@@ -50,10 +50,7 @@ export function summarise(summary: Summary): PolicyResult {
       ...summary.emptyTiers.map((name) => [name, 0] as const),
     ]);
   const ofTier = (column: Column, t: number) => sumOf(column, warm, n, tiers.length, t);
-  const [p50, p90, p99, ...percentiles] = quantiles(scores.ttftSeconds.subarray(warm), [
-    ...[0.5, 0.9, 0.99],
-    ...PERCENTILES,
-  ]) as [number, number, number, ...number[]];
+  const percentiles = quantiles(scores.ttftSeconds.subarray(warm), PERCENTILES);
   const [p10Quality] = quantiles(scores.quality.subarray(warm), [0.1]) as [number];
   const seconds =
     n > warm ? (trace.timestampSeconds[n - 1]! - trace.timestampSeconds[warm]!) / summary.load : 0;
@@ -69,9 +66,9 @@ export function summarise(summary: Summary): PolicyResult {
     }),
     ttft: {
       mean: sum(scores.ttftSeconds) / scored,
-      p50,
-      p90,
-      p99,
+      p50: percentiles[50]!,
+      p90: percentiles[90]!,
+      p99: percentiles[99]!,
       percentiles,
     },
     meanQuality: n > warm ? sum(scores.quality) / scored : 1,

@@ -18,8 +18,8 @@ const FIRST_BLOCKS = 1 << 19;
 const FIRST_REQUESTS = 1 << 14;
 
 /**
- * Collects a log request by request in growing columns, which threads can share. A format pushes a request's blocks, head first, then
- * ends the request; what it pushed for a line that turns out to be broken is taken back with `abandon`.
+ * Collects a log request by request in growing columns, which threads can share. A format pushes a request's blocks,
+ * head first, then ends the request; what it pushed for a line that turns out to be broken is taken back with `abandon`.
  */
 export class TraceBuilder {
   readonly ids = new DenseIds();
